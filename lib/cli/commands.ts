@@ -1,0 +1,21 @@
+import type { Argv } from 'yargs';
+
+/** What a command's file exports: its options for yargs, and what it does. */
+export interface CommandModule {
+  builder(yargs: Argv): Argv;
+  // biome-ignore lint/suspicious/noExplicitAny: yargs gives each command its own argument type
+  handler(argv: any): Promise<void>;
+}
+
+export interface CommandEntry {
+  command: string;
+  describe: string;
+  load(): Promise<CommandModule>;
+}
+
+const load = (file: string) => async () => require(`./${file}`) as CommandModule;
+
+/** Every command with the line that the help shows; files are loaded only when called. */
+export const commands: CommandEntry[] = [
+  { command: 'params <model>', describe: 'List parameters, and what a pattern selects', load: load('params') },
+];

@@ -1,0 +1,82 @@
+import { ExitCode, SsdPruneError } from '../errors';
+
+/** How a command speaks: results on stdout, everything else on stderr, and nothing else on stdout ever. */
+export interface Ui {
+  readonly json: boolean;
+  /** Prints the command's one result: the document with `--json`, else the rendered text. */
+  result(document: unknown, render: () => string): void;
+  /** A remark for people (stderr), or `{"event":"note"}`. */
+  note(message: string): void;
+  /** A warning, shown with `--quiet` too, or `{"event":"warning"}`. */
+  warn(message: string): void;
+  /** Long work: a bar on a terminal, `{"event":"progress"}` lines with `--json`, nothing into pipes. */
+  progress(label: string, total: number): Progress;
+}
+
+export interface Progress {
+  update(done: number, extra?: Record<string, unknown>): void;
+  stop(): void;
+}
+
+const event = (document: object): void => {
+  process.stderr.write(`${JSON.stringify(document)}\n`);
+};
+
+/** The {@link Ui} that the common flags ask for. */
+export function makeUi({ json, quiet }: { json: boolean; quiet: boolean }): Ui {
+  return {
+    json,
+    result(document, render) {
+      process.stdout.write(`${json ? JSON.stringify(document) : render().trimEnd()}\n`);
+    },
+    note(message) {
+      if (quiet) return;
+      if (json) event({ event: 'note', message });
+      else process.stderr.write(`${message}\n`);
+    },
+    warn(message) {
+      if (json) event({ event: 'warning', message });
+      else process.stderr.write(`warning: ${message}\n`);
+    },
+    progress(label, total) {
+      if (quiet) return { update() {}, stop() {} };
+      return json ? jsonProgress(label, total) : barProgress(label, total);
+    },
+  };
+}
+
+/** At most ten lines a second, and always the last one. */
+function jsonProgress(label: string, total: number): Progress {
+  let last = 0;
+  return {
+    update(done, extra) {
+      const now = Date.now();
+      if (done < total && now - last < 100) return;
+      last = now;
+      event({ event: 'progress', label, done, total, ...extra });
+    },
+    stop() {},
+  };
+}
+
+function barProgress(label: string, total: number): Progress {
+  if (!process.stderr.isTTY) return { update() {}, stop() {} };
+  const { SingleBar, Presets } = require('cli-progress') as typeof import('cli-progress');
+  const bar = new SingleBar(
+    { format: `${label} {bar} {value}/{total} · {eta_formatted} left`, stream: process.stderr, hideCursor: true },
+    Presets.shades_classic,
+  );
+  bar.start(total, 0);
+  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+}
+
+/** Reports a failure and sets the exit code; the process ends by itself once its handles are closed. */
+export function fail(error: unknown, json: boolean): void {
+  const known = error instanceof SsdPruneError;
+  const code = known ? error.code : 'ERR_INTERNAL';
+  const message = error instanceof Error ? error.message : String(error);
+  if (json) event({ error: { code, message } });
+  else process.stderr.write(`ssd-prune: ${message} [${code}]\n`);
+  if (!known && error instanceof Error && process.env.SSD_PRUNE_DEBUG) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = known ? error.exitCode : ExitCode.failed;
+}

@@ -1,0 +1,1 @@
+export { type ErrorCode, ExitCode, SsdPruneError } from './errors';

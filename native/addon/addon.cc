@@ -1,0 +1,24 @@
+// Entry point of the addon: each room registers its functions on the exports object.
+#include <napi.h>
+
+#include "kernels/isa.h"
+
+namespace {
+
+Napi::Value InstructionSets(const Napi::CallbackInfo& info) {
+  const auto isas = ssd_prune::SupportedIsas();
+  Napi::Array names = Napi::Array::New(info.Env(), isas.size());
+  for (uint32_t i = 0; i < isas.size(); ++i) {
+    names.Set(i, Napi::String::New(info.Env(), std::string(ssd_prune::IsaName(isas[i]))));
+  }
+  return names;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("instructionSets", Napi::Function::New(env, InstructionSets));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(ssd_prune, Init)

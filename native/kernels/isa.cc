@@ -1,0 +1,51 @@
+#include "kernels/isa.h"
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+namespace ssd_prune {
+
+std::string_view IsaName(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kPortable:
+      break;
+  }
+  return "portable";
+}
+
+std::vector<Isa> SupportedIsas() {
+  std::vector<Isa> isas;
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  // __builtin_cpu_supports asks the operating system too (XGETBV): a set counts only if its registers are saved.
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq")) {
+    isas.push_back(Isa::kAvx512);
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+    isas.push_back(Isa::kAvx2);
+  }
+#endif
+  isas.push_back(Isa::kPortable);
+  return isas;
+}
+
+Isa ActiveIsa() {
+  static const Isa active = [] {
+    const std::vector<Isa> supported = SupportedIsas();
+    const char* forced = std::getenv("SSD_PRUNE_ISA");
+    if (forced == nullptr || *forced == '\0') return supported.front();
+    for (Isa isa : supported) {
+      if (IsaName(isa) == forced) return isa;
+    }
+    throw std::invalid_argument(std::string("SSD_PRUNE_ISA=") + forced + " is unknown or not supported here");
+  }();
+  return active;
+}
+
+}  // namespace ssd_prune
