@@ -3,10 +3,32 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { SsdPruneError } from './errors';
 
+/** A checked ranking job as native/addon/prune.cc reads it; numbers stand for the enums of native/prune/rank.h. */
+export interface NativeRankJob {
+  bytes: Uint8Array;
+  dataType: number;
+  dims: number[];
+  axis: number;
+  criterion: number;
+  keep: (Int32Array | null)[];
+}
+
+/** A checked slicing job as native/addon/prune.cc reads it. */
+export interface NativeSliceJob {
+  bytes: Uint8Array;
+  elementSize: number;
+  dims: number[];
+  keep: (Int32Array | null)[];
+}
+
 /** What the addon exports. Arguments are checked by the callers in this package before they get here. */
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
   instructionSets(): string[];
+  rankBatch(jobs: NativeRankJob[]): Float64Array[];
+  rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
+  sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
+  sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
 }
 
 const packageRoot = path.resolve(__dirname, '..', '..');
