@@ -250,3 +250,41 @@ class PixelShuffle(nn.Module):
         c3 = self.stem(x)
         c4 = self.deep(c3)
         return [self.join(torch.cat([c3, self.up(c4)], 1)), c4]
+
+
+class Plain(nn.Module):
+    """MobileNetV1 in small: stem, then depthwise and pointwise pairs."""
+
+    def __init__(self, act=nn.ReLU, widths=(8, 12, 16, 20)):
+        super().__init__()
+        a, b, c, d = widths
+
+        def pair(cin, cout, s):
+            return nn.Sequential(ConvBn(cin, cin, 3, s, g=cin, act=act), ConvBn(cin, cout, act=act))
+
+        self.low = nn.Sequential(ConvBn(3, a, 3, 2, act=act), pair(a, b, 2), pair(b, b, 1), pair(b, c, 2), pair(c, c, 1))
+        self.high = pair(c, d, 2)
+
+    def forward(self, x):
+        c3 = self.low(x)
+        return [c3, self.high(c3)]
+
+
+class Recurrent(nn.Module):
+    """One convolution applied three times in a row (its outputs are its inputs), and a pair that shares weights
+    between two branches of different input."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(ConvBn(3, 8, 3, 2), ConvBn(8, 12, 3, 2))
+        self.again = nn.Conv2d(12, 12, 1)
+        self.left, self.right = ConvBn(12, 16, 3, 2), ConvBn(12, 16, 1, 2)
+        self.twin = nn.Conv2d(16, 14, 1)
+        self.last = ConvBn(14, 16, 3, 2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for _ in range(3):
+            x = F.relu(self.again(x))
+        c3 = F.relu(self.twin(self.left(x))) * 0.5 + torch.tanh(self.twin(self.right(x)))
+        return [c3, self.last(c3)]

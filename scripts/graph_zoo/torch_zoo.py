@@ -4,6 +4,7 @@ from torch import nn
 
 from . import backbones as b
 from .common import Ssd
+from .retina import Retina
 
 LEGACY, DYNAMO = False, True
 
@@ -30,3 +31,10 @@ def fill(zoo):
               lambda: Ssd(b.MobileNetV2(nn.ReLU, b.SqueezeLinear), [10, 20]), [(LEGACY, 13), (DYNAMO, 18)])
     zoo.torch("shuffle-v2", "shuffled", "ShuffleNetV2 units: Split, Concat, channel shuffle by Reshape and Transpose",
               lambda: Ssd(b.Shuffle(), [14, 14]), [(LEGACY, 13), (DYNAMO, 18)], expect="cut-or-refuse")
+    zoo.torch("shared-retina", "shared-weight", "one head tower applied to two levels, top-down Add, lateral convolutions",
+              lambda: Retina(), [(LEGACY, 13), (DYNAMO, 18)], tied=[["lat.0", "lat.1"]], locked=["ends.0", "ends.1"])
+    zoo.torch("shared-convs-own-bn", "shared-weight", "shared convolutions, a BatchNormalization of its own for each level (EfficientDet)",
+              lambda: Retina(own_bn=True), [(LEGACY, 13), (DYNAMO, 18)], tied=[["lat.0", "lat.1"]], locked=["ends.0", "ends.1"])
+    zoo.torch("shared-recurrent", "shared-weight", "one convolution applied three times to its own output; another shared by two branches",
+              lambda: Ssd(b.Recurrent(), [14, 16]), [(LEGACY, 13), (DYNAMO, 18)],
+              tied=[["body.stem.1.0", "body.again"], ["body.left.0", "body.right.0"]])
