@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { clearField, create } from '@bufbuild/protobuf';
+import { SsdPruneError } from '../errors';
+import { frameModel, heavyBytes, totalLength } from './frame';
+import { StringStringEntryProtoSchema, type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from './onnx_pb';
+import type { OnnxModel } from './onnx-model';
+
+/** Protobuf ends here; a bigger model needs its weights in a file of their own. */
+const maxInlineBytes = 2 ** 31 - 1;
+/** Readers map external data into memory, which wants page borders (64 KiB covers every system's). */
+const externalAlignment = 65536;
+
+export interface WriteOptions {
+  /** Write even where the output is one of `inputs`. Defaults to `false`. */
+  force?: boolean;
+  /** Files that were read to make this model. */
+  inputs?: string[];
+  /** Bytes from which weights go to `OUT.data`. Defaults to protobuf's limit of 2 GiB. */
+  inlineLimit?: number;
+}
+
+/** The model's encoding as chunks to be joined. Weights are the model's own arrays, not copies. */
+export function encodeChunks(model: OnnxModel): Uint8Array[] {
+  return frameModel(model.proto);
+}
+
+/**
+ * The model's encoding in one buffer, as ONNX Runtime sessions take it.
+ * @throws {SsdPruneError} ERR_BAD_MODEL where it passes 2 GiB
+ */
+export function encodeModel(model: OnnxModel): Uint8Array {
+  const chunks = encodeChunks(model);
+  const total = totalLength(chunks);
+  if (total > maxInlineBytes)
+    throw new SsdPruneError('ERR_BAD_MODEL', `The model takes ${total} bytes; more than 2 GiB don't fit in one buffer`);
+  const bytes = new Uint8Array(total);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/**
+ * Writes a model under a temporary name in the same folder and renames it when it is complete and on disk. Where
+ * `file` is a symbolic link, the file it points to is replaced. Weights are inline; a model over 2 GiB gets them in
+ * `FILE.data` beside it.
+ * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where `file` is one of `inputs` (also by a link) and `force` isn't set;
+ * ERR_IO where it can't be written
+ */
+export async function writeModel(model: OnnxModel, file: string, options: WriteOptions = {}): Promise<void> {
+  const { force = false, inputs = [], inlineLimit = maxInlineBytes } = options;
+  const target = await outputPath(file);
+  let chunks = encodeChunks(model);
+  const outputs: [file: string, chunks: Uint8Array[]][] = [];
+  if (totalLength(chunks) > inlineLimit) {
+    const data = await outputPath(`${target}.data`);
+    const external = new ExternalData(path.basename(data));
+    chunks = frameModel(model.proto, (tensor) => external.moved(tensor));
+    outputs.push([data, external.chunks]);
+  }
+  // The model last: whoever sees it finds its data.
+  outputs.push([target, chunks]);
+  if (!force) for (const [output] of outputs) await refuseInput(output, inputs);
+  for (const [output, content] of outputs) await replaceFile(output, content);
+}
+
+/** Where `file` really lies, links followed. Refuses what a rename would destroy: folders, devices, pipes. */
+async function outputPath(file: string): Promise<string> {
+  try {
+    const stats = await stat(file);
+    if (!stats.isFile())
+      throw new SsdPruneError(
+        'ERR_IO',
+        `Can't write ${file}: it is ${stats.isDirectory() ? 'a folder' : 'no regular file'}`,
+      );
+    return await realpath(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path.resolve(file);
+    throw ioError(file, error);
+  }
+}
+
+async function refuseInput(output: string, inputs: readonly string[]): Promise<void> {
+  const identity = async (file: string) => {
+    // Device and inode are equal through any path, symbolic or hard link.
+    const stats = await stat(file, { bigint: true }).catch(() => undefined);
+    return stats && `${stats.dev}:${stats.ino}`;
+  };
+  const own = await identity(output);
+  if (own === undefined) return;
+  for (const input of inputs)
+    if ((await identity(input)) === own)
+      throw new SsdPruneError(
+        'ERR_OUTPUT_EXISTS',
+        `The output ${output} is the input ${input}: name another file, or say --force to replace it`,
+      );
+}
+
+async function replaceFile(file: string, chunks: Uint8Array[]): Promise<void> {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+  let handle: FileHandle | undefined;
+  let created = false;
+  try {
+    handle = await open(temporary, 'wx');
+    created = true;
+    await writeAll(handle, chunks);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, file);
+  } catch (error) {
+    await handle?.close().catch(() => {});
+    if (created) await unlink(temporary).catch(() => {});
+    throw ioError(file, error);
+  }
+}
+
+/** Bytes and buffers a single call is given: the system takes at most 2^31 - 4096 bytes and 1024 buffers at once. */
+const batchBytes = 2 ** 30;
+const batchBuffers = 512;
+
+async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  const queue = chunks.filter((chunk) => chunk.length > 0);
+  let next = 0;
+  while (next < queue.length) {
+    const batch: Uint8Array[] = [];
+    for (let i = next, room = batchBytes; i < queue.length && batch.length < batchBuffers && room > 0; i++) {
+      batch.push(queue[i]!.subarray(0, room));
+      room -= batch[batch.length - 1]!.length;
+    }
+    let { bytesWritten } = await handle.writev(batch);
+    // A short write may end inside any buffer.
+    while (next < queue.length && bytesWritten >= queue[next]!.length) bytesWritten -= queue[next++]!.length;
+    if (bytesWritten > 0) queue[next] = queue[next]!.subarray(bytesWritten);
+  }
+}
+
+function ioError(file: string, error: unknown): SsdPruneError {
+  if (error instanceof SsdPruneError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why = code === 'ENOENT' ? 'its folder does not exist' : code === 'ENOSPC' ? 'the disk is full' : message;
+  return new SsdPruneError('ERR_IO', `Can't write ${file}: ${why}`, { cause: error });
+}
+
+/** Collects weights for the file beside the model, and hands out the references that stay in it. */
+class ExternalData {
+  readonly chunks: Uint8Array[] = [];
+  readonly #location: string;
+  #offset = 0;
+
+  constructor(location: string) {
+    this.#location = location;
+  }
+
+  /** The tensor itself, or a copy without data that says where its data went. */
+  moved(tensor: TensorProto): TensorProto {
+    const { rawData } = tensor;
+    if (rawData.length < heavyBytes) return tensor;
+    const padding = (externalAlignment - (this.#offset % externalAlignment)) % externalAlignment;
+    this.chunks.push(new Uint8Array(padding), rawData);
+    const offset = this.#offset + padding;
+    this.#offset = offset + rawData.length;
+    const entries = { location: this.#location, offset: String(offset), length: String(rawData.length) };
+    const moved: TensorProto = Object.assign(Object.create(Object.getPrototypeOf(tensor)), tensor, {
+      dataLocation: TensorProto_DataLocation.EXTERNAL,
+      externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+    });
+    clearField(moved, TensorProtoSchema.field.rawData);
+    return moved;
+  }
+}
