@@ -27,7 +27,7 @@ class ResNet(nn.Module):
         self.pool = nn.MaxPool2d(3, 2, 1)
         self.l1 = nn.Sequential(Basic(6, 6, act=act), Basic(6, 6, act=act))
         self.l2 = Basic(6, 8, 2, act=act)
-        self.l3 = nn.Sequential(Basic(8, 10, 2, act=act), Basic(10, 10, act=act))
+        self.l3 = Basic(8, 10, 2, act=act)
 
     def forward(self, x):
         c2 = self.l2(self.l1(self.pool(self.stem(x))))
@@ -56,7 +56,7 @@ class MobileNetV2(nn.Module):
         super().__init__()
         self.stem = ConvBn(3, 6, 3, 2, act=act)
         self.b1 = nn.Sequential(Inverted(6, 8, 2, 2, act), Inverted(8, 8, 2, 1, act, se), Inverted(8, 8, 2, 1, act))
-        self.b2 = nn.Sequential(Inverted(8, 10, 2, 2, act, se, k), Inverted(10, 10, 2, 1, act, se, k))
+        self.b2 = Inverted(8, 10, 2, 2, act, se, k)
         self.b3 = nn.Sequential(Inverted(10, 12, 2, 2, act, se, k), ConvBn(12, 20, 1, act=act))
 
     def forward(self, x):
@@ -218,9 +218,9 @@ class Shuffle(nn.Module):
             return nn.Sequential(ConvBn(c, c), ConvBn(c, c, 3, g=c, act=None), ConvBn(c, c))
 
         self.u1, self.u2 = branch(6), branch(6)
-        self.down = ConvBn(12, 14, 3, 2)
+        self.down = ConvBn(12, 14, 1, 2)
         self.wide = nn.Sequential(ConvBn(14, 20), ConvBn(20, 20, 3, g=20), ConvBn(20, 14))
-        self.last = ConvBn(14, 14, 3, 2)
+        self.last = ConvBn(14, 14, 1, 2)
 
     @staticmethod
     def shuffle(x):
@@ -278,9 +278,9 @@ class Recurrent(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(ConvBn(3, 8, 3, 2), ConvBn(8, 12, 3, 2))
         self.again = nn.Conv2d(12, 12, 1)
-        self.left, self.right = ConvBn(12, 16, 3, 2), ConvBn(12, 16, 1, 2)
-        self.twin = nn.Conv2d(16, 14, 1)
-        self.last = ConvBn(14, 16, 3, 2)
+        self.left, self.right = ConvBn(12, 10, 3, 2), ConvBn(12, 10, 1, 2)
+        self.twin = nn.Conv2d(10, 14, 1)
+        self.last = ConvBn(14, 16, 1, 2)
 
     def forward(self, x):
         x = self.stem(x)
@@ -288,3 +288,108 @@ class Recurrent(nn.Module):
             x = F.relu(self.again(x))
         c3 = F.relu(self.twin(self.left(x))) * 0.5 + torch.tanh(self.twin(self.right(x)))
         return [c3, self.last(c3)]
+
+
+class Short(nn.Module):
+    """Four convolutions, for graphs that grow by quantisation."""
+
+    def __init__(self):
+        super().__init__()
+        self.low = nn.Sequential(ConvBn(3, 8, 3, 2), ConvBn(8, 12, 3, 2), ConvBn(12, 12, 3, 2, g=12), ConvBn(12, 14))
+        self.high = ConvBn(14, 18, 1, 2)
+
+    def forward(self, x):
+        c3 = self.low(x)
+        return [c3, self.high(c3)]
+
+
+class ConvNext(nn.Module):
+    """7x7 depthwise, then LayerNorm, Linear, GELU, Linear and a layer scale in NHWC, residual Add."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(ConvBn(3, 12, 3, 2), ConvBn(12, 16, 3, 2), ConvBn(16, 10, 3, 2))
+        self.dw = nn.Conv2d(10, 10, 7, padding=3, groups=10)
+        self.norm = nn.LayerNorm(10)
+        self.up, self.down = nn.Linear(10, 24), nn.Linear(24, 10)
+        self.gamma = nn.Parameter(torch.ones(10))
+        self.high = nn.Sequential(ConvBn(10, 16), ConvBn(16, 14, 1, 2))
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = self.norm(self.dw(x).permute(0, 2, 3, 1))
+        x = x + (self.gamma * self.down(F.gelu(self.up(y)))).permute(0, 3, 1, 2)
+        return [x, self.high(x)]
+
+
+class Norms(nn.Module):
+    """GroupNorm (mixes channels), InstanceNorm (doesn't), PReLU a channel, LeakyReLU, Dropout, dilation, ceil mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 10, 3, 2, 1, bias=False), nn.BatchNorm2d(10), nn.PReLU(10))
+        self.two = nn.Sequential(nn.Conv2d(10, 14, 3, 1, 2, dilation=2), nn.InstanceNorm2d(14, affine=True), nn.LeakyReLU(0.1),
+                                 nn.MaxPool2d(3, 2, ceil_mode=True), nn.Dropout(0.3))
+        self.group = nn.Sequential(nn.Conv2d(14, 12, 1), nn.GroupNorm(3, 12), nn.PReLU())
+        self.mid = nn.Sequential(nn.ReflectionPad2d((1, 0, 1, 0)), nn.Conv2d(12, 16, 3, 2), nn.Softplus())
+        self.high = nn.Sequential(nn.ConstantPad2d((0, 1, 0, 1), 0.5), nn.Conv2d(16, 12, 2, 2), nn.Mish())
+
+    def forward(self, x):
+        c3 = self.mid(self.group(self.two(self.stem(x))))
+        return [c3, self.high(c3)]
+
+
+class Upsampling(nn.Module):
+    """ConvTranspose upsampling, full and depthwise, and a channel attention pooled to 2x2 before its Linear."""
+
+    def __init__(self):
+        super().__init__()
+        self.low = nn.Sequential(ConvBn(3, 8, 3, 2), ConvBn(8, 12, 3, 2), ConvBn(12, 14, 1, 2))
+        self.high = ConvBn(14, 16, 1, 2)
+        self.up = nn.Sequential(nn.ConvTranspose2d(16, 12, 2, 2, bias=False), nn.BatchNorm2d(12), nn.ReLU())
+        self.smooth = nn.ConvTranspose2d(12, 12, 4, 2, 1, groups=12)
+        self.down = ConvBn(12, 10, 1, 2)
+        self.gate = nn.Linear(16 * 4, 16)
+
+    def forward(self, x):
+        c3 = self.low(x)
+        c4 = self.high(c3)
+        gate = torch.sigmoid(self.gate(torch.flatten(F.adaptive_avg_pool2d(c4, 2), 1)))
+        p3 = torch.cat([self.down(self.smooth(self.up(c4))), c3], 1)
+        return [p3, c4 * gate[:, :, None, None]]
+
+
+class Attention(nn.Module):
+    """A transformer block over places between convolutions; its channels are mixed by heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.low = nn.Sequential(ConvBn(3, 12, 3, 2), ConvBn(12, 16, 3, 2), ConvBn(16, 12, 3, 2))
+        self.block = nn.TransformerEncoderLayer(12, 2, 20, 0.0, batch_first=True)
+        self.high = nn.Sequential(ConvBn(12, 16), ConvBn(16, 14, 1, 2))
+
+    def forward(self, x):
+        c3 = self.low(x)
+        n, c, h, w = c3.shape
+        c3 = self.block(c3.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(n, c, h, w)
+        return [c3, self.high(c3)]
+
+
+class Glu(nn.Module):
+    """A gated linear unit (channel i times sigmoid of channel i + C/2), CReLU (x beside -x), einsum between channels."""
+
+    def __init__(self, einsum=False):
+        super().__init__()
+        self.stem = nn.Sequential(ConvBn(3, 6, 3, 2, act=None))
+        self.wide = nn.Sequential(ConvBn(12, 16, 3, 2), ConvBn(16, 20, 1))
+        self.mid = ConvBn(10, 14, 3, 2)
+        self.mix = nn.Parameter(torch.ones(14, 12)) if einsum else None
+        self.high = ConvBn(12 if einsum else 14, 12, 1, 2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = F.relu(torch.cat([x, -x], 1))
+        c3 = self.mid(F.glu(self.wide(x), 1))
+        if self.mix is not None:
+            c3 = F.relu(torch.einsum("nchw,cd->ndhw", c3, self.mix))
+        return [c3, self.high(c3)]

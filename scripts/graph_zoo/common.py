@@ -141,7 +141,7 @@ def tidy(model, keep_metadata=False):
     for nodes in scopes:
         for node in nodes:
             node.doc_string = ""
-            kept = [p for p in node.metadata_props if keep_metadata and "stack_trace" not in p.key]
+            kept = [p for p in node.metadata_props if keep_metadata and p.key == "namespace"]
             del node.metadata_props[:]
             node.metadata_props.extend(kept)
     if not keep_metadata:

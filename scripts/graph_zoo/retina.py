@@ -17,11 +17,11 @@ class Retina(nn.Module):
         self.body = Plain()
         self.lat = nn.ModuleList([nn.Conv2d(16, c, 1), nn.Conv2d(20, c, 1)])
         self.smooth = ConvBn(c, c, 3, 1, g=c, act=None)
-        self.towers = nn.ModuleList(nn.ModuleList(nn.Conv2d(c, 10, 3, padding=1) if i == 0 else nn.Conv2d(10, 10, 1) for i in range(2))
+        self.towers = nn.ModuleList(nn.ModuleList(nn.Conv2d(c if i == 0 else 10, 10, 1) for i in range(2))
                                     for _ in range(2))
         self.bns = nn.ModuleList(nn.ModuleList(nn.ModuleList(nn.BatchNorm2d(10) if own_bn else nn.Identity() for _ in range(2))
                                                for _ in range(2)) for _ in range(2))
-        self.ends = nn.ModuleList([nn.Conv2d(10, PRIORS * 4, 3, padding=1), nn.Conv2d(10, PRIORS * CLASSES, 3, padding=1)])
+        self.ends = nn.ModuleList([nn.Conv2d(10, PRIORS * 4, 1), nn.Conv2d(10, PRIORS * CLASSES, 1)])
 
     def forward(self, x):
         c3, c4 = self.body(x)
