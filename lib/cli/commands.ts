@@ -18,4 +18,5 @@ const load = (file: string) => async () => require(`./${file}`) as CommandModule
 /** Every command with the line that the help shows; files are loaded only when called. */
 export const commands: CommandEntry[] = [
   { command: 'params <model>', describe: 'List parameters, and what a pattern selects', load: load('params') },
+  { command: 'prune <model>', describe: 'Cut channels until a share of the work is gone', load: load('prune') },
 ];

@@ -1,0 +1,200 @@
+import type { Argv } from 'yargs';
+import { SsdPruneError } from '../errors';
+import { parseInputShapes } from '../model/input-shapes';
+import { type PruneOptions, pruneCriteria } from '../prune/options';
+import { makeUi, type Ui } from './ui';
+
+interface PruneArguments {
+  model: string;
+  output?: string;
+  prunedParams: string;
+  targetRatio?: string;
+  ratios?: string;
+  criterion: PruneOptions['criterion'];
+  allocation: PruneOptions['allocation'];
+  align?: number;
+  count?: PruneOptions['count'];
+  tolerance: number;
+  minChannels: number;
+  ranking?: PruneOptions['ranking'];
+  order?: string;
+  paddle1x: boolean;
+  seed: number;
+  skipLocked: boolean;
+  includeTied: boolean;
+  inputShape: string[];
+  dryRun: boolean;
+  verify: boolean;
+  force: boolean;
+  report?: string;
+  json: boolean;
+  quiet: boolean;
+}
+
+export function builder(yargs: Argv): Argv {
+  return yargs
+    .positional('model', { type: 'string', demandOption: true, describe: 'ONNX file' })
+    .options({
+      output: { alias: 'o', type: 'string', describe: 'Where to write the smaller model' },
+      'pruned-params': {
+        type: 'string',
+        demandOption: true,
+        describe: 'Parameters to cut: a regular expression that must match the full name; names joined by | are safest',
+      },
+      'target-ratio': { type: 'string', describe: 'Share of the work to remove; several with --dry-run: 0.1,0.2,0.3' },
+      ratios: { type: 'string', describe: 'Share of channels to remove by layer, instead: NAME=0.25,…' },
+      criterion: { choices: pruneCriteria, default: 'l1_norm', describe: 'How channels are scored; the lowest go' },
+      allocation: {
+        choices: ['uniform', 'global'],
+        default: 'uniform',
+        describe: 'Same ratio everywhere, or rank across layers',
+      },
+      align: { type: 'number', describe: 'Widths become multiples of this  [default: 8; 1 with --paddle1x]' },
+      count: { choices: ['macs', 'paddle1x'], describe: 'What the target counts  [default: "macs"]' },
+      tolerance: { type: 'number', default: 0.01, describe: 'How far the cut may pass the target' },
+      'min-channels': { type: 'number', default: 1, describe: 'No layer gets narrower than this' },
+      ranking: {
+        choices: ['frozen', 'sequential'],
+        describe: 'Score original weights, or each layer after the earlier cuts  [default: "frozen"]',
+      },
+      order: { type: 'string', describe: 'Layer names, comma separated, for --ranking sequential' },
+      paddle1x: { type: 'boolean', default: false, describe: 'Exactly what Paddle 1.8.5 does' },
+      seed: { type: 'number', default: 0, describe: 'Seed of --criterion random' },
+      'skip-locked': {
+        type: 'boolean',
+        default: false,
+        describe: 'Leave selected parameters that can’t be cut as they are',
+      },
+      'include-tied': {
+        type: 'boolean',
+        default: false,
+        describe: 'Cut layers that share channels with selected ones, too',
+      },
+      'input-shape': {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'NAME=1,3,300,300 where the model leaves it open',
+      },
+      'dry-run': { type: 'boolean', default: false, describe: 'Show what would be cut, write nothing' },
+      verify: { type: 'boolean', default: true, describe: 'Prove the cut before writing (--no-verify: don’t)' },
+      force: { type: 'boolean', default: false, describe: 'Allow the output to replace the input' },
+      report: { type: 'string', describe: 'Write the JSON report to this file, too' },
+    })
+    .example(
+      "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0' --target-ratio 0.2",
+      '',
+    )
+    .example("$0 prune ssd.onnx --dry-run --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.1,0.2,0.3", '');
+}
+
+export async function handler(args: PruneArguments): Promise<void> {
+  const ui = makeUi(args);
+  const targets = parseTargets(args);
+  if (args.dryRun && args.output !== undefined) throw usage('--dry-run writes nothing: leave -o off.');
+  if (!args.dryRun && args.output === undefined)
+    throw usage('Say where to write the smaller model with -o OUT.onnx, or add --dry-run.');
+  if (targets.length > 1) {
+    if (!args.dryRun) throw usage('Several targets need --dry-run.');
+    return compareTargets(args, ui, targets);
+  }
+  const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
+  const report = await pruneFile(args.model, args.output, {
+    ...options(args, targets[0]),
+    verify: args.verify,
+    force: args.force,
+    onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
+  });
+  await saveReport(args.report, report);
+  const { renderPruneReport } = require('../prune/prune-table') as typeof import('../prune/prune-table');
+  ui.result(report, () => renderPruneReport(report));
+}
+
+/** `--dry-run` with several targets: one column each, and what can't be reached says so. */
+async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly number[]): Promise<void> {
+  const { readModel } = require('../model/read') as typeof import('../model/read');
+  const { openPruner } = require('../prune/prune-file') as typeof import('../prune/prune-file');
+  const { buildReport } = require('../prune/report') as typeof import('../prune/report');
+  const { renderTargets } = require('../prune/prune-table') as typeof import('../prune/prune-table');
+  const base = options(args, undefined);
+  const pruner = openPruner(await readModel(args.model), base.inputShapes);
+  const columns = targets.map((target) => {
+    const given = { ...base, targetRatio: target };
+    try {
+      const plan = pruner.plan(given);
+      return { target, report: buildReport(pruner, plan, pruner.cut(plan), given) };
+    } catch (error) {
+      if (error instanceof SsdPruneError && error.code === 'ERR_TARGET_UNREACHABLE')
+        return { target, error: error.message };
+      throw error;
+    }
+  });
+  const largest = pruner.largestCut(base);
+  const document = {
+    schema: 'ssd-prune.prune-targets/1',
+    model: args.model,
+    largestReachable: largest,
+    targets: columns,
+  };
+  await saveReport(args.report, document);
+  ui.result(document, () => renderTargets(columns, largest));
+}
+
+function options(args: PruneArguments, targetRatio: number | undefined): PruneOptions {
+  const set = <K extends keyof PruneOptions>(key: K, value: PruneOptions[K] | undefined) =>
+    value === undefined ? {} : { [key]: value };
+  return {
+    prunedParams: args.prunedParams,
+    tolerance: args.tolerance,
+    minChannels: args.minChannels,
+    paddle1x: args.paddle1x,
+    seed: args.seed,
+    skipLocked: args.skipLocked,
+    includeTied: args.includeTied,
+    ...set('criterion', args.criterion),
+    ...set('allocation', args.allocation),
+    ...set('targetRatio', targetRatio),
+    ...set('ratios', parseRatios(args.ratios)),
+    ...set('align', args.align),
+    ...set('count', args.count),
+    ...set('ranking', args.ranking),
+    ...set('order', args.order?.split(',')),
+    ...set('inputShapes', args.inputShape.length > 0 ? parseInputShapes(args.inputShape) : undefined),
+  };
+}
+
+function parseTargets({ targetRatio, ratios }: PruneArguments): number[] {
+  if (targetRatio === undefined) {
+    if (ratios === undefined) throw usage('Say how much to cut: --target-ratio 0.2, or --ratios NAME=0.25,…');
+    return [];
+  }
+  return targetRatio.split(',').map((text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value > 0 && value < 1)) {
+      throw usage(`Expected a number between 0 and 1 for --target-ratio but received ${JSON.stringify(text)}.`);
+    }
+    return value;
+  });
+}
+
+function parseRatios(text: string | undefined): Map<string, number> | undefined {
+  if (text === undefined) return undefined;
+  return new Map(
+    text.split(',').map((entry) => {
+      const at = entry.lastIndexOf('=');
+      const value = entry.slice(at + 1).trim();
+      if (at < 1 || value === '' || !Number.isFinite(Number(value))) {
+        throw usage(`Expected NAME=RATIO in --ratios but received ${JSON.stringify(entry)}.`);
+      }
+      return [entry.slice(0, at).trim(), Number(value)];
+    }),
+  );
+}
+
+async function saveReport(file: string | undefined, document: object): Promise<void> {
+  if (file === undefined) return;
+  const { writeAtomically } = require('../files') as typeof import('../files');
+  await writeAtomically(file, `${JSON.stringify(document, null, 2)}\n`);
+}
+
+const usage = (message: string): SsdPruneError => new SsdPruneError('ERR_USAGE', message);

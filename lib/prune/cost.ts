@@ -1,0 +1,88 @@
+import { getInt, getInts } from '../model/attributes';
+import { product } from '../model/shape-inference';
+import type { MacTerm } from './channel-graph';
+import type { ChannelGroups, LabelSize } from './channel-groups';
+
+/** How the work of a model is counted: true multiply-accumulates, or Paddle 1.x's FLOPs with its quirks. */
+export type CountMode = 'macs' | 'paddle1x';
+
+/** Members kept in each group, by group id. */
+export type KeptCounts = ArrayLike<number>;
+
+interface Term {
+  readonly name: string | undefined;
+  readonly factor: number;
+  readonly axes: readonly LabelSize[];
+}
+
+const sizeAt = ({ fixed, perMember }: LabelSize, kept: KeptCounts): number =>
+  perMember.reduce((sum, { group, places }) => sum + places * kept[group]!, fixed);
+
+/** Work of the model as a function of how many members each group keeps. */
+export class CostModel {
+  private readonly terms: readonly Term[];
+  private readonly rest: number;
+
+  constructor(
+    readonly groups: ChannelGroups,
+    readonly mode: CountMode,
+  ) {
+    const { macTerms } = groups.graph;
+    const paddle = mode === 'paddle1x';
+    this.terms = macTerms.map((term) => ({
+      name: term.name,
+      factor: paddle ? paddleFactor(term) : term.factor,
+      axes: term.axes.map(({ label, size }) => (label ? groups.sizeOf(label) : { fixed: size, perMember: [] })),
+    }));
+    this.rest = paddle ? this.paddleRest() : 0;
+  }
+
+  /** Everything kept. */
+  whole(): number[] {
+    return this.groups.groups.map((group) => group.classes.length);
+  }
+
+  total(kept: KeptCounts): number {
+    let sum = this.rest;
+    for (const { factor, axes } of this.terms) {
+      let work = factor;
+      for (const axis of axes) work *= sizeAt(axis, kept);
+      sum += work;
+    }
+    return sum;
+  }
+
+  /** Share of the work that is gone. */
+  cut(kept: KeptCounts): number {
+    return 1 - this.total(kept) / this.total(this.whole());
+  }
+
+  /** Work of the node that a weight belongs to (of all its nodes, where it is shared). */
+  ofLayer(name: string, kept: KeptCounts): number {
+    return this.terms
+      .filter((term) => term.name === name)
+      .reduce((sum, { factor, axes }) => sum + axes.reduce((work, axis) => work * sizeAt(axis, kept), factor), 0);
+  }
+
+  /**
+   * What Paddle 1.8.5 counts beside convolutions: pooling as k² a place, Relu, Sigmoid and BatchNormalization as one
+   * an element, all with the shapes before the cut (its search does not refresh them).
+   */
+  private paddleRest(): number {
+    const { model, infos } = this.groups.graph;
+    let sum = 0;
+    for (const node of model.graph.node) {
+      if (node.opType === 'Relu' || node.opType === 'Sigmoid' || node.opType === 'BatchNormalization') {
+        sum += product(infos.get(node.input[0] ?? '')?.shape ?? [0]);
+      } else if (node.opType === 'MaxPool' || node.opType === 'AveragePool') {
+        sum += product(infos.get(node.output[0] ?? '')?.shape ?? [0]) * getInts(node, 'kernel_shape', [0])[0]! ** 2;
+      }
+    }
+    return sum;
+  }
+}
+
+/** Two FLOPs a multiply-accumulate, and the input channels of a grouped filter divided by the groups once more. */
+function paddleFactor({ node, factor }: MacTerm): number {
+  return (2 * factor) / (node.opType === 'Conv' ? getInt(node, 'group', 1) : 1);
+}

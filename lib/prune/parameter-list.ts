@@ -1,0 +1,54 @@
+import type { OnnxModel } from '../model/onnx-model';
+import { listParameters } from '../model/parameters';
+import { openPruner } from './prune-file';
+import { compilePattern } from './select';
+import { whyLocked } from './selection';
+
+export interface ParameterRow {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly type: string;
+  /** Whether the pattern matches the full name. */
+  readonly selected: boolean;
+  /** Why channels of it can't be cut, or null if they can. */
+  readonly locked: string | null;
+}
+
+export interface ParameterList {
+  readonly schema: 'ssd-prune.params/1';
+  readonly model: string | null;
+  readonly prunedParams: string | null;
+  readonly elements: number;
+  readonly parameters: readonly ParameterRow[];
+  /** Names the pattern selects; null without a pattern. */
+  readonly selected: readonly string[] | null;
+  /** Names that Paddle 1.x's prefix match would take besides. */
+  readonly prefixOnly: readonly string[];
+  /** Names that only an unanchored search would take. */
+  readonly searchOnly: readonly string[];
+}
+
+/**
+ * All parameters in definition order, and what a pattern takes of them.
+ * @throws {SsdPruneError} ERR_BAD_PATTERN
+ */
+export function describeParameters(model: OnnxModel, prunedParams?: string): ParameterList {
+  const pattern = prunedParams === undefined ? undefined : compilePattern(prunedParams);
+  const { groups } = openPruner(model);
+  const parameters = listParameters(model).map((parameter) => ({
+    ...parameter,
+    selected: pattern?.full(parameter.name) ?? false,
+    locked: whyLocked(groups, parameter.name) ?? null,
+  }));
+  const names = parameters.map(({ name }) => name);
+  return {
+    schema: 'ssd-prune.params/1',
+    model: model.file ?? null,
+    prunedParams: prunedParams ?? null,
+    elements: parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    parameters,
+    selected: pattern ? names.filter((name) => pattern.full(name)) : null,
+    prefixOnly: pattern ? names.filter((name) => pattern.prefix(name) && !pattern.full(name)) : [],
+    searchOnly: pattern ? names.filter((name) => pattern.anywhere(name) && !pattern.prefix(name)) : [],
+  };
+}

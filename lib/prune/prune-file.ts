@@ -1,0 +1,62 @@
+import { SsdPruneError } from '../errors';
+import { readDetectorSize } from '../model/input-shapes';
+import type { OnnxModel } from '../model/onnx-model';
+import { readModel } from '../model/read';
+import type { InferOptions } from '../model/shape-inference';
+import { writeModel } from '../model/write';
+import type { PruneOptions } from './options';
+import { Pruner } from './prune';
+import { buildReport, type PruneReport } from './report';
+import { verifyCut } from './verify';
+
+export interface PruneFileOptions extends PruneOptions {
+  /** Prove the cut before anything is written. Defaults to `true`. */
+  verify?: boolean;
+  /** Overwrite the output, and allow it to be the input. Defaults to `false`. */
+  force?: boolean;
+  /** Called before each stage of the work. */
+  onStage?: (stage: 'read' | 'plan' | 'cut' | 'verify' | 'write') => void;
+}
+
+/** A {@link Pruner} on a model file, with the input size that the file or its detector settings say. */
+export function openPruner(model: OnnxModel, inputShapes?: InferOptions['inputShapes']): Pruner {
+  const openSize = readDetectorSize(model);
+  return new Pruner(model, { ...(inputShapes && { inputShapes }), ...(openSize && { openSize }) });
+}
+
+/**
+ * Reads a model, cuts it, proves the cut and writes the smaller model. Without `output` nothing is written (a dry
+ * run, without a proof).
+ * @throws {SsdPruneError} see {@link Pruner.plan}, {@link verifyCut}, {@link readModel}, {@link writeModel}.
+ */
+export async function pruneFile(
+  input: string,
+  output: string | undefined,
+  options: PruneFileOptions,
+): Promise<PruneReport> {
+  const started = performance.now();
+  options.onStage?.('read');
+  const model = await readModel(input);
+  options.onStage?.('plan');
+  const pruner = openPruner(model, options.inputShapes);
+  const plan = pruner.plan(options);
+  options.onStage?.('cut');
+  const cut = pruner.cut(plan);
+  const report = buildReport(pruner, plan, cut, { ...options, output });
+  if (output !== undefined) {
+    if (cut.tensors.length === 0) {
+      throw new SsdPruneError(
+        'ERR_NO_MATCH',
+        'The widths chosen cut nothing; nothing was written. Ask for a larger cut or a smaller --align.',
+      );
+    }
+    if (options.verify ?? true) {
+      options.onStage?.('verify');
+      report.verified = await verifyCut(pruner.graph, cut);
+    }
+    options.onStage?.('write');
+    await writeModel(cut.model, output, { inputs: [input], force: options.force ?? false });
+  }
+  report.seconds = (performance.now() - started) / 1000;
+  return report;
+}

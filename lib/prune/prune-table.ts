@@ -1,0 +1,89 @@
+import type { CountChange, PruneReport } from './report';
+
+const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`;
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const shape = (dims: readonly number[]): string => `(${dims.join(', ')})`;
+
+function table(head: string[], rows: string[][], rightFrom: number): string {
+  const Table = require('cli-table3') as typeof import('cli-table3');
+  const out = new Table({
+    head,
+    colAligns: head.map((_, i) => (i < rightFrom ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true },
+  });
+  out.push(...rows);
+  return out.toString();
+}
+
+/** The before/after table: layers, what went with them, totals. */
+export function renderPruneReport(report: PruneReport, allTied = false): string {
+  const total = report.macs.before;
+  const layers = report.layers.map((layer) => [
+    layer.name,
+    shape(layer.shapeBefore),
+    shape(layer.shapeAfter),
+    percent(layer.ratio),
+    millions(layer.macs.before),
+    millions(layer.macs.after),
+    percent(layer.macs.before / total),
+  ]);
+  const parts = [table(['layer', 'before', 'after', 'channels cut', 'MACs', 'after', 'share of all'], layers, 3)];
+  if (report.tied.length > 0 && allTied) {
+    const seen = new Map(report.tied.map((tied) => [tied.name, tied]));
+    const rows = [...seen.values()].map((tied) => [tied.name, shape(tied.shapeBefore), shape(tied.shapeAfter)]);
+    parts.push(table(['went with them', 'before', 'after'], rows, 3));
+  }
+  const row = (name: string, { before, after, cut }: CountChange): string[] => [
+    name,
+    before.toLocaleString('en'),
+    after.toLocaleString('en'),
+    percent(cut),
+  ];
+  parts.push(
+    table(
+      ['total', 'before', 'after', 'cut'],
+      [row('MACs', report.macs), row('Paddle 1.x FLOPs', report.paddleFlops), row('parameters', report.parameters)],
+      1,
+    ),
+  );
+  if (report.skipped.length > 0) {
+    parts.push(`left as they are:\n${report.skipped.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n')}`);
+  }
+  const proof = report.verified;
+  if (proof) {
+    parts.push(
+      `proof: outputs equal those of the masked original on ${proof.images} noise pictures (largest difference ${proof.maxAbsDiff.toExponential(2)}, allowed ${proof.tolerance.toExponential(2)})`,
+    );
+  }
+  if (report.output) parts.push(`written to ${report.output} in ${report.seconds.toFixed(2)} s`);
+  return parts.join('\n');
+}
+
+/** One column a target: what each layer would keep. A target that can't be reached has its reason instead. */
+export function renderTargets(
+  columns: readonly { target: number; report?: PruneReport; error?: string }[],
+  largest: number,
+): string {
+  const first = columns.find(({ report }) => report)?.report;
+  const names = first?.layers.map(({ name }) => name) ?? [];
+  const cell = (report: PruneReport | undefined, pick: (report: PruneReport) => string): string =>
+    report ? pick(report) : '–';
+  const rows = names.map((name, i) => [
+    name,
+    String(first!.layers[i]!.shapeBefore[first!.layers[i]!.axis]),
+    ...columns.map(({ report }) => cell(report, ({ layers }) => String(layers[i]!.shapeAfter[layers[i]!.axis]))),
+  ]);
+  rows.push(
+    ['MACs cut', '', ...columns.map(({ report }) => cell(report, ({ macs }) => percent(macs.cut)))],
+    [
+      'Paddle 1.x FLOPs cut',
+      '',
+      ...columns.map(({ report }) => cell(report, ({ paddleFlops }) => percent(paddleFlops.cut))),
+    ],
+    ['parameters cut', '', ...columns.map(({ report }) => cell(report, ({ parameters }) => percent(parameters.cut)))],
+  );
+  const lines = [table(['layer', 'width', ...columns.map(({ target }) => `target ${target}`)], rows, 1)];
+  for (const { target, error } of columns) if (error) lines.push(`target ${target}: ${error}`);
+  lines.push(`largest reachable cut: ${percent(largest)}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,30 @@
+import { getInt, setInt } from '../model/attributes';
+import { TensorProto_DataType as T, type TypeProto } from '../model/onnx_pb';
+import type { OnnxModel } from '../model/onnx-model';
+import { setTensorBytes, tensorDims, toFloat32 } from '../model/tensor';
+import { modelTensors } from '../model/walk';
+
+const halves = new Set<number>([T.FLOAT16, T.BFLOAT16]);
+
+/**
+ * Turns a half-precision model into a float32 one, in place: stored tensors, declared types and casts. Two such
+ * models differ only by the rounding of float32, whatever order their sums are taken in.
+ */
+export function raiseToFloat32(model: OnnxModel): OnnxModel {
+  for (const [tensor] of modelTensors(model.proto)) {
+    if (!halves.has(tensor.dataType)) continue;
+    const values = toFloat32(tensor);
+    tensor.dataType = T.FLOAT;
+    setTensorBytes(tensor, tensorDims(tensor), new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  for (const { type } of [...model.graph.input, ...model.graph.output, ...model.graph.valueInfo]) raiseType(type);
+  for (const node of model.graph.node) {
+    if (node.opType === 'Cast' && halves.has(getInt(node, 'to', T.UNDEFINED))) setInt(node, 'to', T.FLOAT);
+  }
+  model.invalidate();
+  return model;
+}
+
+function raiseType(type: TypeProto | undefined): void {
+  if (type?.value.case === 'tensorType' && halves.has(type.value.value.elemType)) type.value.value.elemType = T.FLOAT;
+}

@@ -1,0 +1,132 @@
+import { SsdPruneError } from '../errors';
+import { DetectorSession, type Feeds, type SessionOptions } from '../evaluate/session';
+import type { OnnxModel } from '../model/onnx-model';
+import { toFloat32 } from '../model/tensor';
+import { encodeModel } from '../model/write';
+import type { ChannelGraph } from './channel-graph';
+import type { CutResult } from './cut';
+import { maskedOriginal } from './masked-original';
+import { comparedTensors, exposeTensors } from './observed-tensors';
+import { raiseToFloat32 } from './raise-precision';
+import { seededNoise } from './random';
+import type { Verification } from './report';
+
+/** Difference allowed, relative to the largest value of the masked original's output (at least 1). */
+const relativeTolerance = 1e-4;
+/** The mask must move an output by this many tolerances, or the comparison says nothing. */
+const vacuousFactor = 100;
+
+export interface VerifyOptions {
+  /** Noise pictures to compare on. Defaults to `3`. */
+  images?: number;
+  /** Seed of the noise. Defaults to `0`. */
+  seed?: number;
+  device?: SessionOptions['device'];
+}
+
+/**
+ * Proves a cut: the pruned model and the *masked original* (the original with every slice that the cut removes
+ * overwritten by zeros) must give equal outputs on noise pictures. Compared are the outputs of the last weighted
+ * layers, before any Softmax, box decoding or suppression, and all graph outputs that depend on them smoothly.
+ * float16 models are compared as float32 copies.
+ * @throws {SsdPruneError} ERR_VERIFY_FAILED where outputs differ, naming the tensor; ERR_VERIFY_VACUOUS where the mask
+ * changes nothing, so that equality would prove nothing; ERR_NO_RUNTIME without onnxruntime-node.
+ */
+export async function verifyCut(
+  graph: ChannelGraph,
+  cut: CutResult,
+  options: VerifyOptions = {},
+): Promise<Verification> {
+  const { images = 3, seed = 0 } = options;
+  const tensors = comparedTensors(graph);
+  const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, seed + i));
+  const outputsOf = async (model: OnnxModel, name: string): Promise<Feeds<ArrayLike<number>>[]> => {
+    const copy = raiseToFloat32(model.clone());
+    exposeTensors(copy, tensors);
+    const session = await DetectorSession.create(encodeModel(copy), { device: options.device ?? 'cpu', name });
+    try {
+      const results: Feeds<ArrayLike<number>>[] = [];
+      for (const feeds of pictures) results.push((await session.run(feeds, tensors)) as Feeds<ArrayLike<number>>);
+      return results;
+    } finally {
+      await session.close();
+    }
+  };
+  const masked = await outputsOf(maskedOriginal(graph, cut), 'the masked original');
+  const pruned = await outputsOf(cut.model, 'the pruned model');
+  const original = await outputsOf(graph.model, 'the original');
+  let [worst, allowed, moved] = [0, relativeTolerance, 0];
+  masked.forEach((outputs, i) => {
+    for (const name of tensors) {
+      const [a, b, whole] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
+      const tolerance = Math.max(relativeTolerance * Math.max(1, largest(b)), quantizationStep(graph, name));
+      const difference = maxDifference(a, b);
+      if (!(difference <= tolerance)) {
+        throw new SsdPruneError(
+          'ERR_VERIFY_FAILED',
+          `The cut is wrong: ${JSON.stringify(name)} differs from the masked original by ${difference.toExponential(2)} (allowed ${tolerance.toExponential(2)}) on noise picture ${i}. Nothing was written; please report this model.`,
+        );
+      }
+      if (difference / tolerance >= worst / allowed) [worst, allowed] = [difference, tolerance];
+      moved = Math.max(moved, maxDifference(whole, b) / tolerance);
+    }
+  });
+  if (moved < vacuousFactor) {
+    throw new SsdPruneError(
+      'ERR_VERIFY_VACUOUS',
+      `The proof says nothing: on noise pictures the removed channels change no output by more than ${moved.toFixed(1)} times the tolerance (they may be dead). Nothing was written. Use --no-verify to cut without a proof.`,
+    );
+  }
+  return { maxAbsDiff: worst, tolerance: allowed, images, vacuous: false };
+}
+
+function noiseFeeds(graph: ChannelGraph, seed: number): Feeds {
+  const feeds: Feeds = {};
+  graph.model.graph.input.forEach(({ name }, i) => {
+    if (graph.model.constant(name)) return;
+    const shape = graph.infos.get(name)?.shape;
+    if (!shape)
+      throw new SsdPruneError(
+        'ERR_BAD_MODEL',
+        `The shape of input ${JSON.stringify(name)} is not known; use --no-verify.`,
+      );
+    feeds[name] = {
+      dims: [...shape],
+      data: seededNoise(
+        7919 * seed + i,
+        shape.reduce((a, b) => a * b, 1),
+      ),
+    };
+  });
+  return feeds;
+}
+
+function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(Number(values[i])));
+  return most;
+}
+
+/** Largest difference; infinite where lengths differ or a value is not a number. */
+function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let most = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(Number(a[i]) - Number(b[i]));
+    if (Number.isNaN(difference)) return Number.POSITIVE_INFINITY;
+    if (difference > most) most = difference;
+  }
+  return most;
+}
+
+/** One step of a quantised output: 1 for integers, the scale where the tensor comes out of DequantizeLinear. */
+function quantizationStep(graph: ChannelGraph, name: string): number {
+  const producer = graph.model.producer(name);
+  if (producer?.opType === 'QLinearConv') return 1;
+  const quantised = graph.model.graph.node.filter((node) => node.opType === 'QuantizeLinear');
+  const scales = quantised.flatMap((node) => {
+    const scale = graph.model.constant(node.input[1] ?? '');
+    return scale ? [Math.max(...toFloat32(scale))] : [];
+  });
+  return scales.length > 0 ? Math.max(...scales) : 0;
+}
