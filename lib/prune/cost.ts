@@ -13,6 +13,8 @@ interface Term {
   readonly name: string | undefined;
   readonly factor: number;
   readonly axes: readonly LabelSize[];
+  /** A depthwise node, whose `group` a cut lowers with its channels. */
+  readonly depthwise: boolean;
 }
 
 const sizeAt = ({ fixed, perMember }: LabelSize, kept: KeptCounts): number =>
@@ -29,7 +31,9 @@ export class CostModel {
   ) {
     const { macTerms } = groups.graph;
     const paddle = mode === 'paddle1x';
+    const depthwise = new Set(groups.graph.edits.flatMap((edit) => (edit.kind === 'group' ? edit.node : [])));
     this.terms = macTerms.map((term) => ({
+      depthwise: depthwise.has(term.node),
       name: term.name,
       factor: paddle ? paddleFactor(term) : term.factor,
       axes: term.axes.map(({ label, size }) => (label ? groups.sizeOf(label) : { fixed: size, perMember: [] })),
@@ -50,6 +54,20 @@ export class CostModel {
       sum += work;
     }
     return sum;
+  }
+
+  /**
+   * Work as counted on the finished model. Differs from what the search sees in Paddle's count only: there a depthwise
+   * convolution is divided by its groups twice, and once these are updated it costs as much as before the cut.
+   */
+  totalAfterCut(kept: KeptCounts): number {
+    if (this.mode === 'macs') return this.total(kept);
+    const whole = this.whole();
+    return this.terms.reduce(
+      (sum, { factor, axes, depthwise }) =>
+        sum + axes.reduce((work, axis) => work * sizeAt(axis, depthwise ? whole : kept), factor),
+      this.rest,
+    );
   }
 
   /** Share of the work that is gone. */

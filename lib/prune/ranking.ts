@@ -43,7 +43,9 @@ export class ChannelRanking {
           : this.job(producer, paddle1x ? 'l1_paddle1x' : criterion, removed),
       );
       const scores = rankChannels(jobs);
-      producers.forEach((producer, i) => perLayer.set(producer, scores[i]!));
+      producers.forEach((producer, i) => {
+        perLayer.set(producer, scores[i]!);
+      });
     }
     return groups.map((group) => {
       const sums = new Float64Array(group.classes.length);

@@ -79,7 +79,7 @@ export function buildReport(
 ): PruneReport {
   const { options, search, selection } = plan;
   const whole = pruner.macs.whole();
-  const count = (cost: typeof pruner.macs) => change(cost.total(whole), cost.total(search.kept));
+  const count = (cost: typeof pruner.macs) => change(cost.total(whole), cost.totalAfterCut(search.kept));
   const elements = (model: typeof pruner.model) =>
     listParameters(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const before = elements(pruner.model);
