@@ -1,0 +1,104 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { invalidArgument, SsdPruneError } from '../errors';
+import { openCoco } from './coco';
+import { isVocDirectory, openVoc } from './voc';
+
+/** One picture and what is annotated on it. Arrays run over its boxes, in the order of the annotation. */
+export interface Sample {
+  /** VOC: the name in the split, such as `000001`; COCO: the image id, as text. */
+  readonly id: string;
+  /** Path of the picture. */
+  readonly image: string;
+  /** Pixels, as the annotation says. */
+  readonly width: number;
+  readonly height: number;
+  /** xmin, ymin, xmax, ymax of each box in pixels as annotated (VOC counts pixels from 1, COCO from 0). */
+  readonly boxes: Float32Array;
+  /** Index into {@link Dataset.classes}; background is 0. */
+  readonly labels: Int32Array;
+  /** 1 where VOC says difficult; COCO has none. */
+  readonly difficult: Uint8Array;
+  /** 1 where VOC says truncated; COCO has none. */
+  readonly truncated: Uint8Array;
+  /** COCO only: 1 where the box holds a crowd. */
+  readonly crowd?: Uint8Array;
+  /** COCO only: area of the segment in square pixels, by which COCO calls an object small, medium or large. */
+  readonly area?: Float64Array;
+  /** COCO only: x, y, width, height as in the file, not rounded to float32. */
+  readonly bbox?: Float64Array;
+}
+
+export interface Dataset {
+  readonly format: 'voc' | 'coco';
+  readonly directory: string;
+  readonly split: string;
+  /** Class names by index; index 0 is `background`. */
+  readonly classes: readonly string[];
+  /** What detection files call each class: its index (VOC) or the category id (COCO); 0 for background. */
+  readonly categoryIds: readonly number[];
+  /** VOC: in the order of the split; COCO: by ascending image id. */
+  readonly samples: readonly Sample[];
+  /** Oddities that were kept as annotated, such as a box that leaves its picture. */
+  readonly warnings: readonly string[];
+}
+
+export interface OpenDatasetOptions {
+  /** Name of the split: `ImageSets/Main/<split>.txt`, or `annotations/instances_<split>.json`. */
+  split: string;
+  /** Class names in index order, with or without a leading `background`. Defaults to VOC's 20, or COCO's categories. */
+  classes?: readonly string[];
+  /** Refuse a split with pictures that aren't there. Defaults to `true`. */
+  requireImages?: boolean;
+}
+
+/**
+ * Reads the annotations of one split of a Pascal VOC or a COCO folder; which of them it is shows in its layout.
+ * @throws {SsdPruneError} ERR_BAD_DATA naming file and line; the message for a missing split lists those there are.
+ */
+export async function openDataset(directory: string, options: OpenDatasetOptions): Promise<Dataset> {
+  if (typeof directory !== 'string' || directory === '') throw invalidArgument('directory', 'a path', directory);
+  const { split, requireImages = true } = options;
+  // A split names a file inside the folder and nothing outside of it.
+  if (typeof split !== 'string' || !/^[^/\\]+$/.test(split) || split.startsWith('.')) {
+    throw invalidArgument('split', 'the name of a split', split);
+  }
+  const classes = options.classes && withBackground(options.classes);
+  const found = await stat(directory).catch(() => undefined);
+  if (!found?.isDirectory()) throw new SsdPruneError('ERR_BAD_DATA', `${directory} is not a folder`);
+  const request = { directory: path.resolve(directory), split, classes, requireImages };
+  return (await isVocDirectory(directory)) ? openVoc(request) : openCoco(request);
+}
+
+/** What the readers of the two formats are asked for. */
+export interface DatasetRequest {
+  directory: string;
+  split: string;
+  classes: readonly string[] | undefined;
+  requireImages: boolean;
+}
+
+const backgroundNames = new Set(['background', '__background__']);
+
+/** Class names with `background` at index 0, whether or not the given list starts with it. */
+export function withBackground(classes: readonly string[]): string[] {
+  if (!Array.isArray(classes) || classes.some((name) => typeof name !== 'string' || name === '')) {
+    throw invalidArgument('classes', 'a list of class names', classes);
+  }
+  const names = classes.slice(backgroundNames.has(classes[0] ?? '') ? 1 : 0);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw invalidArgument('classes', 'every class once', twice);
+  if (names.length === 0) throw invalidArgument('classes', 'at least one class', classes);
+  return ['background', ...names];
+}
+
+/** A class list file: one name a line, blank lines and `\r` ignored. */
+export function parseClassList(text: string): string[] {
+  return withBackground(
+    text
+      .replace(/^\uFEFF/, '')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== ''),
+  );
+}
