@@ -28,7 +28,7 @@ export async function loadExternalData(model: OnnxModel): Promise<void> {
     } catch (error) {
       throw new SsdPruneError(
         'ERR_BAD_MODEL',
-        `Model ${model.file}: ${where}: tensor ${JSON.stringify(tensor.name)}: ${(error as Error).message}`,
+        `Model ${model.file}: ${where()}: tensor ${JSON.stringify(tensor.name)}: ${(error as Error).message}`,
         { cause: error },
       );
     }

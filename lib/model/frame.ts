@@ -1,4 +1,4 @@
-import { type DescMessage, type Message, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, type Message, toBinary } from '@bufbuild/protobuf';
 import {
   AttributeProtoSchema,
   FunctionProtoSchema,
@@ -12,8 +12,8 @@ import {
   TrainingInfoProtoSchema,
 } from './onnx_pb';
 
-/** Raw data from this size on stays out of the library's writer, which copies as its buffer grows. */
-export const heavyBytes = 2048;
+/** Raw data from this size on is never copied; below it, one copy by the library costs less than a chunk of its own. */
+export const heavyBytes = 16384;
 
 interface Path {
   schema: DescMessage;
@@ -86,19 +86,34 @@ function frame(schema: DescMessage, message: Message, out: Uint8Array[], swap: T
     out.push(toBinary(schema, message));
     return;
   }
-  const { children } = paths.get(schema.typeName)!;
   const rest = { ...message } as Message & Fields;
-  const heavy: [number: number, schema: DescMessage, messages: Message[]][] = [];
-  for (const [property, number, child] of children) {
-    const value = (message as Message & Fields)[property] as Message | Message[] | undefined;
+  const heavy: [property: string, number: number, schema: DescMessage, messages: Message[]][] = [];
+  for (const [property, number, child] of paths.get(schema.typeName)!.children) {
+    const value = rest[property] as Message | Message[] | undefined;
     const list = Array.isArray(value) ? value : value ? [value] : [];
     if (!list.some((item) => isHeavy(child, item))) continue;
-    heavy.push([number, child, list]);
+    heavy.push([property, number, child, list]);
     if (Array.isArray(value)) rest[property] = [];
     else delete rest[property];
   }
   out.push(toBinary(schema, rest));
-  for (const [number, child, list] of heavy) for (const item of list) nest(number, child, item, out, swap);
+  for (const [property, number, child, list] of heavy) {
+    let light: Message[] = [];
+    const flush = () => {
+      // A parent that holds nothing else encodes a whole run of neighbours at once.
+      if (light.length > 0) out.push(toBinary(schema, Object.assign(create(schema), { [property]: light })));
+      light = [];
+    };
+    for (const item of list) {
+      if (!isHeavy(child, item)) {
+        light.push(item);
+        continue;
+      }
+      flush();
+      nest(number, child, item, out, swap);
+    }
+    flush();
+  }
 }
 
 function nest(number: number, schema: DescMessage, message: Message, out: Uint8Array[], swap: TensorSwap): void {

@@ -14,7 +14,7 @@ import {
   ValueInfoProtoSchema,
 } from './onnx_pb';
 import { tensorDims } from './tensor';
-import { definedNames, namesRead, subgraphs } from './walk';
+import { definedNames, namesRead, nodeName, subgraphs } from './walk';
 
 interface Index {
   initializers: Map<string, number>;
@@ -160,7 +160,7 @@ export class OnnxModel {
   /** `Conv node "conv1" (#12)`, for messages. */
   where(node: NodeProto): string {
     const position = this.#indexed().positions.get(node);
-    return `${node.opType} node ${JSON.stringify(node.name)}${position === undefined ? '' : ` (#${position})`}`;
+    return position === undefined ? `${node.opType} node ${JSON.stringify(node.name)}` : nodeName(node, position);
   }
 
   /** Forgets the look-up tables; they are built anew at the next question. */

@@ -66,7 +66,7 @@ export async function readWhole(file: string, what: string): Promise<Uint8Array>
         'ERR_BAD_MODEL',
         `Can't read ${what}: ${stat.size} bytes; at most ${limits.MAX_LENGTH} fit`,
       );
-    const bytes = new Uint8Array(stat.size);
+    const bytes = Buffer.allocUnsafeSlow(stat.size);
     let filled = 0;
     while (filled < bytes.length) {
       // One read call moves at most 2^31 - 4096 bytes on Linux.

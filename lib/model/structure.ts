@@ -1,7 +1,7 @@
 import { SsdPruneError } from '../errors';
-import type { GraphProto, ModelProto, NodeProto } from './onnx_pb';
+import type { GraphProto, ModelProto } from './onnx_pb';
 import { checkTensor } from './tensor';
-import { modelTensors, namesRead, subgraphs } from './walk';
+import { modelTensors, namesRead, nodeName, subgraphs } from './walk';
 
 /** Oldest operator set whose operators this package knows. */
 const oldestOpset = 7n;
@@ -24,7 +24,7 @@ export function checkStructure(model: ModelProto): void {
     try {
       checkTensor(tensor);
     } catch (error) {
-      throw bad(`${where}: ${(error as Error).message}`);
+      throw bad(`${where()}: ${(error as Error).message}`);
     }
   }
   checkGraph(graph, new Set(), '');
@@ -35,15 +35,14 @@ function bad(message: string): SsdPruneError {
   return new SsdPruneError('ERR_BAD_MODEL', message);
 }
 
-const called = (node: NodeProto, index: number): string =>
-  `${node.opType || 'unnamed operator'} node ${JSON.stringify(node.name)} (#${index})`;
-
 /** Names are unique within a graph and don't hide outer ones that are computed; everything read is defined. */
 function checkGraph(graph: GraphProto, outer: ReadonlySet<string>, within: string): void {
-  const makers = new Map<string, string>();
-  const define = (name: string, maker: string) => {
+  const makers = new Map<string, string | number>();
+  const say = (maker: string | number) => (typeof maker === 'number' ? nodeName(graph.node[maker]!, maker) : maker);
+  const define = (name: string, maker: string | number) => {
     const earlier = makers.get(name);
-    if (earlier !== undefined) throw bad(`tensor "${name}" is made twice${within}: by ${earlier} and by ${maker}`);
+    if (earlier !== undefined)
+      throw bad(`tensor "${name}" is made twice${within}: by ${say(earlier)} and by ${say(maker)}`);
     makers.set(name, maker);
   };
   for (const { name } of graph.initializer) define(name, 'an initializer');
@@ -55,16 +54,14 @@ function checkGraph(graph: GraphProto, outer: ReadonlySet<string>, within: strin
     // Before IR 4 every initializer is an input too.
     if (!makers.has(name)) define(name, 'an input');
   }
-  for (const [i, node] of graph.node.entries())
-    for (const name of node.output) if (name !== '') define(name, called(node, i));
-  const known = within === '' ? makers : new Map(makers);
-  const visible = new Set([...outer, ...known.keys()]);
+  for (const [i, node] of graph.node.entries()) for (const name of node.output) if (name !== '') define(name, i);
+  const visible = new Set([...outer, ...makers.keys()]);
   for (const [i, node] of graph.node.entries()) {
-    if (node.opType === '') throw bad(`${called(node, i)}${within} has no operator`);
+    if (node.opType === '') throw bad(`${nodeName(node, i)}${within} has no operator`);
     for (const name of node.input)
       if (name !== '' && !visible.has(name))
-        throw bad(`${called(node, i)}${within} reads "${name}", which nothing makes`);
-    for (const inner of subgraphs(node)) checkGraph(inner, visible, ` in ${called(node, i)}${within}`);
+        throw bad(`${nodeName(node, i)}${within} reads "${name}", which nothing makes`);
+    for (const inner of subgraphs(node)) checkGraph(inner, visible, ` in ${nodeName(node, i)}${within}`);
   }
   for (const { name } of graph.output)
     if (!visible.has(name)) throw bad(`output "${name}"${within} is made by nothing`);
@@ -74,7 +71,7 @@ function checkGraph(graph: GraphProto, outer: ReadonlySet<string>, within: strin
 function sortNodes(graph: GraphProto, within: string): void {
   const { node: nodes } = graph;
   for (const [i, node] of nodes.entries())
-    for (const inner of subgraphs(node)) sortNodes(inner, ` in ${called(node, i)}${within}`);
+    for (const inner of subgraphs(node)) sortNodes(inner, ` in ${nodeName(node, i)}${within}`);
   const makers = new Map<string, number>();
   for (const [i, node] of nodes.entries()) for (const name of node.output) if (name !== '') makers.set(name, i);
   const sources = nodes.map((node) => [...new Set(namesRead(node).flatMap((name) => makers.get(name) ?? []))]);
@@ -102,7 +99,7 @@ function sortNodes(graph: GraphProto, within: string): void {
         continue;
       }
       const again = waiting.find((maker) => state[maker] === open);
-      if (again !== undefined) throw bad(`the nodes form a cycle${within} through ${called(nodes[again]!, again)}`);
+      if (again !== undefined) throw bad(`the nodes form a cycle${within} through ${nodeName(nodes[again]!, again)}`);
       stack.push(...waiting.reverse());
     }
   }

@@ -136,9 +136,9 @@ export function checkTensor(t: TensorProto): void {
     return;
   }
   if (t.segment) throw bad(t, 'it is stored in segments, which ONNX no longer allows');
-  const shape = `shape [${t.dims}] of ${dataTypeName(t.dataType)}`;
+  const shape = () => `shape [${t.dims}] of ${dataTypeName(t.dataType)}`;
   if (t.dataType === T.STRING) {
-    if (t.stringData.length !== count) throw bad(t, `${t.stringData.length} strings for ${shape}`);
+    if (t.stringData.length !== count) throw bad(t, `${t.stringData.length} strings for ${shape()}`);
     return;
   }
   const bytes = byteLengthOf(t.dataType, count);
@@ -148,12 +148,12 @@ export function checkTensor(t: TensorProto): void {
     const field = typedField(t.dataType)!;
     if (t.rawData.length === bytes) return;
     if (t.rawData.length > 0 || t[field].length === 0)
-      throw bad(t, `raw_data has ${t.rawData.length} bytes, ${shape} needs ${bytes}`);
+      throw bad(t, `raw_data has ${t.rawData.length} bytes, ${shape()} needs ${bytes}`);
   }
   const field = typedField(t.dataType)!;
   const wanted = typedLength(t.dataType, count);
   if (t[field].length !== wanted)
-    throw bad(t, `${t[field].length} values in ${snake(field)}, ${shape} needs ${wanted}`);
+    throw bad(t, `${t[field].length} values in ${snake(field)}, ${shape()} needs ${wanted}`);
 }
 
 const snake = (field: TypedField): string => field.replace('Data', '_data');

@@ -1,46 +1,53 @@
-import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto } from './onnx_pb';
+import type { GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto } from './onnx_pb';
 
 /** The graphs that a node holds in its attributes: branches of If, bodies of Loop and Scan. */
 export function subgraphs(node: NodeProto): GraphProto[] {
   return node.attribute.flatMap((a) => (a.g ? [a.g, ...a.graphs] : a.graphs));
 }
 
-/** Every tensor of a graph, its nodes' attributes and their subgraphs, with words for where it lies. */
-export function* graphTensors(graph: GraphProto, within = ''): Generator<[tensor: TensorProto, where: string]> {
-  for (const t of graph.initializer) yield [t, `initializer${within}`];
-  for (const sparse of graph.sparseInitializer) {
-    if (sparse.values) yield [sparse.values, `values of a sparse initializer${within}`];
-    if (sparse.indices) yield [sparse.indices, `indices of a sparse initializer${within}`];
-  }
-  yield* nodeTensors(graph.node, within);
+type TensorVisitor = (tensor: TensorProto, where: () => string) => void;
+
+/**
+ * Every tensor of a model, of its graph, functions and training graphs, subgraphs included; each with a function that
+ * says in words where it lies.
+ */
+export function modelTensors(model: ModelProto): [tensor: TensorProto, where: () => string][] {
+  const found: [tensor: TensorProto, where: () => string][] = [];
+  const visit: TensorVisitor = (tensor, where) => found.push([tensor, where]);
+  if (model.graph) visitGraph(model.graph, visit, () => '');
+  for (const f of model.functions) visitNodes(f.node, visit, () => ` of function ${JSON.stringify(f.name)}`);
+  for (const { initialization, algorithm } of model.trainingInfo)
+    for (const graph of [initialization, algorithm]) if (graph) visitGraph(graph, visit, () => ' in training_info');
+  return found;
 }
 
-function* nodeTensors(nodes: NodeProto[], within: string): Generator<[tensor: TensorProto, where: string]> {
-  for (const [index, node] of nodes.entries()) {
-    const place = `${node.opType} node ${JSON.stringify(node.name)} (#${index})${within}`;
-    for (const attribute of node.attribute) yield* attributeTensors(attribute, place);
-  }
+function visitGraph(graph: GraphProto, visit: TensorVisitor, within: () => string): void {
+  for (const t of graph.initializer) visit(t, () => `initializer${within()}`);
+  for (const sparse of graph.sparseInitializer) visitSparse(sparse, visit, () => `sparse initializer${within()}`);
+  visitNodes(graph.node, visit, within);
 }
 
-function* attributeTensors(a: AttributeProto, place: string): Generator<[tensor: TensorProto, where: string]> {
-  const where = `attribute "${a.name}" of ${place}`;
-  if (a.t) yield [a.t, where];
-  for (const t of a.tensors) yield [t, where];
-  for (const sparse of a.sparseTensor ? [a.sparseTensor, ...a.sparseTensors] : a.sparseTensors) {
-    if (sparse.values) yield [sparse.values, where];
-    if (sparse.indices) yield [sparse.indices, where];
-  }
-  for (const graph of a.g ? [a.g, ...a.graphs] : a.graphs) yield* graphTensors(graph, ` in ${where}`);
+function visitSparse({ values, indices }: SparseTensorProto, visit: TensorVisitor, where: () => string): void {
+  if (values) visit(values, () => `values of ${where()}`);
+  if (indices) visit(indices, () => `indices of ${where()}`);
 }
 
-/** Every tensor of a model: its graph, functions and training graphs. */
-export function* modelTensors(model: ModelProto): Generator<[tensor: TensorProto, where: string]> {
-  if (model.graph) yield* graphTensors(model.graph);
-  for (const f of model.functions) yield* nodeTensors(f.node, ` of function "${f.name}"`);
-  for (const info of model.trainingInfo) {
-    if (info.initialization) yield* graphTensors(info.initialization, ' in training_info');
-    if (info.algorithm) yield* graphTensors(info.algorithm, ' in training_info');
-  }
+function visitNodes(nodes: NodeProto[], visit: TensorVisitor, within: () => string): void {
+  for (const [index, node] of nodes.entries())
+    for (const a of node.attribute) {
+      const where = () => `attribute "${a.name}" of ${nodeName(node, index)}${within()}`;
+      if (a.t) visit(a.t, where);
+      for (const t of a.tensors) visit(t, where);
+      if (a.sparseTensor) visitSparse(a.sparseTensor, visit, where);
+      for (const sparse of a.sparseTensors) visitSparse(sparse, visit, where);
+      if (a.g) visitGraph(a.g, visit, () => ` in ${where()}`);
+      for (const graph of a.graphs) visitGraph(graph, visit, () => ` in ${where()}`);
+    }
+}
+
+/** `Conv node "conv1" (#12)`, for messages. */
+export function nodeName(node: NodeProto, index: number): string {
+  return `${node.opType || 'unnamed operator'} node ${JSON.stringify(node.name)} (#${index})`;
 }
 
 /**
