@@ -21,14 +21,90 @@ export interface NativeSliceJob {
   keep: (Int32Array | null)[];
 }
 
+/** Checked input settings as native/addon/vision.cc reads them; `kernel` is a number of native/vision/resize.h. */
+export interface NativeInputFormat {
+  width: number;
+  height: number;
+  kernel: number;
+  antialias: boolean;
+  bgr: boolean;
+  mean: readonly number[];
+  std: readonly number[];
+}
+
+/** Checked settings of decoding and suppression as native/addon/vision.cc reads them; `boxes` a picture. */
+export interface NativeBoxSettings {
+  boxes: number;
+  classes: number;
+  logits: boolean;
+  corners: boolean;
+  variances: readonly number[];
+  scoreThreshold: number;
+  iouThreshold: number;
+  topK: number;
+  keepTopK: number;
+}
+
+/** Checked objects and detections of a dataset as native/addon/mean_ap.cc reads them. */
+export interface NativeMeanApJob {
+  /** 0 detection_map, 1 VOC, 2 COCO. */
+  protocol: number;
+  /** 0 11point, 1 integral. */
+  apVersion: number;
+  overlapThreshold: number;
+  classes: number;
+  imageSize: Float64Array;
+  truthOffset: Int32Array;
+  truthLabel: Int32Array;
+  truthFlag: Uint8Array;
+  truthBox: Float64Array;
+  truthArea: Float64Array;
+  image: Int32Array;
+  label: Int32Array;
+  /** Score and box are both float32 or both float64. */
+  score: Float32Array | Float64Array;
+  box: Float32Array | Float64Array;
+  /** Boxes are x, y, width, height in pixels instead of normalised corners. */
+  pixels: boolean;
+  resamples: number;
+  seed: number;
+}
+
+/** See native/vision/mean_ap.h for the shapes; NaN where there is nothing to be found. */
+export interface NativeMeanAp {
+  ap: Float64Array;
+  recall: Float64Array;
+  positives: Float64Array;
+  detections: Float64Array;
+  resampled: Float64Array;
+}
+
 /** What the addon exports. Arguments are checked by the callers in this package before they get here. */
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
   instructionSets(): string[];
+  meanAp(job: NativeMeanApJob): NativeMeanAp;
   rankBatch(jobs: NativeRankJob[]): Float64Array[];
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
   sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
   sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
+  /** Resizes and normalises 8-bit RGB into place `index` of a batch of planar float32 pictures. */
+  fillInput(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    format: NativeInputFormat,
+    batch: Float32Array,
+    index: number,
+  ): Promise<void>;
+  /** Boxes of picture `index` of a batch as rows of label, score, xmin, ymin, xmax, ymax. */
+  detectBoxes(
+    scores: Float32Array,
+    boxes: Float32Array,
+    priors: Float32Array,
+    settings: NativeBoxSettings,
+    index: number,
+  ): Promise<Float32Array>;
 }
 
 const packageRoot = path.resolve(__dirname, '..', '..');

@@ -29,7 +29,8 @@ export function maskedOriginal(graph: ChannelGraph, cut: CutResult): OnnxModel {
     if (copyOf !== undefined || !canMask(graph.model, name)) continue;
     const tensor = masked.constant(name)!;
     const size = elementSize(tensor.dataType);
-    const bytes = tensorBytes(tensor).slice();
+    // A copy: a Buffer's slice() would alias the original's weights.
+    const bytes = new Uint8Array(tensorBytes(tensor));
     const zero = zeroPoints(graph, name);
     kept.forEach((places, axis) => {
       if (!places) return;

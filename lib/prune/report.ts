@@ -129,7 +129,7 @@ function layerReport(pruner: Pruner, { search }: PrunePlan, name: string, tensor
     shapeAfter,
     ratio: 1 - left / width,
     macs: change(pruner.macs.ofLayer(name, pruner.macs.whole()), pruner.macs.ofLayer(name, search.kept)),
-    kept: tensor ? Array.from(tensor.kept[producer.axis] ?? Array(width).keys()) : [],
+    kept: Array.from(tensor?.kept[producer.axis] ?? Array(width).keys()),
   };
 }
 

@@ -55,7 +55,7 @@ class MobileNetV2(nn.Module):
     def __init__(self, act=nn.ReLU6, se=None, k=3):
         super().__init__()
         self.stem = ConvBn(3, 6, 3, 2, act=act)
-        self.b1 = nn.Sequential(Inverted(6, 8, 2, 2, act), Inverted(8, 8, 2, 1, act, se), Inverted(8, 8, 2, 1, act))
+        self.b1 = nn.Sequential(Inverted(6, 8, 2, 2, act), Inverted(8, 8, 2, 1, act, se))
         self.b2 = Inverted(8, 10, 2, 2, act, se, k)
         self.b3 = nn.Sequential(Inverted(10, 12, 2, 2, act, se, k), ConvBn(12, 20, 1, act=act))
 
@@ -308,7 +308,7 @@ class ConvNext(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Sequential(ConvBn(3, 12, 3, 2), ConvBn(12, 16, 3, 2), ConvBn(16, 10, 3, 2))
+        self.stem = nn.Sequential(ConvBn(3, 12, 3, 2), ConvBn(12, 16, 3, 2), ConvBn(16, 10, 1, 2))
         self.dw = nn.Conv2d(10, 10, 7, padding=3, groups=10)
         self.norm = nn.LayerNorm(10)
         self.up, self.down = nn.Linear(10, 24), nn.Linear(24, 10)
@@ -364,7 +364,7 @@ class Attention(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.low = nn.Sequential(ConvBn(3, 12, 3, 2), ConvBn(12, 16, 3, 2), ConvBn(16, 12, 3, 2))
+        self.low = nn.Sequential(ConvBn(3, 12, 3, 2), ConvBn(12, 16, 3, 2), ConvBn(16, 12, 1, 2))
         self.block = nn.TransformerEncoderLayer(12, 2, 20, 0.0, batch_first=True)
         self.high = nn.Sequential(ConvBn(12, 16), ConvBn(16, 14, 1, 2))
 
@@ -382,7 +382,7 @@ class Glu(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(ConvBn(3, 6, 3, 2, act=None))
         self.wide = nn.Sequential(ConvBn(12, 16, 3, 2), ConvBn(16, 20, 1))
-        self.mid = ConvBn(10, 14, 3, 2)
+        self.mid = ConvBn(10, 14, 1, 2)
         self.mix = nn.Parameter(torch.ones(14, 12)) if einsum else None
         self.high = ConvBn(12 if einsum else 14, 12, 1, 2)
 

@@ -135,8 +135,8 @@ def resolve(model, order, paths):
     return [table[p] for p in paths]
 
 
-def tidy(model, keep_metadata=False):
-    """Drops exporters' stack traces (they hold paths of this machine) and, for size, other node metadata."""
+def tidy(model, keep_metadata=False, keep_shapes=True):
+    """Drops exporters' stack traces (they hold paths of this machine) and, for size, other metadata and value_info."""
     scopes = [model.graph.node, *[f.node for f in model.functions]]
     for nodes in scopes:
         for node in nodes:
@@ -148,10 +148,12 @@ def tidy(model, keep_metadata=False):
         for v in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
             del v.metadata_props[:]
         del model.graph.metadata_props[:]
+    if not keep_shapes:
+        del model.graph.value_info[:]
     return model
 
 
-def export(model, opset, dynamo, inputs=None, dynamic=None, training=None, keep_metadata=False, **more):
+def export(model, opset, dynamo, inputs=None, dynamic=None, training=None, keep_metadata=False, keep_shapes=False, **more):
     inputs = inputs or (torch.zeros(1, 3, SIZE, SIZE),)
     file = FOLDER / "_export.onnx"
     names = dict(input_names=["image"], output_names=["boxes", "scores"])
@@ -168,7 +170,7 @@ def export(model, opset, dynamo, inputs=None, dynamic=None, training=None, keep_
             if training is not None:
                 more["training"] = training
             torch.onnx.export(model, inputs, str(file), dynamo=False, opset_version=opset, **names, **more)
-        return tidy(onnx.load(str(file)), keep_metadata)
+        return tidy(onnx.load(str(file)), keep_metadata, keep_shapes or keep_metadata)
     finally:
         file.unlink(missing_ok=True)
 

@@ -66,7 +66,7 @@ def fill(zoo):
                 expect="cut-or-refuse", exporter="torch.onnx.export dynamo=True, then float16")
     if zoo.wants("quant"):
         model = export(net(lambda: Ssd(b.Short(), [14, 18]), "quant"), 13, False)
-        for how, per_channel in (("qdq", True), ("qdq", False), ("qoperator", True), ("dynamic", False)):
+        for how, per_channel in (("qdq", True), ("qoperator", True), ("dynamic", False)):
             name = f"quant-{how}{'-per-channel' if per_channel else '-per-tensor'}-13"
             zoo.add(name, "quantised", f"{how}, weights {'per channel' if per_channel else 'per tensor'}",
                     t.quantised(model, how, per_channel), expect="cut-or-refuse", exporter=legacy + ", onnxruntime.quantization")

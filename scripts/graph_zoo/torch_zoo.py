@@ -13,18 +13,18 @@ LEGACY, DYNAMO = False, True
 
 def fill(zoo):
     zoo.torch("residual-resnet", "residual", "basic blocks, 1x1 stride-2 shortcuts, a chain of Adds on the stem's group, ReLU",
-              lambda: Ssd(b.ResNet(), [8, 10]), [(LEGACY, 17), (DYNAMO, 18)],
+              lambda: Ssd(b.ResNet(), [8, 10]), [(LEGACY, 17), (DYNAMO, 18)], keep_shapes=True,
               tied=[["body.stem.0", "body.l1.0.b.0", "body.l1.1.b.0"], ["body.l2.b.0", "body.l2.down.0"],
                     ["body.l3.b.0", "body.l3.down.0"]])
     zoo.torch("residual-mobilenetv2", "residual", "inverted residuals, depthwise, linear bottlenecks, ReLU6 as Clip, softmax at the end",
               lambda: Ssd(b.MobileNetV2(), [10, 20], softmax=True), [(DYNAMO, 18)],
-              tied=[["body.b1.0.project.0", "body.b1.1.project.0", "body.b1.2.project.0"]])
+              tied=[["body.b1.0.project.0", "body.b1.1.project.0"]])
     zoo.torch("concat-densenet", "concat", "growing Concat, BatchNormalization in front of convolutions and behind Concat, AveragePool",
               lambda: Ssd(b.Dense(), [22, 22]), [(LEGACY, 12)])
     zoo.torch("concat-csp-chunk", "concat", "CSP by chunk (Split), SPP of max pools, FPN with Resize nearest, Concat and Add, SiLU",
               lambda: Ssd(b.CspFpn("chunk"), [10, 12]), [(DYNAMO, 18)])
     zoo.torch("grouped-resnext", "grouped", "groups 4, 2, 4 and 8 between 1x1 convolutions, residual Adds, AveragePool shortcut",
-              lambda: Ssd(b.ResNext(), [16, 16]), [(LEGACY, 13), (DYNAMO, 18)],
+              lambda: Ssd(b.ResNext(), [16, 16]), [(LEGACY, 13), (DYNAMO, 18)], keep_shapes=True,
               tied=[["body.b1.2.0", "body.s1.0", "body.b2.2.0"], ["body.b3.2.0", "body.s3.0", "body.b4.2.0"]])
     zoo.torch("se-mobilenetv3", "squeeze-excite", "GlobalAveragePool, 1x1 convolutions, hardsigmoid, hardswish, 5x5 depthwise, residual",
               lambda: Ssd(b.MobileNetV2(nn.Hardswish, b.SqueezeConv, 5), [10, 20]), [(LEGACY, 14), (DYNAMO, 18)])
@@ -35,7 +35,9 @@ def fill(zoo):
     zoo.torch("shared-retina", "shared-weight", "one head tower applied to two levels, top-down Add, lateral convolutions",
               lambda: Retina(), [(LEGACY, 13), (DYNAMO, 18)], tied=[["lat.0", "lat.1"]], locked=["ends.0", "ends.1"])
     zoo.torch("shared-convs-own-bn", "shared-weight", "shared convolutions, a BatchNormalization of its own for each level (EfficientDet)",
-              lambda: Retina(own_bn=True), [(LEGACY, 13), (DYNAMO, 18)], tied=[["lat.0", "lat.1"]], locked=["ends.0", "ends.1"])
+              lambda: Retina(own_bn=True), [(LEGACY, 13)], tied=[["lat.0", "lat.1"]], locked=["ends.0", "ends.1"], training=TrainingMode.PRESERVE)
+    zoo.torch("own-bn-folded", "shared-weight", "the same with BatchNormalization folded: one weight became one a level",
+              lambda: Retina(own_bn=True), [(DYNAMO, 18)], tied=[["lat.0", "lat.1"]], locked=["ends.0", "ends.1"])
     zoo.torch("shared-recurrent", "shared-weight", "one convolution applied three times to its own output; another shared by two branches",
               lambda: Ssd(b.Recurrent(), [14, 16]), [(LEGACY, 13), (DYNAMO, 18)],
               tied=[["body.stem.1.0", "body.again"], ["body.left.0", "body.right.0"]])
@@ -48,7 +50,7 @@ def fill(zoo):
               [(LEGACY, 11)], dynamic={0: "n"})
     zoo.torch("dynamic-size", "dynamic", "free batch, height and width, squeeze-excite whose view is computed from Shape",
               lambda: Ssd(b.MobileNetV2(nn.ReLU, b.SqueezeLinear), [10, 20], dynamic_view=True), [(LEGACY, 17)], dynamic={0: "n", 2: "h", 3: "w"})
-    zoo.torch("dynamic-all", "dynamic", "free batch, height and width from the newer exporter", lambda: Ssd(b.Plain(), [16, 20], dynamic_view=True), [(DYNAMO, 21)],
+    zoo.torch("dynamic-all", "dynamic", "free batch, height and width from the newer exporter; node metadata and value_info kept", lambda: Ssd(b.Short(), [14, 18], dynamic_view=True), [(DYNAMO, 21)],
               dynamic={0: Dim("n", min=1, max=8), 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}, keep_metadata=True)
     zoo.torch("shuffle-pixel", "shuffled", "pixel unshuffle of the picture, DepthToSpace (CRD) between convolutions",
               lambda: Ssd(b.PixelShuffle(), [12, 16]), [(DYNAMO, 18)], expect="cut-or-refuse")
@@ -57,7 +59,7 @@ def fill(zoo):
     zoo.torch("bn-unfolded", "neighbours", "BatchNormalization kept, LeakyReLU", lambda: Ssd(b.Plain(nn.LeakyReLU), [16, 20]), [(LEGACY, 15)],
               training=TrainingMode.PRESERVE, do_constant_folding=False)
     zoo.torch("bn-unfolded", "neighbours", "unoptimised: BatchNormalization, Identity and constants as the exporter first writes them",
-              lambda: Ssd(b.Plain(), [16, 20]), [(DYNAMO, 23)], optimize=False)
+              lambda: Ssd(b.Short(), [14, 18]), [(DYNAMO, 23)], optimize=False)
     zoo.torch("upsampling", "neighbours", "ConvTranspose (output axis 1), depthwise ConvTranspose, Flatten of 2x2 places and Linear as a gate, Concat",
               lambda: Ssd(b.Upsampling(), [24, 16]), [(LEGACY, 13)])
     zoo.torch("convnext", "neighbours", "ConvNeXt block: Transpose, LayerNormalization, MatMul, GELU, layer scale, Transpose, Add; the normalised channels are locked",

@@ -1,0 +1,10 @@
+// meanAp of lib/native.ts.
+#pragma once
+
+#include <napi.h>
+
+namespace ssd_prune {
+
+void RegisterMeanAp(Napi::Env env, Napi::Object exports);
+
+}  // namespace ssd_prune

@@ -1,0 +1,10 @@
+// rankBatch, rankBatchAsync, sliceBatch and sliceBatchAsync of lib/native.ts.
+#pragma once
+
+#include <napi.h>
+
+namespace ssd_prune {
+
+void RegisterPrune(Napi::Env env, Napi::Object exports);
+
+}  // namespace ssd_prune

@@ -1,0 +1,3 @@
+#define SSD_PRUNE_DISTANCE PanelDistancesPortable
+#define SSD_PRUNE_LANES 2
+#include "prune/distance-inl.h"
