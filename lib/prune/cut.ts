@@ -117,7 +117,7 @@ function cutConstants(
       shared ??
       (strangers || graph.model.isGraphOutput(name)
         ? undefined
-        : (all.find(({ kept }) => !kept.some(Boolean)) ?? all[0]));
+        : (all.find(({ kept }) => !kept.some(Boolean)) ?? (all.length === 1 ? all[0] : undefined)));
     for (const variant of all) {
       if (!variant.kept.some(Boolean)) continue;
       if (variant === owner) {

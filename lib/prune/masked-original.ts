@@ -25,8 +25,10 @@ const quantizationInputs: Record<string, readonly number[]> = {
  */
 export function maskedOriginal(graph: ChannelGraph, cut: CutResult): OnnxModel {
   const masked = graph.model.clone();
+  // A constant that other layers read in another form is left whole: its readers' input slices are masked anyway.
+  const divided = new Set(cut.tensors.map((tensor) => tensor.copyOf));
   for (const { name, shapeBefore, kept, copyOf } of cut.tensors) {
-    if (copyOf !== undefined || !canMask(graph.model, name)) continue;
+    if (copyOf !== undefined || divided.has(name) || !canMask(graph.model, name)) continue;
     const tensor = masked.constant(name)!;
     const size = elementSize(tensor.dataType);
     // A copy: a Buffer's slice() would alias the original's weights.

@@ -39,6 +39,12 @@ export async function verifyCut(
 ): Promise<Verification> {
   const { images = 3, seed = 0 } = options;
   const tensors = comparedTensors(graph);
+  if (tensors.length === 0) {
+    throw new SsdPruneError(
+      'ERR_VERIFY_VACUOUS',
+      'The proof finds no tensor of the main graph to compare by. Nothing was written. Use --no-verify to cut without a proof.',
+    );
+  }
   const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, seed + i));
   const outputsOf = async (model: OnnxModel, name: string): Promise<Feeds<ArrayLike<number>>[]> => {
     const copy = raiseToFloat32(model.clone());
