@@ -33,9 +33,11 @@ export class GraphWriter {
     return output;
   }
 
-  /** Sets a float attribute of the node added last. */
+  /** Sets a float attribute of the node added last; a file keeps 32 bits of it. */
   float(name: string, value: number): void {
-    this.graph.node.at(-1)!.attribute.push(create(AttributeProtoSchema, { name, type: Type.FLOAT, f: value }));
+    this.graph.node
+      .at(-1)!
+      .attribute.push(create(AttributeProtoSchema, { name, type: Type.FLOAT, f: Math.fround(value) }));
   }
 
   weights(name: string, dims: number[], values: Float32Array): string {

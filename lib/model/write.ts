@@ -101,7 +101,9 @@ async function refuseInput(output: string, inputs: readonly string[]): Promise<v
 }
 
 async function replaceFile(file: string, chunks: Uint8Array[]): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+  // Short, or a long output name would have none: 255 bytes are all that file systems give.
+  const name = `.${path.basename(file).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = path.join(path.dirname(file), name);
   let handle: FileHandle | undefined;
   let created = false;
   try {
