@@ -13,7 +13,7 @@ import {
 } from './onnx_pb';
 
 /** Raw data from this size on is never copied; below it, one copy by the library costs less than a chunk of its own. */
-export const heavyBytes = 16384;
+const heavyBytes = 16384;
 
 interface Path {
   schema: DescMessage;
@@ -59,7 +59,7 @@ way(SparseTensorProtoSchema, [
 
 type Fields = Record<string, unknown>;
 
-/** What to write in a tensor's place: the external-data writer swaps weights for references here. */
+/** What to write in the place of a tensor with big data: the external-data writer swaps weights for references here. */
 export type TensorSwap = (tensor: TensorProto) => TensorProto;
 
 /**
@@ -68,7 +68,9 @@ export type TensorSwap = (tensor: TensorProto) => TensorProto;
  */
 export function frameModel(model: ModelProto, swap: TensorSwap = (t) => t): Uint8Array[] {
   const chunks: Uint8Array[] = [];
-  frame(ModelProtoSchema, model, chunks, swap);
+  const heavy = new Set<Message>();
+  markHeavy(ModelProtoSchema, model, heavy);
+  new Framer(heavy, swap).frame(ModelProtoSchema, model, chunks);
   return chunks;
 }
 
@@ -77,70 +79,78 @@ export function totalLength(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 }
 
-function frame(schema: DescMessage, message: Message, out: Uint8Array[], swap: TensorSwap): void {
-  if (schema === TensorProtoSchema) {
-    frameTensor(swap(message as TensorProto), out);
-    return;
-  }
-  if (!isHeavy(schema, message)) {
-    out.push(toBinary(schema, message));
-    return;
-  }
-  const rest = { ...message } as Message & Fields;
-  const heavy: [property: string, number: number, schema: DescMessage, messages: Message[]][] = [];
-  for (const [property, number, child] of paths.get(schema.typeName)!.children) {
-    const value = rest[property] as Message | Message[] | undefined;
-    const list = Array.isArray(value) ? value : value ? [value] : [];
-    if (!list.some((item) => isHeavy(child, item))) continue;
-    heavy.push([property, number, child, list]);
-    if (Array.isArray(value)) rest[property] = [];
-    else delete rest[property];
-  }
-  out.push(toBinary(schema, rest));
-  for (const [property, number, child, list] of heavy) {
-    let light: Message[] = [];
-    const flush = () => {
-      // A parent that holds nothing else encodes a whole run of neighbours at once.
-      if (light.length > 0) out.push(toBinary(schema, Object.assign(create(schema), { [property]: light })));
-      light = [];
-    };
-    for (const item of list) {
-      if (!isHeavy(child, item)) {
-        light.push(item);
-        continue;
-      }
-      flush();
-      nest(number, child, item, out, swap);
-    }
-    flush();
-  }
+/** Collects the tensors with big data and every message around one. */
+function markHeavy(schema: DescMessage, message: Message, heavy: Set<Message>): boolean {
+  let found = schema === TensorProtoSchema && (message as TensorProto).rawData.length >= heavyBytes;
+  for (const [property, , child] of paths.get(schema.typeName)?.children ?? [])
+    for (const item of items(message, property)) if (markHeavy(child, item, heavy)) found = true;
+  if (found) heavy.add(message);
+  return found;
 }
 
-function nest(number: number, schema: DescMessage, message: Message, out: Uint8Array[], swap: TensorSwap): void {
-  const inner: Uint8Array[] = [];
-  frame(schema, message, inner, swap);
-  out.push(header(number, totalLength(inner)));
-  for (const chunk of inner) out.push(chunk);
+function items(message: Message, property: string): readonly Message[] {
+  const value = (message as Message & Fields)[property] as Message | Message[] | undefined;
+  return Array.isArray(value) ? value : value === undefined ? none : [value];
+}
+const none: readonly Message[] = [];
+
+class Framer {
+  readonly #heavy: ReadonlySet<Message>;
+  readonly #swap: TensorSwap;
+
+  constructor(heavy: ReadonlySet<Message>, swap: TensorSwap) {
+    this.#heavy = heavy;
+    this.#swap = swap;
+  }
+
+  frame(schema: DescMessage, message: Message, out: Uint8Array[]): void {
+    if (!this.#heavy.has(message)) out.push(toBinary(schema, message));
+    else if (schema === TensorProtoSchema) frameTensor(this.#swap(message as TensorProto), out);
+    else this.#frameAround(schema, message, out);
+  }
+
+  /** First everything that leads to no big data, then field by field what does. */
+  #frameAround(schema: DescMessage, message: Message, out: Uint8Array[]): void {
+    const rest = { ...message } as Message & Fields;
+    const lists: [property: string, number: number, schema: DescMessage][] = [];
+    for (const [property, number, child] of paths.get(schema.typeName)!.children) {
+      if (!items(message, property).some((item) => this.#heavy.has(item))) continue;
+      lists.push([property, number, child]);
+      if (Array.isArray(rest[property])) rest[property] = [];
+      else delete rest[property];
+    }
+    out.push(toBinary(schema, rest));
+    for (const [property, number, child] of lists) {
+      let light: Message[] = [];
+      const flush = () => {
+        // A parent that holds nothing else encodes a whole run of neighbours at once.
+        if (light.length > 0) out.push(toBinary(schema, { ...create(schema), [property]: light }));
+        light = [];
+      };
+      for (const item of items(message, property)) {
+        if (!this.#heavy.has(item)) {
+          light.push(item);
+          continue;
+        }
+        flush();
+        const inner: Uint8Array[] = [];
+        this.frame(child, item, inner);
+        out.push(header(number, totalLength(inner)));
+        for (const chunk of inner) out.push(chunk);
+      }
+      flush();
+    }
+  }
 }
 
 function frameTensor(tensor: TensorProto, out: Uint8Array[]): void {
-  if (tensor.rawData.length < heavyBytes) {
+  if (tensor.rawData.length === 0) {
     out.push(toBinary(TensorProtoSchema, tensor));
     return;
   }
   const { rawData, ...rest } = tensor;
   out.push(toBinary(TensorProtoSchema, rest as TensorProto));
   out.push(header(TensorProtoSchema.field.rawData.number, rawData.length), rawData);
-}
-
-function isHeavy(schema: DescMessage, message: Message): boolean {
-  if (schema === TensorProtoSchema) return (message as TensorProto).rawData.length >= heavyBytes;
-  return paths.get(schema.typeName)!.children.some(([property, , child]) => {
-    const value = (message as Message & Fields)[property] as Message | Message[] | undefined;
-    return Array.isArray(value)
-      ? value.some((item) => isHeavy(child, item))
-      : value !== undefined && isHeavy(child, value);
-  });
 }
 
 /** Tag and length of a length-delimited field. Arithmetic instead of shifts: lengths pass 2^31. */

@@ -27,18 +27,30 @@ export function checkStructure(model: ModelProto): void {
       throw bad(`${where()}: ${(error as Error).message}`);
     }
   }
-  checkGraph(graph, new Set(), '');
-  sortNodes(graph, '');
+  checkGraph(graph, undefined, '');
 }
 
 function bad(message: string): SsdPruneError {
   return new SsdPruneError('ERR_BAD_MODEL', message);
 }
 
-/** Names are unique within a graph and don't hide outer ones that are computed; everything read is defined. */
-function checkGraph(graph: GraphProto, outer: ReadonlySet<string>, within: string): void {
+/** Names of a graph and who makes them (a node by its index); an inner graph sees those of the graphs around it. */
+interface Scope {
+  makers: Map<string, string | number>;
+  outer: Scope | undefined;
+}
+
+function isVisible(name: string, scope: Scope | undefined): boolean {
+  for (let s = scope; s; s = s.outer) if (s.makers.has(name)) return true;
+  return false;
+}
+
+/** Names are unique within a graph, everything read is made, and nodes come after what they read. */
+function checkGraph(graph: GraphProto, outer: Scope | undefined, within: string): void {
+  const { node: nodes } = graph;
   const makers = new Map<string, string | number>();
-  const say = (maker: string | number) => (typeof maker === 'number' ? nodeName(graph.node[maker]!, maker) : maker);
+  const scope = { makers, outer };
+  const say = (maker: string | number) => (typeof maker === 'number' ? nodeName(nodes[maker]!, maker) : maker);
   const define = (name: string, maker: string | number) => {
     const earlier = makers.get(name);
     if (earlier !== undefined)
@@ -54,28 +66,32 @@ function checkGraph(graph: GraphProto, outer: ReadonlySet<string>, within: strin
     // Before IR 4 every initializer is an input too.
     if (!makers.has(name)) define(name, 'an input');
   }
-  for (const [i, node] of graph.node.entries()) for (const name of node.output) if (name !== '') define(name, i);
-  const visible = new Set([...outer, ...makers.keys()]);
-  for (const [i, node] of graph.node.entries()) {
+  let ordered = true;
+  for (const [i, node] of nodes.entries()) {
     if (node.opType === '') throw bad(`${nodeName(node, i)}${within} has no operator`);
-    for (const name of node.input)
-      if (name !== '' && !visible.has(name))
-        throw bad(`${nodeName(node, i)}${within} reads "${name}", which nothing makes`);
-    for (const inner of subgraphs(node)) checkGraph(inner, visible, ` in ${nodeName(node, i)}${within}`);
+    ordered &&= namesRead(node).every((name) => isVisible(name, scope));
+    for (const name of node.output) if (name !== '') define(name, i);
   }
+  if (!ordered) {
+    for (const [i, node] of nodes.entries())
+      for (const name of node.input)
+        if (name !== '' && !isVisible(name, scope))
+          throw bad(`${nodeName(node, i)}${within} reads "${name}", which nothing makes`);
+  }
+  for (const [i, node] of nodes.entries())
+    for (const inner of subgraphs(node)) checkGraph(inner, scope, ` in ${nodeName(node, i)}${within}`);
   for (const { name } of graph.output)
-    if (!visible.has(name)) throw bad(`output "${name}"${within} is made by nothing`);
+    if (!isVisible(name, scope)) throw bad(`output "${name}"${within} is made by nothing`);
+  if (!ordered) sortNodes(graph, makers, within);
 }
 
-/** Kahn's algorithm; taking the lowest index first leaves an ordered graph as it is. */
-function sortNodes(graph: GraphProto, within: string): void {
+/** Puts every node behind what it reads; among those that may come next, the first stays first. */
+function sortNodes(graph: GraphProto, makers: Scope['makers'], within: string): void {
   const { node: nodes } = graph;
-  for (const [i, node] of nodes.entries())
-    for (const inner of subgraphs(node)) sortNodes(inner, ` in ${nodeName(node, i)}${within}`);
-  const makers = new Map<string, number>();
-  for (const [i, node] of nodes.entries()) for (const name of node.output) if (name !== '') makers.set(name, i);
-  const sources = nodes.map((node) => [...new Set(namesRead(node).flatMap((name) => makers.get(name) ?? []))]);
-  if (sources.every((made, i) => made.every((maker) => maker < i))) return;
+  const sources = nodes.map((node) => {
+    const found = namesRead(node).map((name) => makers.get(name));
+    return [...new Set(found.filter((maker) => typeof maker === 'number'))];
+  });
 
   // Depth first from each node in turn, with an own stack: graphs may be long chains.
   const order: number[] = [];

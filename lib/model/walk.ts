@@ -2,7 +2,12 @@ import type { GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto 
 
 /** The graphs that a node holds in its attributes: branches of If, bodies of Loop and Scan. */
 export function subgraphs(node: NodeProto): GraphProto[] {
-  return node.attribute.flatMap((a) => (a.g ? [a.g, ...a.graphs] : a.graphs));
+  const found: GraphProto[] = [];
+  for (const { g, graphs } of node.attribute) {
+    if (g) found.push(g);
+    for (const graph of graphs) found.push(graph);
+  }
+  return found;
 }
 
 type TensorVisitor = (tensor: TensorProto, where: () => string) => void;
@@ -56,7 +61,7 @@ export function nodeName(node: NodeProto, index: number): string {
  */
 export function namesRead(node: NodeProto): string[] {
   const names = node.input.filter((name) => name !== '');
-  for (const graph of subgraphs(node)) names.push(...capturedNames(graph));
+  for (const graph of subgraphs(node)) for (const name of capturedNames(graph)) names.push(name);
   return names;
 }
 

@@ -3,7 +3,7 @@ import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/p
 import path from 'node:path';
 import { clearField, create } from '@bufbuild/protobuf';
 import { SsdPruneError } from '../errors';
-import { frameModel, heavyBytes, totalLength } from './frame';
+import { frameModel, totalLength } from './frame';
 import { StringStringEntryProtoSchema, type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from './onnx_pb';
 import type { OnnxModel } from './onnx-model';
 
@@ -158,10 +158,9 @@ class ExternalData {
     this.#location = location;
   }
 
-  /** The tensor itself, or a copy without data that says where its data went. */
+  /** A copy of a tensor without data that says where its data went. */
   moved(tensor: TensorProto): TensorProto {
     const { rawData } = tensor;
-    if (rawData.length < heavyBytes) return tensor;
     const padding = (externalAlignment - (this.#offset % externalAlignment)) % externalAlignment;
     this.chunks.push(new Uint8Array(padding), rawData);
     const offset = this.#offset + padding;
