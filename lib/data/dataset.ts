@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidArgument, SsdPruneError } from '../errors';
 import { openCoco } from './coco';
@@ -92,13 +92,14 @@ export function withBackground(classes: readonly string[]): string[] {
   return ['background', ...names];
 }
 
-/** A class list file: one name a line, blank lines and `\r` ignored. */
-export function parseClassList(text: string): string[] {
-  return withBackground(
-    text
-      .replace(/^\uFEFF/, '')
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== ''),
-  );
+/**
+ * Reads a class list: one name a line, blank lines and `\r` ignored.
+ * @throws {SsdPruneError} ERR_IO where the file can't be read.
+ */
+export async function readClassList(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new SsdPruneError('ERR_IO', `${file} cannot be read: ${error.message}`, { cause: error });
+  });
+  const lines = text.replace(/^\uFEFF/, '').split('\n');
+  return withBackground(lines.map((line) => line.trim()).filter((line) => line !== ''));
 }

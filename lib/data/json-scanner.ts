@@ -31,11 +31,16 @@ export class JsonScanner {
   #at = 0;
   readonly #bytes: Buffer;
   readonly #file: string;
+  readonly #inside: () => string;
 
-  /** @param file the name that messages give. */
-  constructor(bytes: Buffer, file: string) {
+  /**
+   * @param file the name that messages give.
+   * @param inside what they put in front of the rest, such as `entry 17: `; asked only when something is refused.
+   */
+  constructor(bytes: Buffer, file: string, inside: () => string = () => '') {
     this.#bytes = bytes;
     this.#file = file;
+    this.#inside = inside;
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.#at = 3;
   }
 
@@ -49,7 +54,7 @@ export class JsonScanner {
   error(message: string, at = this.#at): SsdPruneError {
     let line = 1;
     for (let i = this.#bytes.indexOf(10); i >= 0 && i < at; i = this.#bytes.indexOf(10, i + 1)) line++;
-    return new SsdPruneError('ERR_BAD_DATA', `${this.#file}:${line}: ${message}`);
+    return new SsdPruneError('ERR_BAD_DATA', `${this.#file}:${line}: ${this.#inside()}${message}`);
   }
 
   /** @throws {SsdPruneError} what {@link error} makes. */

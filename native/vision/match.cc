@@ -317,8 +317,8 @@ CocoMatches Matcher<Score, Coordinate>::MatchCoco(size_t label) const {
     CocoBox corners{box[0], box[1], box[2], box[3]};
     if (!detections_.pixels) {
       const double* size = &truth_.size[static_cast<size_t>(image) * 2];
-      corners = {box[0] * size[0], box[1] * size[1], (double(box[2]) - double(box[0])) * size[0],
-                 (double(box[3]) - double(box[1])) * size[1]};
+      const double x = box[0] * size[0], y = box[1] * size[1];
+      corners = {x, y, box[2] * size[0] - x, box[3] * size[1] - y};
     }
     const double area = corners.width * corners.height;
     const Range range = truth.of_image[static_cast<size_t>(image)];
