@@ -1,10 +1,10 @@
 import type { Argv } from 'yargs';
 import { SsdPruneError } from '../errors';
-import type { ApVersion, Protocol } from '../evaluate/mean-ap';
 import type { DeviceChoice } from '../evaluate/providers';
+import { evalOptions, type MetricArguments, metricOptions, warnAbout } from './metric-options';
 import { makeUi } from './ui';
 
-interface EvalArguments {
+interface EvalArguments extends MetricArguments {
   model: string;
   data: string;
   split: string;
@@ -12,10 +12,6 @@ interface EvalArguments {
   device: DeviceChoice;
   batchSize: number;
   threads: number;
-  protocol: Protocol;
-  apVersion: ApVersion;
-  overlapThreshold: number;
-  evaluateDifficult: boolean;
   scoreThreshold?: number;
   nmsThreshold?: number;
   topK?: number;
@@ -23,8 +19,6 @@ interface EvalArguments {
   limit?: number;
   skipBad: boolean;
   detections?: string;
-  bootstrap: number;
-  seed: number;
   json: boolean;
   quiet: boolean;
 }
@@ -39,14 +33,7 @@ export function builder(yargs: Argv): Argv {
       device: { choices: ['auto', 'cuda', 'cpu'] as const, default: 'auto', describe: 'Where to run' },
       'batch-size': { type: 'number', default: 8, describe: 'Pictures a run' },
       threads: { type: 'number', default: 0, describe: 'Threads of the session; 0: one a core' },
-      protocol: {
-        choices: ['detection_map', 'voc', 'coco'] as const,
-        default: 'detection_map',
-        describe: 'Whose rules',
-      },
-      'ap-version': { choices: ['11point', 'integral'] as const, default: '11point', describe: 'Not for coco' },
-      'overlap-threshold': { type: 'number', default: 0.5, describe: 'Not for coco' },
-      'evaluate-difficult': { type: 'boolean', default: false, describe: 'Count difficult objects too' },
+      ...metricOptions,
       'score-threshold': { type: 'number', describe: "Only boxes that score more. Default: the detector's" },
       'nms-threshold': { type: 'number', describe: "Overlap above which the worse box goes. Default: the detector's" },
       'top-k': { type: 'number', describe: "Boxes a class before suppression, -1: all. Default: the detector's" },
@@ -54,8 +41,6 @@ export function builder(yargs: Argv): Argv {
       limit: { type: 'number', describe: 'Only the first pictures of the split' },
       'skip-bad': { type: 'boolean', default: false, describe: 'Count pictures that cannot be read as empty' },
       detections: { type: 'string', describe: "Save what was detected, in COCO's results format" },
-      bootstrap: { type: 'number', default: 1000, describe: 'Resamples for the 95 % intervals; 0: none' },
-      seed: { type: 'number', default: 0, describe: 'Seed of the resamples' },
     })
     .example('$0 eval ssd.onnx --data VOC2007 --split val', "mAP by Paddle's detection_map")
     .example(
@@ -91,8 +76,7 @@ export async function handler(args: EvalArguments): Promise<void> {
     requireImages: !args.skipBad,
   });
   const dataset = limitDataset(whole, args.limit);
-  for (const warning of dataset.warnings.slice(0, 5)) ui.warn(warning);
-  if (dataset.warnings.length > 5) ui.warn(`and ${dataset.warnings.length - 5} more boxes like these`);
+  warnAbout(dataset, ui);
 
   const progress = ui.progress('pictures', dataset.samples.length);
   const options = {
@@ -109,13 +93,7 @@ export async function handler(args: EvalArguments): Promise<void> {
     ui.warn(`${run.resized.length} pictures are not of the size that their annotation says, ${run.resized[0]} first`);
   }
   if (args.detections !== undefined) await writeDetections(args.detections, dataset, run.detections);
-  const result = evaluateDetections(dataset, run.detections, {
-    protocol: args.protocol,
-    apVersion: args.apVersion,
-    overlapThreshold: args.overlapThreshold,
-    evaluateDifficult: args.evaluateDifficult,
-    bootstrap: { resamples: args.bootstrap, seed: args.seed },
-  });
+  const result = evaluateDetections(dataset, run.detections, evalOptions(args));
   const { device, imagesPerSecond } = run;
   const report = evalReport(result, {
     model: args.model,

@@ -35,14 +35,13 @@ export async function handler(args: InitArguments): Promise<void> {
   const { buildMobileNetV1Ssd } = require('../model/mobilenet-v1-ssd') as typeof import('../model/mobilenet-v1-ssd');
   const { readClassNames } = require('../model/class-names') as typeof import('../model/class-names');
   const { writeModel } = require('../model/write') as typeof import('../model/write');
-  const { listParameters } = require('../model/parameters') as typeof import('../model/parameters');
+  const { countElements, listParameters } = require('../model/parameters') as typeof import('../model/parameters');
   const [width, seed] = [number('width', args.width), number('seed', args.seed)];
   const classNames = args.classNames === undefined ? undefined : readClassNames(args.classNames);
   const classes = args.classes === undefined ? (classNames?.length ?? 21) : number('classes', args.classes);
   const model = buildMobileNetV1Ssd({ classes, width, seed, ...(classNames && { classNames }) });
   await writeModel(model, args.output, { force: true });
-  const parameters = listParameters(model);
-  const elements = parameters.reduce((sum, { shape }) => sum + shape.reduce((product, d) => product * d, 1), 0);
+  const elements = countElements(listParameters(model));
   const document = { schema: 'ssd-prune.init/1', output: args.output, classes, width, seed, parameters: elements };
   ui.result(
     document,

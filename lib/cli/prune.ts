@@ -193,8 +193,8 @@ function parseRatios(text: string | undefined): Map<string, number> | undefined 
 
 async function saveReport(file: string | undefined, document: object): Promise<void> {
   if (file === undefined) return;
-  const { writeAtomically } = require('../files') as typeof import('../files');
-  await writeAtomically(file, `${JSON.stringify(document, null, 2)}\n`);
+  const { replaceFile } = require('../files') as typeof import('../files');
+  await replaceFile(file, [Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]);
 }
 
 const usage = (message: string): SsdPruneError => new SsdPruneError('ERR_USAGE', message);

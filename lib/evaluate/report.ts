@@ -1,3 +1,4 @@
+import { renderTable } from '../report/table';
 import type { ClassResult, EvalResult } from './mean-ap';
 
 /** `ssd-prune.eval/1`, what `eval --json` and `score --json` print. */
@@ -24,22 +25,20 @@ const share = (value: number | null): string => (value === null ? '–' : value.
 
 /** The report as a table for people, the means below it. */
 export function renderEvalReport(report: EvalReport): string {
-  const Table = require('cli-table3') as typeof import('cli-table3');
-  const table = new Table({
-    head: ['class', 'AP', 'positives', 'detections'],
-    colAligns: ['left', 'right', 'right', 'right'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { name, ap, positives, detections } of report.classes as ClassResult[]) {
-    table.push([name, share(ap), positives.toLocaleString('en'), detections.toLocaleString('en')]);
-  }
+  const rows = report.classes.map(({ name, ap, positives, detections }: ClassResult) => [
+    name,
+    share(ap),
+    positives.toLocaleString('en'),
+    detections.toLocaleString('en'),
+  ]);
+  const table = renderTable(['class', 'AP', 'positives', 'detections'], rows, 1);
   const between = (interval: [number, number] | null | undefined): string =>
     interval ? `  (95 %: ${share(interval[0])} to ${share(interval[1])})` : '';
   const rules = report.coco
     ? 'overlap 0.50:0.95'
     : `${report.apVersion}, overlap ${report.overlapThreshold}${report.evaluateDifficult ? ', difficult counted' : ''}`;
   const { meanOver20, bootstrap } = report;
-  const lines = [table.toString(), `mAP ${share(report.map)}${between(bootstrap?.map)}  ${report.protocol}, ${rules}`];
+  const lines = [table, `mAP ${share(report.map)}${between(bootstrap?.map)}  ${report.protocol}, ${rules}`];
   lines.push(
     `mean of the ${meanOver20.classes} classes with at least 20 positives ${share(meanOver20.map)}${between(bootstrap?.meanOver20)}`,
   );

@@ -3,7 +3,7 @@ import { readId } from '../data/coco-instances';
 import type { Dataset } from '../data/dataset';
 import { JsonScanner, jsonKeys } from '../data/json-scanner';
 import { SsdPruneError } from '../errors';
-import { writeAtomically } from '../files';
+import { replaceFile } from '../files';
 import type { DetectionSet } from './detections';
 
 const keys = jsonKeys('image_id', 'category_id', 'bbox', 'score');
@@ -115,7 +115,7 @@ export async function writeDetections(file: string, dataset: Dataset, detections
     if (lines.length === 16_384) flush();
   }
   flush();
-  await writeAtomically(file, Buffer.concat([Buffer.from('['), ...pieces, Buffer.from(written > 0 ? '\n]\n' : ']\n')]));
+  await replaceFile(file, [Buffer.from('['), ...pieces, Buffer.from(written > 0 ? '\n]\n' : ']\n')]);
   return written;
 }
 

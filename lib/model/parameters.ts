@@ -53,6 +53,11 @@ export function listParameters(model: OnnxModel): Parameter[] {
   return [...found.values()];
 }
 
+/** Elements of all parameters, the moving mean and variance of BatchNormalization included. */
+export function countElements(parameters: readonly Pick<Parameter, 'shape'>[]): number {
+  return parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
 function sourceOf(model: OnnxModel, node: NodeProto, input: number): string {
   let name = node.input[input] ?? '';
   for (let depth = 0; depth < 8 && name !== '' && !model.constant(name); depth++) {

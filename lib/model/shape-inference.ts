@@ -2,7 +2,7 @@ import { SsdPruneError } from '../errors';
 import { getInt, getInts, getString } from './attributes';
 import { foldInts, type IntTensor } from './int-folding';
 import { type NodeProto, TensorProto_DataType, type TypeProto } from './onnx_pb';
-import type { OnnxModel } from './onnx-model';
+import { isOnnxDomain, type OnnxModel } from './onnx-model';
 import { tensorDims, toFloat32, toInts } from './tensor';
 
 /** What is known of a tensor before the model runs. */
@@ -49,7 +49,6 @@ const reductions = new Set(
 export const isElementwise = (op: string): boolean => elementwise.has(op);
 export const isBroadcasting = (op: string): boolean => broadcasting.has(op);
 export const isReduction = (op: string): boolean => reductions.has(op);
-export const isStandardDomain = (node: NodeProto): boolean => node.domain === '' || node.domain === 'ai.onnx';
 
 /** `axis` counted from the front. */
 export const normalizeAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
@@ -90,7 +89,7 @@ export function inferShapes(model: OnnxModel, options: InferOptions = {}): Map<s
       for (const name of node.output) infoOf(name);
       continue;
     }
-    if (!isStandardDomain(node)) continue;
+    if (!isOnnxDomain(node)) continue;
     const shapes = outputShapes(node, inputs);
     const ints = foldInts(node, inputs, shapes[0]);
     node.output.forEach((name, i) => {

@@ -66,7 +66,7 @@ export function namesRead(node: NodeProto): string[] {
 }
 
 /** Names that a subgraph reads but does not define: tensors of the graphs around it. */
-function capturedNames(graph: GraphProto): string[] {
+export function capturedNames(graph: GraphProto): string[] {
   const own = new Set(definedNames(graph));
   const read = graph.node.flatMap(namesRead);
   for (const output of graph.output) read.push(output.name);

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { clearField, create } from '@bufbuild/protobuf';
 import { SsdPruneError } from '../errors';
+import { replaceFile, writeError } from '../files';
 import { frameModel, totalLength } from './frame';
 import { StringStringEntryProtoSchema, type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from './onnx_pb';
 import type { OnnxModel } from './onnx-model';
@@ -80,7 +80,7 @@ async function outputPath(file: string): Promise<string> {
     return await realpath(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path.resolve(file);
-    throw ioError(file, error);
+    throw writeError(file, error);
   }
 }
 
@@ -98,54 +98,6 @@ async function refuseInput(output: string, inputs: readonly string[]): Promise<v
         'ERR_OUTPUT_EXISTS',
         `The output ${output} is the input ${input}: name another file, or say --force to replace it`,
       );
-}
-
-async function replaceFile(file: string, chunks: Uint8Array[]): Promise<void> {
-  // Short, or a long output name would have none: 255 bytes are all that file systems give.
-  const name = `.${path.basename(file).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`;
-  const temporary = path.join(path.dirname(file), name);
-  let handle: FileHandle | undefined;
-  let created = false;
-  try {
-    handle = await open(temporary, 'wx');
-    created = true;
-    await writeAll(handle, chunks);
-    await handle.sync();
-    await handle.close();
-    handle = undefined;
-    await rename(temporary, file);
-  } catch (error) {
-    await handle?.close().catch(() => {});
-    if (created) await unlink(temporary).catch(() => {});
-    throw ioError(file, error);
-  }
-}
-
-/** Bytes and buffers a single call is given: the system takes at most 2^31 - 4096 bytes and 1024 buffers at once. */
-const batchBytes = 2 ** 30;
-const batchBuffers = 512;
-
-async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
-  const queue = chunks.filter((chunk) => chunk.length > 0);
-  let next = 0;
-  while (next < queue.length) {
-    const batch: Uint8Array[] = [];
-    for (let i = next, room = batchBytes; i < queue.length && batch.length < batchBuffers && room > 0; i++) {
-      batch.push(queue[i]!.subarray(0, room));
-      room -= batch[batch.length - 1]!.length;
-    }
-    let { bytesWritten } = await handle.writev(batch);
-    // A short write may end inside any buffer.
-    while (next < queue.length && bytesWritten >= queue[next]!.length) bytesWritten -= queue[next++]!.length;
-    if (bytesWritten > 0) queue[next] = queue[next]!.subarray(bytesWritten);
-  }
-}
-
-function ioError(file: string, error: unknown): SsdPruneError {
-  if (error instanceof SsdPruneError) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
-  const why = code === 'ENOENT' ? 'its folder does not exist' : code === 'ENOSPC' ? 'the disk is full' : message;
-  return new SsdPruneError('ERR_IO', `Can't write ${file}: ${why}`, { cause: error });
 }
 
 /** Collects weights for the file beside the model, and hands out the references that stay in it. */

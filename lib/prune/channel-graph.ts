@@ -1,13 +1,8 @@
-import { type GraphProto, type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
-import type { OnnxModel } from '../model/onnx-model';
-import {
-  type InferOptions,
-  inferShapes,
-  isStandardDomain,
-  type TensorInfo,
-  type TensorInfos,
-} from '../model/shape-inference';
+import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
+import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
+import { type InferOptions, inferShapes, type TensorInfo, type TensorInfos } from '../model/shape-inference';
 import { tensorDims } from '../model/tensor';
+import { capturedNames, subgraphs } from '../model/walk';
 import { ChannelAtoms, type Label, type Lock } from './channel-atoms';
 import { channelRule } from './channel-rules';
 import type { GraphEdit } from './graph-edit';
@@ -97,14 +92,11 @@ export class ChannelGraph {
 
   private visit(node: NodeProto, index: number): void {
     const visit = new NodeVisit(this, node, index);
-    const rule = isStandardDomain(node) ? channelRule(node.opType) : undefined;
+    const rule = isOnnxDomain(node) ? channelRule(node.opType) : undefined;
     if (rule) rule(visit);
     else visit.lockAll(`the operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not understood`);
-    for (const attribute of node.attribute) {
-      for (const body of [attribute.g, ...attribute.graphs]) {
-        if (!body) continue;
-        for (const name of namesRead(body)) visit.lockTensor(name, `is read inside the body of ${node.opType}`);
-      }
+    for (const body of subgraphs(node)) {
+      for (const name of capturedNames(body)) visit.lockTensor(name, `is read inside the body of ${node.opType}`);
     }
   }
 
@@ -147,18 +139,6 @@ export class ChannelGraph {
 
 /** Types that weights come in; shapes and indexes (int64) carry no channels. */
 const channelTypes = new Set<number>([T.FLOAT, T.FLOAT16, T.DOUBLE, T.BFLOAT16, T.INT8, T.UINT8, T.INT32]);
-
-/** Names that a subgraph reads, its own ones included: more than are captured, never fewer. */
-function namesRead(graph: GraphProto): string[] {
-  return graph.node
-    .flatMap((node) => [
-      ...node.input,
-      ...node.attribute.flatMap((attribute) =>
-        [attribute.g, ...attribute.graphs].flatMap((body) => (body ? namesRead(body) : [])),
-      ),
-    ])
-    .concat(graph.output.map(({ name }) => name));
-}
 
 /** One node during the walk: what its rule sees and may do. */
 export class NodeVisit {

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type NodeProto, ValueInfoProtoSchema } from '../model/onnx_pb';
-import type { OnnxModel } from '../model/onnx-model';
+import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
 import type { ChannelGraph } from './channel-graph';
 
 /** Operators that jump, so that a difference in the last bit may change everything behind them. */
@@ -27,7 +27,7 @@ export function comparedTensors(graph: ChannelGraph): string[] {
       const node: NodeProto | undefined = seen.has(name) ? undefined : model.producer(name);
       seen.add(name);
       if (!node || model.constant(name)) continue;
-      if (jumps.has(node.opType) || (node.domain !== '' && node.domain !== 'ai.onnx')) smooth = false;
+      if (jumps.has(node.opType) || !isOnnxDomain(node)) smooth = false;
       if (weighted.get(node)?.name !== undefined) compared.add(name);
       else queue.push(...node.input.filter((input) => input !== '' && node.opType !== 'Shape'));
     }

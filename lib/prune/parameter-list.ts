@@ -1,5 +1,5 @@
 import type { OnnxModel } from '../model/onnx-model';
-import { listParameters } from '../model/parameters';
+import { countElements } from '../model/parameters';
 import { openPruner } from './prune-file';
 import { compilePattern } from './select';
 import { whyLocked } from './selection';
@@ -34,18 +34,18 @@ export interface ParameterList {
  */
 export function describeParameters(model: OnnxModel, prunedParams?: string): ParameterList {
   const pattern = prunedParams === undefined ? undefined : compilePattern(prunedParams);
-  const { groups } = openPruner(model);
-  const parameters = listParameters(model).map((parameter) => ({
+  const pruner = openPruner(model);
+  const parameters = pruner.parameters.map((parameter) => ({
     ...parameter,
     selected: pattern?.full(parameter.name) ?? false,
-    locked: whyLocked(groups, parameter.name) ?? null,
+    locked: whyLocked(pruner.groups, parameter.name) ?? null,
   }));
   const names = parameters.map(({ name }) => name);
   return {
     schema: 'ssd-prune.params/1',
     model: model.file ?? null,
     prunedParams: prunedParams ?? null,
-    elements: parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    elements: countElements(parameters),
     parameters,
     selected: pattern ? names.filter((name) => pattern.full(name)) : null,
     prefixOnly: pattern ? names.filter((name) => pattern.prefix(name) && !pattern.full(name)) : [],

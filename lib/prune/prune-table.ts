@@ -1,22 +1,12 @@
+import { renderTable } from '../report/table';
 import type { CountChange, PruneReport } from './report';
 
 const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`;
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 const shape = (dims: readonly number[]): string => `(${dims.join(', ')})`;
 
-function table(head: string[], rows: string[][], rightFrom: number): string {
-  const Table = require('cli-table3') as typeof import('cli-table3');
-  const out = new Table({
-    head,
-    colAligns: head.map((_, i) => (i < rightFrom ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
-  });
-  out.push(...rows);
-  return out.toString();
-}
-
 /** The before/after table: layers, what went with them, totals. */
-export function renderPruneReport(report: PruneReport, allTied = false): string {
+export function renderPruneReport(report: PruneReport): string {
   const total = report.macs.before;
   const layers = report.layers.map((layer) => [
     layer.name,
@@ -27,12 +17,7 @@ export function renderPruneReport(report: PruneReport, allTied = false): string 
     millions(layer.macs.after),
     percent(layer.macs.before / total),
   ]);
-  const parts = [table(['layer', 'before', 'after', 'channels cut', 'MACs', 'after', 'share of all'], layers, 3)];
-  if (report.tied.length > 0 && allTied) {
-    const seen = new Map(report.tied.map((tied) => [tied.name, tied]));
-    const rows = [...seen.values()].map((tied) => [tied.name, shape(tied.shapeBefore), shape(tied.shapeAfter)]);
-    parts.push(table(['went with them', 'before', 'after'], rows, 3));
-  }
+  const parts = [renderTable(['layer', 'before', 'after', 'channels cut', 'MACs', 'after', 'share of all'], layers, 3)];
   const row = (name: string, { before, after, cut }: CountChange): string[] => [
     name,
     before.toLocaleString('en'),
@@ -40,7 +25,7 @@ export function renderPruneReport(report: PruneReport, allTied = false): string 
     percent(cut),
   ];
   parts.push(
-    table(
+    renderTable(
       ['total', 'before', 'after', 'cut'],
       [row('MACs', report.macs), row('Paddle 1.x FLOPs', report.paddleFlops), row('parameters', report.parameters)],
       1,
@@ -82,7 +67,7 @@ export function renderTargets(
     ],
     ['parameters cut', '', ...columns.map(({ report }) => cell(report, ({ parameters }) => percent(parameters.cut)))],
   );
-  const lines = [table(['layer', 'width', ...columns.map(({ target }) => `target ${target}`)], rows, 1)];
+  const lines = [renderTable(['layer', 'width', ...columns.map(({ target }) => `target ${target}`)], rows, 1)];
   for (const { target, error } of columns) if (error) lines.push(`target ${target}: ${error}`);
   lines.push(`largest reachable cut: ${percent(largest)}`);
   return lines.join('\n');

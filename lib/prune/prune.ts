@@ -1,6 +1,6 @@
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
-import { listParameters } from '../model/parameters';
+import { listParameters, type Parameter } from '../model/parameters';
 import type { InferOptions } from '../model/shape-inference';
 import { ChannelGraph } from './channel-graph';
 import { type ChannelGroup, ChannelGroups } from './channel-groups';
@@ -24,14 +24,14 @@ export interface PrunePlan {
   readonly selection: Selection;
   readonly options: PrunePlanOptions;
   readonly search: SearchResult;
-  readonly macs: CostModel;
-  readonly paddle: CostModel;
 }
 
 /**
  * One model opened for pruning: the channel groups are found once, then any number of targets can be planned.
  */
 export class Pruner {
+  /** All parameters in definition order. */
+  readonly parameters: readonly Parameter[];
   readonly graph: ChannelGraph;
   readonly groups: ChannelGroups;
   readonly macs: CostModel;
@@ -41,6 +41,7 @@ export class Pruner {
     readonly model: OnnxModel,
     readonly infer: InferOptions = {},
   ) {
+    this.parameters = listParameters(model);
     this.graph = new ChannelGraph(model, infer);
     this.groups = new ChannelGroups(this.graph);
     this.macs = new CostModel(this.groups, 'macs');
@@ -54,10 +55,10 @@ export class Pruner {
    */
   plan(given: PruneOptions): PrunePlan {
     const options = completeOptions(given);
-    const selection = selectLayers(this.groups, listParameters(this.model), given);
+    const selection = selectLayers(this.groups, this.parameters, given);
     const cost = options.count === 'macs' ? this.macs : this.paddle;
     const search = this.search(selection.groups, cost, options, given);
-    return { selection, options, search, macs: this.macs, paddle: this.paddle };
+    return { selection, options, search };
   }
 
   /** The share of the work that is gone when every selected layer has its narrowest width. */
@@ -65,7 +66,7 @@ export class Pruner {
     const options = completeOptions({ ...given, targetRatio: given.targetRatio ?? 0.5 });
     const cost = options.count === 'macs' ? this.macs : this.paddle;
     const kept = cost.whole();
-    for (const group of selectLayers(this.groups, listParameters(this.model), given).groups) {
+    for (const group of selectLayers(this.groups, this.parameters, given).groups) {
       kept[group.id] = widthGrid(group, options).steps[0]!;
     }
     return cost.cut(kept);

@@ -236,7 +236,7 @@ export function globalPath(grids: readonly WidthGrid[], scores: readonly Float64
 /**
  * Paddle 1.8.5's search: bisection of one ratio from (0, 1), accepted as soon as the cut is within `tolerance` of the
  * target. Where the original would never end, or would empty a layer, this stops.
- * @param prunedAt numbers of channels cut at a ratio, by group id: round(size · ratio), half to even.
+ * @param keptAt members kept at a ratio, by group id: size − round(size · ratio), half to even.
  */
 export function paddleBisection(
   keptAt: (ratio: number) => number[],

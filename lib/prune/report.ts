@@ -1,4 +1,4 @@
-import { listParameters } from '../model/parameters';
+import { countElements, listParameters } from '../model/parameters';
 import type { CutResult, CutTensor } from './cut';
 import type { PrunePlan, Pruner } from './prune';
 import type { Trial } from './ratio-search';
@@ -80,9 +80,7 @@ export function buildReport(
   const { options, search, selection } = plan;
   const whole = pruner.macs.whole();
   const count = (cost: typeof pruner.macs) => change(cost.total(whole), cost.totalAfterCut(search.kept));
-  const elements = (model: typeof pruner.model) =>
-    listParameters(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const before = elements(pruner.model);
+  const before = countElements(pruner.parameters);
   const tensors = new Map(cut?.tensors.map((tensor) => [tensor.name, tensor]));
   const layers = selection.layers.map((name) => layerReport(pruner, plan, name, tensors.get(name)));
   return {
@@ -103,7 +101,7 @@ export function buildReport(
     trials: search.trials,
     macs: count(pruner.macs),
     paddleFlops: count(pruner.paddle),
-    parameters: change(before, cut ? elements(cut.model) : before),
+    parameters: change(before, cut ? countElements(listParameters(cut.model)) : before),
     layers,
     tied: tiedReports(cut, new Map(layers.map(({ name, axis }) => [name, axis]))),
     verified: null,

@@ -61,11 +61,12 @@ export async function verifyCut(
   const masked = await outputsOf(maskedOriginal(graph, cut), 'the masked original');
   const pruned = await outputsOf(cut.model, 'the pruned model');
   const original = await outputsOf(graph.model, 'the original');
+  const steps = new Map(tensors.map((name) => [name, quantizationStep(graph, name)]));
   let [worst, allowed, moved] = [0, relativeTolerance, 0];
   masked.forEach((outputs, i) => {
     for (const name of tensors) {
       const [a, b, whole] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
-      const tolerance = Math.max(relativeTolerance * Math.max(1, largest(b)), quantizationStep(graph, name));
+      const tolerance = Math.max(relativeTolerance * Math.max(1, largest(b)), steps.get(name)!);
       const difference = maxDifference(a, b);
       if (!(difference <= tolerance)) {
         throw new SsdPruneError(

@@ -16,14 +16,9 @@ const only = (labels: Labels, axis: number): Labels => labels.map((label, i) => 
 export const conv =
   ({ weight, bias, vectors = [] }: ConvInputs) =>
   (visit: NodeVisit): void => {
-    const x = visit.shape(0);
-    const w = visit.shape(weight);
-    const out = visit.outputShape();
-    if (!x || !w || !out) {
-      visit.lockAll('the shape of its input or weight is not known');
-      return;
-    }
-    lockOtherAxes(visit, 1);
+    const shapes = convShapes(visit, weight);
+    if (!shapes) return;
+    const { x, w, out } = shapes;
     const group = getInt(visit.node, 'group', 1);
     const lx = visit.input(0)[1] ?? null;
     const [lw0 = null, lw1 = null, ...kernel] = visit.input(weight);
@@ -89,12 +84,9 @@ function grouped(
 }
 
 export function convTranspose(visit: NodeVisit): void {
-  const [x, w, out] = [visit.shape(0), visit.shape(1), visit.outputShape()];
-  if (!x || !w || !out) {
-    visit.lockAll('the shape of its input or weight is not known');
-    return;
-  }
-  lockOtherAxes(visit, 1);
+  const shapes = convShapes(visit, 1);
+  if (!shapes) return;
+  const { x, w, out } = shapes;
   const group = getInt(visit.node, 'group', 1);
   const lx = visit.input(0)[1] ?? null;
   const [lw0 = null, lw1 = null] = visit.input(1);
@@ -175,8 +167,17 @@ function product2(visit: NodeVisit, left: Label | null, right: Label | null, col
   }
 }
 
-function lockOtherAxes(visit: NodeVisit, channelAxis: number): void {
+type Dims = readonly number[];
+
+/** Shapes of a convolution's input, weight and output; where one is not known everything is locked. */
+function convShapes(visit: NodeVisit, weight: number): { x: Dims; w: Dims; out: Dims } | undefined {
+  const [x, w, out] = [visit.shape(0), visit.shape(weight), visit.outputShape()];
+  if (!x || !w || !out) {
+    visit.lockAll('the shape of its input or weight is not known');
+    return undefined;
+  }
   visit.input(0).forEach((label, axis) => {
-    if (axis !== channelAxis) visit.lock(label, `axis ${axis} of its input is no channel axis`);
+    if (axis !== 1) visit.lock(label, `axis ${axis} of its input is no channel axis`);
   });
+  return { x, w, out };
 }
