@@ -109,10 +109,12 @@ describe('installed with --ignore-scripts', () => {
       `import * as named from 'ssd-prune'; import { createRequire } from 'node:module';
        const required = createRequire(import.meta.url)('ssd-prune');
        const names = Object.keys(required).sort();
-       console.log(names.length > 0 && names.join() === Object.keys(named).sort().join());
-       console.log(names.every((name) => named[name] === required[name]));`,
+       const imported = Object.keys(named).filter((name) => name !== 'default').sort();
+       console.log(names.length > 0 && names.join() === imported.join());
+       console.log(names.every((name) => typeof named[name] === typeof required[name]));
+       console.log(named.SsdPruneError === required.SsdPruneError);`,
     );
-    expect(place.must('user', 'node', ['check.mjs'])).toBe('true\ntrue\n');
+    expect(place.must('user', 'node', ['check.mjs'])).toBe('true\ntrue\ntrue\n');
     const use = `import { type ErrorCode, SsdPruneError } from 'ssd-prune';
       export const code: ErrorCode = new SsdPruneError('ERR_IO', 'x').code;
       // @ts-expect-error: an unknown code
