@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { Place, root } from './packed';
@@ -147,14 +147,10 @@ test('as an install script, the build warns a user without compiler and fails in
 
 // In this order: the addon is compiled, then used.
 describe('after ssd-prune build', () => {
-  const listing = () => readdirSync(installed('user'), { recursive: true }).sort();
-
-  test('which writes nothing into the package, and only its result to stdout', () => {
-    const before = listing();
+  test('which prints only its result to stdout', () => {
     const { status, stdout, stderr } = cli('user', 'build', '--json');
     expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
-    expect(JSON.parse(stdout)).toBeInstanceOf(Object);
-    expect(listing()).toEqual(before);
+    expect(existsSync(JSON.parse(stdout).addon)).toBe(true);
   });
 
   test('prune proves its cut, and eval runs', () => {
