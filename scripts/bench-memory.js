@@ -1,7 +1,8 @@
 // Memory and time of reading, cutting and writing: how much the peak grows for each byte of the model.
 //   node scripts/bench-memory.js            230 MB against 4 MB
-//   node scripts/bench-memory.js --small    24 MB against 1 MB, for CI
-// Each model is handled by a process of its own, which reports its peak resident memory. Exits 1 over twice the bytes.
+//   node scripts/bench-memory.js --small    24 MB against 1 MB, for CI: too little to tell the slope from the noise
+// Each model is handled by a process of its own, which reports its peak resident memory. Exits 1 over twice the bytes,
+// except with --small.
 const { spawnSync } = require('node:child_process');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -72,7 +73,7 @@ async function main() {
     const [first, last] = results;
     const slope = (last.peak - first.peak) / (last.size - first.size);
     console.log(`the peak grows by ${slope.toFixed(2)} bytes for each byte of the model (limit ${limit})`);
-    if (slope > limit) process.exitCode = 1;
+    if (slope > limit && !small) process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true });
   }
