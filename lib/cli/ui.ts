@@ -63,11 +63,22 @@ function barProgress(label: string, total: number): Progress {
   if (!process.stderr.isTTY) return { update() {}, stop() {} };
   const { SingleBar, Presets } = require('cli-progress') as typeof import('cli-progress');
   const bar = new SingleBar(
-    { format: `${label} {bar} {value}/{total} · {eta_formatted} left`, stream: process.stderr, hideCursor: true },
+    {
+      format: `${label} {bar} {value}/{total} · {eta_formatted} left`,
+      stream: process.stderr,
+      hideCursor: true,
+      // Its own handler would swallow an interruption; the cursor must come back at every end.
+      gracefulExit: false,
+    },
     Presets.shades_classic,
   );
+  const stop = (): void => {
+    process.removeListener('exit', stop);
+    bar.stop();
+  };
+  process.on('exit', stop);
   bar.start(total, 0);
-  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+  return { update: (done) => bar.update(done), stop };
 }
 
 /** Reports a failure and sets the exit code; the process ends by itself once its handles are closed. */

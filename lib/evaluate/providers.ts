@@ -21,8 +21,8 @@ const probeModel =
   'CAcSADpnCg8KAXgKAXcSAXkiBENvbnYSBXByb2JlKhMIAQgBCAEIARABIgQAAABAQgF3WhsKAXgSFgoUCAESEAoCCAEKAggBCgIIAgoCCAJiGwoBeRIWChQIARIQCgIIAQoCCAEKAggCCgIIAkIECgAQDQ==';
 
 const probeScript = `
-const ort = require(process.env.SSD_PRUNE_RUNTIME || 'onnxruntime-node');
 (async () => {
+  const ort = require(process.env.SSD_PRUNE_RUNTIME || 'onnxruntime-node');
   const model = Buffer.from('${probeModel}', 'base64');
   const session = await ort.InferenceSession.create(model, { executionProviders: [process.argv[1]] });
   const x = new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [1, 1, 2, 2]);

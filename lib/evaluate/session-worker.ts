@@ -85,11 +85,30 @@ function toTensors(ort: Ort, types: Map<string, string>, feeds: Feeds): Record<s
     Object.entries(feeds).map(([name, { dims, data }]) => {
       const type = types.get(name);
       if (type === undefined) throw new Error(`Input '${name}' is not one of the model's (${[...types.keys()]})`);
-      return type === 'float16'
-        ? [name, new ort.Tensor(type, toFloat16(data), dims)]
-        : [name, new ort.Tensor('float32', data, dims)];
+      return [name, new ort.Tensor(type, ofType(name, type, data), dims)];
     }),
   );
+}
+
+/** Values of a feed, which are numbers always, as ONNX Runtime wants those of an input's type. */
+function ofType(name: string, type: string, data: Float32Array): OrtData {
+  switch (type) {
+    case 'float32':
+      return data;
+    case 'float16':
+      return toFloat16(data);
+    case 'float64':
+      return Float64Array.from(data);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from(data);
+    case 'int32':
+      return Int32Array.from(data);
+    case 'int64':
+      return BigInt64Array.from(data, (value) => BigInt(value));
+    default:
+      throw new SsdPruneError('ERR_UNSUPPORTED_OP', `Input '${name}' holds ${type}, which can't be fed here.`);
+  }
 }
 
 function describe(error: unknown): { message: string; code?: string } {
