@@ -34,7 +34,7 @@ export interface DoctorReport {
  * Looks at what this machine has of what the package uses. Everything that may be missing or crash is tried in a child
  * process, so this works without the addon and without ONNX Runtime.
  */
-export async function examine(): Promise<DoctorReport> {
+export async function examineMachine(): Promise<DoctorReport> {
   const manifest = require(path.join(packageRoot, 'package.json')) as { version: string; engines: { node: string } };
   const checks = await Promise.all([
     checkNode(manifest.engines.node),
