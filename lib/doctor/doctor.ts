@@ -90,8 +90,8 @@ async function checkRuntime(): Promise<Check> {
   const common = { name: 'runtime', essential: true, details: { module: runtimeModule(), version } } as const;
   const trial = await probeProvider('cpu');
   if (trial.works) return { ...common, ok: true, found: version ?? 'of unknown version', repair: null };
-  const what = version === null ? 'not installed' : `${version} does not work: ${trial.reason}`;
-  return { ...common, ok: false, found: what, repair: runtimeRepair() };
+  const found = `${version === null ? '' : `${version} `}does not work: ${trial.reason}`;
+  return { ...common, ok: false, found, repair: runtimeRepair() };
 }
 
 async function checkCuda(): Promise<Check> {

@@ -38,12 +38,12 @@ export function copyPackage(): { folder: string; main: string; cache: string; en
   const base = temporary();
   const folder = path.join(base, 'package');
   mkdirSync(folder);
-  for (const part of ['package.json', 'dist', 'scripts']) {
+  for (const part of ['package.json', 'dist', 'scripts', 'native']) {
     cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
   }
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
   const cache = path.join(base, 'cache');
-  const env = { ...process.env, XDG_CACHE_HOME: cache };
+  const env: NodeJS.ProcessEnv = { ...process.env, XDG_CACHE_HOME: cache };
   delete env.SSD_PRUNE_ADDON;
   return { folder, main: path.join(folder, 'dist', 'lib', 'cli', 'main.js'), cache, env };
 }
