@@ -137,7 +137,7 @@ async function inputsOf(
   inputShapes: LatencyOptions['inputShapes'],
 ): Promise<BenchInput[]> {
   let openSize: number | undefined;
-  if (leavesSizesOpen(session.inputs)) {
+  if (leavesSizesOpen(session.inputs.filter((input) => !inputShapes?.has(input.name)))) {
     const { decodeModel, readModel } = require('../model/read') as typeof import('../model/read');
     const { readDetectorSize } = require('../model/input-shapes') as typeof import('../model/input-shapes');
     openSize = readDetectorSize(typeof model === 'string' ? await readModel(model) : decodeModel(model, name));

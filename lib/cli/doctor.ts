@@ -10,9 +10,9 @@ export function builder(yargs: Argv): Argv {
 
 export async function handler(args: { json: boolean; quiet: boolean }): Promise<void> {
   const ui = makeUi(args);
-  const { examine } = require('../doctor/doctor') as typeof import('../doctor/doctor');
+  const { examineMachine } = require('../doctor/doctor') as typeof import('../doctor/doctor');
   const { renderDoctorReport } = require('../doctor/table') as typeof import('../doctor/table');
-  const report = await examine();
+  const report = await examineMachine();
   ui.result(report, () => renderDoctorReport(report));
   const missing = report.checks.filter(({ ok, essential }) => essential && !ok);
   if (missing.length > 0) {

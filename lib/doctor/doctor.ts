@@ -34,7 +34,7 @@ export interface DoctorReport {
  * Looks at what this machine has of what the package uses. Everything that may be missing or crash is tried in a child
  * process, so this works without the addon and without ONNX Runtime.
  */
-export async function examine(): Promise<DoctorReport> {
+export async function examineMachine(): Promise<DoctorReport> {
   const manifest = require(path.join(packageRoot, 'package.json')) as { version: string; engines: { node: string } };
   const checks = await Promise.all([
     checkNode(manifest.engines.node),
@@ -90,8 +90,8 @@ async function checkRuntime(): Promise<Check> {
   const common = { name: 'runtime', essential: true, details: { module: runtimeModule(), version } } as const;
   const trial = await probeProvider('cpu');
   if (trial.works) return { ...common, ok: true, found: version ?? 'of unknown version', repair: null };
-  const what = version === null ? 'not installed' : `${version} does not work: ${trial.reason}`;
-  return { ...common, ok: false, found: what, repair: runtimeRepair() };
+  const found = `${version === null ? '' : `${version} `}does not work: ${trial.reason}`;
+  return { ...common, ok: false, found, repair: runtimeRepair() };
 }
 
 async function checkCuda(): Promise<Check> {

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../abort';
 import { SsdPruneError } from '../errors';
 import { DetectorSession, type Feeds, type SessionOptions } from '../evaluate/session';
 import type { OnnxModel } from '../model/onnx-model';
@@ -22,6 +23,8 @@ export interface VerifyOptions {
   /** Seed of the noise. Defaults to `0`. */
   seed?: number;
   device?: SessionOptions['device'];
+  /** Looked at before each run; ends the proof with ERR_ABORTED. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -52,7 +55,10 @@ export async function verifyCut(
     const session = await DetectorSession.create(encodeModel(copy), { device: options.device ?? 'cpu', name });
     try {
       const results: Feeds<ArrayLike<number>>[] = [];
-      for (const feeds of pictures) results.push((await session.run(feeds, tensors)) as Feeds<ArrayLike<number>>);
+      for (const feeds of pictures) {
+        throwIfAborted(options.signal);
+        results.push((await session.run(feeds, tensors)) as Feeds<ArrayLike<number>>);
+      }
       return results;
     } finally {
       await session.close();
