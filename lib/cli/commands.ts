@@ -22,4 +22,5 @@ export const commands: CommandEntry[] = [
   { command: 'prune <model>', describe: 'Cut channels until a share of the work is gone', load: load('prune') },
   { command: 'score <detections>', describe: 'mAP of saved detections, without a model', load: load('score') },
   { command: 'eval <model>', describe: 'Measure mAP on Pascal VOC or COCO data', load: load('eval') },
+  { command: 'detect <model> <pictures..>', describe: 'Boxes on pictures: drawn, or as JSON', load: load('detect') },
 ];

@@ -71,18 +71,7 @@ export function evaluateDetections(
   detections: DetectionSet,
   options: EvaluateOptions = {},
 ): EvalResult {
-  const { protocol = 'detection_map', apVersion = '11point', overlapThreshold = 0.5 } = options;
-  const { evaluateDifficult = false, bootstrap } = options;
-  const { resamples = 0, seed = 0 } = bootstrap ?? {};
-  if (!protocols.includes(protocol)) throw invalidArgument('protocol', `one of ${protocols.join(', ')}`, protocol);
-  if (!apVersions.includes(apVersion)) throw invalidArgument('apVersion', `one of ${apVersions.join(', ')}`, apVersion);
-  if (!(overlapThreshold >= 0 && overlapThreshold <= 1)) {
-    throw invalidArgument('overlapThreshold', 'a number from 0 to 1', overlapThreshold);
-  }
-  if (!Number.isInteger(resamples) || resamples < 0 || resamples > 100_000) {
-    throw invalidArgument('bootstrap.resamples', 'a whole number from 0 to 100000', resamples);
-  }
-  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('bootstrap.seed', 'a whole number from 0', seed);
+  const { protocol, apVersion, overlapThreshold, evaluateDifficult, resamples, seed } = checkEvaluateOptions(options);
   checkDetections(dataset, detections);
 
   const coco = protocol === 'coco';
@@ -117,6 +106,26 @@ export function evaluateDetections(
     bootstrap: resamples > 0 ? { resamples, seed, ...intervals(native, resamples) } : null,
     ...(summary ? { coco: summary.numbers } : {}),
   };
+}
+
+/**
+ * Options with their defaults filled in; for callers that want to know before hours of work.
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function checkEvaluateOptions(options: EvaluateOptions) {
+  const { protocol = 'detection_map', apVersion = '11point', overlapThreshold = 0.5 } = options;
+  const { evaluateDifficult = false, bootstrap } = options;
+  const { resamples = 0, seed = 0 } = bootstrap ?? {};
+  if (!protocols.includes(protocol)) throw invalidArgument('protocol', `one of ${protocols.join(', ')}`, protocol);
+  if (!apVersions.includes(apVersion)) throw invalidArgument('apVersion', `one of ${apVersions.join(', ')}`, apVersion);
+  if (!(overlapThreshold >= 0 && overlapThreshold <= 1)) {
+    throw invalidArgument('overlapThreshold', 'a number from 0 to 1', overlapThreshold);
+  }
+  if (!Number.isInteger(resamples) || resamples < 0 || resamples > 100_000) {
+    throw invalidArgument('bootstrap.resamples', 'a whole number from 0 to 100000', resamples);
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('bootstrap.seed', 'a whole number from 0', seed);
+  return { protocol, apVersion, overlapThreshold, evaluateDifficult, resamples, seed };
 }
 
 /** Intervals of the two means. A resample without any object of a class leaves that class out, as the mean does. */
