@@ -26,4 +26,5 @@ export const commands: CommandEntry[] = [
   { command: 'compare <a> <b>', describe: 'Two reports of the same kind, side by side', load: load('compare') },
   { command: 'doctor', describe: 'What this machine has, and how to repair what is missing', load: load('doctor') },
   { command: 'build', describe: 'Compile the native addon where npm did not', load: load('build') },
+  { command: 'detect <model> <pictures..>', describe: 'Boxes on pictures: drawn, or as JSON', load: load('detect') },
 ];

@@ -1,5 +1,5 @@
 import { SsdPruneError } from '../errors';
-import { runtimeVersion } from './runtime';
+import { runtimeFile } from './runtime';
 
 export type DeviceChoice = 'auto' | 'cuda' | 'cpu';
 export type Device = 'cuda' | 'cpu';
@@ -97,7 +97,7 @@ export function cudaRepair({ missingLibrary }: ProviderProbe): string {
 export async function chooseDevice(choice: DeviceChoice): Promise<{ device: Device; note?: string }> {
   if (choice === 'cpu') return { device: 'cpu' };
   // Without a runtime there is nothing to try; loading it will say how to repair that.
-  if (runtimeVersion() === undefined) return { device: choice === 'cuda' ? 'cuda' : 'cpu' };
+  if (runtimeFile() === undefined) return { device: choice === 'cuda' ? 'cuda' : 'cpu' };
   const probe = await probeProvider('cuda');
   if (probe.works) return { device: 'cuda' };
   if (choice === 'cuda') {

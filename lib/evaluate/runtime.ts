@@ -79,16 +79,21 @@ export function usesMusl(): boolean {
   return header.glibcVersionRuntime === undefined;
 }
 
+/** The file that loading the runtime would load; undefined where none is installed. */
+export function runtimeFile(): string | undefined {
+  try {
+    return require.resolve(runtimeModule());
+  } catch {
+    return undefined;
+  }
+}
+
 /** Version of the installed runtime from its package.json, without loading it; undefined where there is none. */
 export function runtimeVersion(): string | undefined {
-  try {
-    const main = require.resolve(runtimeModule());
-    for (let folder = path.dirname(main); folder !== path.dirname(folder); folder = path.dirname(folder)) {
-      const version = packageVersion(path.join(folder, 'package.json'));
-      if (version) return version;
-    }
-  } catch {
-    // Not installed: the caller says so.
+  const main = runtimeFile() ?? '/';
+  for (let folder = path.dirname(main); folder !== path.dirname(folder); folder = path.dirname(folder)) {
+    const version = packageVersion(path.join(folder, 'package.json'));
+    if (version) return version;
   }
   return undefined;
 }

@@ -25,7 +25,8 @@ void KeepOfClass(std::vector<Detection>& candidates, const float* corners, const
     const float* box = corners + 4 * static_cast<size_t>(candidate.box);
     const bool suppressed =
         std::any_of(kept.begin() + static_cast<std::ptrdiff_t>(begin), kept.end(), [&](const Detection& better) {
-          return Overlap(box, corners + 4 * static_cast<size_t>(better.box)) > settings.iou_threshold;
+          // Written so that boxes without area, whose overlap is not a number, suppress each other as in Paddle.
+          return !(Overlap(box, corners + 4 * static_cast<size_t>(better.box)) <= settings.iou_threshold);
         });
     if (!suppressed) kept.push_back(candidate);
   }
