@@ -34,7 +34,9 @@ function milliseconds(args) {
 try {
   milliseconds([main, 'init', model]);
   const times = cases.map(() => []);
-  for (let run = 0; run < runs; run++) cases.forEach(([, args], i) => times[i].push(milliseconds(args)));
+  for (let run = 0; run < runs; run++) {
+    for (const [i, [, args]] of cases.entries()) times[i].push(milliseconds(args));
+  }
   cases.forEach(([name, , limit], i) => {
     const sorted = times[i].sort((a, b) => a - b);
     const [least, median] = [sorted[0], sorted[runs >> 1]].map((time) => `${time.toFixed(0)} ms`);

@@ -52,15 +52,20 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .fail((message, error) => {
       throw error instanceof SsdPruneError ? error : wrongUsage(message ?? error?.message, error, parser, args, asked);
     });
+  // Run here and not by yargs, which would lay out the whole help behind every command that takes time.
+  let run: (() => Promise<void>) | undefined;
   for (const entry of commands) {
     const { command, describe } = entry;
     // Only the command that is called is loaded; the others are names to complete.
     if (entry === asked) {
       const { builder, handler } = await entry.load();
-      parser.command(command, describe, builder, handler);
+      parser.command(command, describe, builder, (argv) => {
+        run = () => handler(argv);
+      });
     } else parser.command(command, describe);
   }
   await parser.parseAsync();
+  await run?.();
 }
 
 /** Of an option that was given twice the last counts, unless it takes several values. */
