@@ -62,11 +62,23 @@ describe('wrong usage exits 2 and says what was meant', () => {
     expect(plain.stderr).toMatch(/^ssd-prune: .*\n?See `ssd-prune .*--help`\. \[ERR_USAGE\]\n$/);
   });
 
-  test('of an option that is given twice the last counts; several values add up', () => {
-    const twice = command(['bench', model, '--runs', '3', '--runs', '2', '--batch-sizes', '1', '--json']);
-    expect(JSON.parse(twice.stdout).runs).toBe(2);
+  test('an option of one value that is given twice is refused, several values add up', () => {
+    for (const twice of [
+      ['--runs', '3', '--runs', '1'],
+      ['--runs=3', '--runs=3'],
+      ['--batch-sizes', '1', '--batch-sizes', '8'],
+    ]) {
+      expect(messageOf(command(['bench', model, ...twice, '--json']))).toBe(
+        `${twice[0]!.split('=')[0]} is given twice.`,
+      );
+    }
+    const aliased = ['prune', model, '-o', 'a', '--output', 'b', '--pruned-params', 'x', '--json'];
+    expect(messageOf(command(aliased))).toBe('--output is given twice.');
     const shapes = ['--input-shape', 'image=1,3,64,64', '--input-shape', 'other=1,3'];
-    expect(messageOf(command(['bench', model, ...shapes, '--json']))).toContain('"other"');
+    expect(messageOf(command(['bench', model, ...shapes, '--json', '--json']))).toContain('"other"');
+    expect(command(['eval', model, '--data', 'none', '--top-k', '-1', '--keep-top-k', '-1']).stderr).not.toContain(
+      'twice',
+    );
   });
 });
 
