@@ -21,6 +21,9 @@ export interface Progress {
 /** Set by the first failure, which is the last word: what still runs until the process ends says nothing more. */
 let failed = false;
 
+/** Takes the bar on the terminal away and gives the cursor back. */
+let stopBar: (() => void) | undefined;
+
 const event = (document: object): void => {
   if (!failed) process.stderr.write(`${JSON.stringify(document)}\n`);
 };
@@ -70,16 +73,16 @@ function barProgress(label: string, total: number): Progress {
       format: `${label} {bar} {value}/{total} · {eta_formatted} left`,
       stream: process.stderr,
       hideCursor: true,
-      // Its own handler would swallow an interruption; the cursor must come back at every end.
+      // Its own handler would swallow an interruption; fail() stops the bar.
       gracefulExit: false,
     },
     Presets.shades_classic,
   );
   const stop = (): void => {
-    process.removeListener('exit', stop);
+    stopBar = undefined;
     bar.stop();
   };
-  process.on('exit', stop);
+  stopBar = stop;
   bar.start(total, 0);
   return { update: (done) => bar.update(done), stop };
 }
@@ -87,6 +90,7 @@ function barProgress(label: string, total: number): Progress {
 /** Reports a failure and sets the exit code; the process ends by itself once its handles are closed. */
 export function fail(error: unknown, json: boolean): void {
   if (failed) return;
+  stopBar?.();
   const known = error instanceof SsdPruneError;
   const code = known ? error.code : 'ERR_INTERNAL';
   const message = error instanceof Error ? error.message : String(error);
