@@ -6,10 +6,11 @@ import { fail } from './ui';
  * that went away, a full disk behind stdout, and errors that nothing caught.
  */
 export function guardProcess(json: boolean): void {
-  const end = (error: unknown): never => {
+  const end = (error: unknown): void => {
     fail(error, json);
-    // Sessions' threads are ended with the process, and half-written files are removed (lib/files.ts).
-    process.exit();
+    const { endSessions } = require('../evaluate/session') as typeof import('../evaluate/session');
+    // Half-written files are removed at the exit (lib/files.ts). Who interrupts again doesn't wait for a long run.
+    endSessions().finally(() => process.exit());
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => end(new SsdPruneError('ERR_ABORTED', `Interrupted (${signal}).`)));

@@ -41,7 +41,7 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .option('json', { type: 'boolean', default: false, describe: 'One JSON document on stdout, JSON lines on stderr' })
     .option('quiet', { type: 'boolean', default: false, alias: 'q', describe: 'No progress and no notes' })
     .parserConfiguration({ 'parse-positional-numbers': false })
-    .middleware((argv: Record<string, unknown>) => keepLast(argv, optionsOf(parser).array), true)
+    .middleware(() => refuseRepeated(args, optionsOf(parser)), true)
     .completion('completion', 'Print a completion script for bash or zsh')
     .demandCommand(1, 'Say which command to run.')
     .strict()
@@ -52,29 +52,44 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .fail((message, error) => {
       throw error instanceof SsdPruneError ? error : wrongUsage(message ?? error?.message, error, parser, args, asked);
     });
+  // Run here and not by yargs, which would lay out the whole help behind every command that takes time.
+  let run: (() => Promise<void>) | undefined;
   for (const entry of commands) {
     const { command, describe } = entry;
     // Only the command that is called is loaded; the others are names to complete.
     if (entry === asked) {
       const { builder, handler } = await entry.load();
-      parser.command(command, describe, builder, handler);
+      parser.command(command, describe, builder, (argv) => {
+        run = () => handler(argv);
+      });
     } else parser.command(command, describe);
   }
   await parser.parseAsync();
-}
-
-/** Of an option that was given twice the last counts, unless it takes several values. */
-function keepLast(argv: Record<string, unknown>, array: readonly string[]): void {
-  for (const [name, value] of Object.entries(argv)) {
-    // yargs sets a-b as aB, too.
-    const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    if (name !== '_' && Array.isArray(value) && !array.includes(option)) argv[name] = value.at(-1);
-  }
+  await run?.();
 }
 
 /** What yargs knows of the options of the command that runs. */
-const optionsOf = (parser: Argv): { key: Record<string, unknown>; array: string[] } =>
-  (parser as unknown as { getOptions(): { key: Record<string, unknown>; array: string[] } }).getOptions();
+interface KnownOptions {
+  key: Record<string, unknown>;
+  alias: Record<string, string[]>;
+  array: string[];
+  boolean: string[];
+}
+
+const optionsOf = (parser: Argv): KnownOptions => (parser as unknown as { getOptions(): KnownOptions }).getOptions();
+
+/** An option that takes one value and is given two: yargs would make a list of them, or add them up. */
+function refuseRepeated(args: readonly string[], { key, alias, array, boolean }: KnownOptions): void {
+  const longOf = new Map(Object.entries(alias).flatMap(([name, others]) => others.map((other) => [other, name])));
+  const seen = new Set<string>();
+  for (const arg of args) {
+    const typed = /^--?([^=]+)/.exec(arg)?.[1] ?? '';
+    const name = longOf.get(typed) ?? typed;
+    if (!(name in key) || array.includes(name) || boolean.includes(name)) continue;
+    if (seen.has(name)) throw new SsdPruneError('ERR_USAGE', `--${name} is given twice.`);
+    seen.add(name);
+  }
+}
 
 const packageVersion = (): string => require('../../../package.json').version as string;
 

@@ -10,6 +10,7 @@ import type { Feeds, Reply, Request, SessionStart } from './session-protocol';
  */
 async function serve(start: SessionStart): Promise<void> {
   const port = parentPort!;
+  const stopped = (): boolean => Atomics.load(start.stop, 0) === 1;
   let ort: Ort;
   let session: OrtSession;
   try {
@@ -37,11 +38,12 @@ async function serve(start: SessionStart): Promise<void> {
       return;
     }
     try {
+      if (stopped()) throw new SsdPruneError('ERR_ABORTED', 'The session was ended.');
       const feeds = toTensors(ort, types, request.feeds);
       if (request.kind === 'time') {
-        for (let i = 0; i < request.warmup; i++) await session.run(feeds);
+        for (let i = 0; i < request.warmup && !stopped(); i++) await session.run(feeds);
         const milliseconds: number[] = [];
-        for (let i = 0; i < request.runs; i++) milliseconds.push(await timed(() => session.run(feeds)));
+        for (let i = 0; i < request.runs && !stopped(); i++) milliseconds.push(await timed(() => session.run(feeds)));
         port.postMessage({ kind: 'times', id: request.id, milliseconds } satisfies Reply);
         return;
       }
