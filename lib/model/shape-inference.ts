@@ -228,6 +228,8 @@ function outputShapes(node: NodeProto, inputs: TensorInfo[]): Shape[] {
     }
     case 'Shape':
       return [x && [Math.max(0, shapeRange(node, x.length)[1] - shapeRange(node, x.length)[0])]];
+    case 'DynamicQuantizeLinear':
+      return [x, [], []];
     case 'Size':
       return [[]];
     case 'ConstantOfShape':

@@ -1,13 +1,12 @@
 import { SsdPruneError } from '../errors';
 import { DetectorSession, type Feeds, type SessionOptions } from '../evaluate/session';
 import type { OnnxModel } from '../model/onnx-model';
-import { toFloat32 } from '../model/tensor';
 import { encodeModel } from '../model/write';
 import type { ChannelGraph } from './channel-graph';
 import type { CutResult } from './cut';
-import { maskedOriginal } from './masked-original';
+import { floatCopy } from './float-copy';
+import { maskOriginal } from './masked-original';
 import { comparedTensors, exposeTensors } from './observed-tensors';
-import { raiseToFloat32 } from './raise-precision';
 import { seededNoise } from './random';
 import type { Verification } from './report';
 
@@ -28,7 +27,7 @@ export interface VerifyOptions {
  * Proves a cut: the pruned model and the *masked original* (the original with every slice that the cut removes
  * overwritten by zeros) must give equal outputs on noise pictures. Compared are the outputs of the last weighted
  * layers, before any Softmax, box decoding or suppression, and all graph outputs that depend on them smoothly.
- * float16 models are compared as float32 copies.
+ * float16 and quantised models are compared as float32 copies.
  * @throws {SsdPruneError} ERR_VERIFY_FAILED where outputs differ, naming the tensor; ERR_VERIFY_VACUOUS where the mask
  * changes nothing, so that equality would prove nothing; ERR_NO_RUNTIME without onnxruntime-node.
  */
@@ -38,7 +37,8 @@ export async function verifyCut(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   const { images = 3, seed = 0 } = options;
-  const tensors = comparedTensors(graph);
+  const whole = floatCopy(graph.model);
+  const tensors = comparedTensors(graph, whole);
   if (tensors.length === 0) {
     throw new SsdPruneError(
       'ERR_VERIFY_VACUOUS',
@@ -47,9 +47,8 @@ export async function verifyCut(
   }
   const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, seed + i));
   const outputsOf = async (model: OnnxModel, name: string): Promise<Feeds<ArrayLike<number>>[]> => {
-    const copy = raiseToFloat32(model.clone());
-    exposeTensors(copy, tensors);
-    const session = await DetectorSession.create(encodeModel(copy), { device: options.device ?? 'cpu', name });
+    exposeTensors(model, tensors);
+    const session = await DetectorSession.create(encodeModel(model), { device: options.device ?? 'cpu', name });
     try {
       const results: Feeds<ArrayLike<number>>[] = [];
       for (const feeds of pictures) results.push((await session.run(feeds, tensors)) as Feeds<ArrayLike<number>>);
@@ -58,15 +57,14 @@ export async function verifyCut(
       await session.close();
     }
   };
-  const masked = await outputsOf(maskedOriginal(graph, cut), 'the masked original');
-  const pruned = await outputsOf(cut.model, 'the pruned model');
-  const original = await outputsOf(graph.model, 'the original');
-  const steps = new Map(tensors.map((name) => [name, quantizationStep(graph, name)]));
+  const masked = await outputsOf(maskOriginal(whole.clone(), cut), 'the masked original');
+  const pruned = await outputsOf(floatCopy(cut.model), 'the pruned model');
+  const original = await outputsOf(whole, 'the original');
   let [worst, allowed, moved] = [0, relativeTolerance, 0];
   masked.forEach((outputs, i) => {
     for (const name of tensors) {
-      const [a, b, whole] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
-      const tolerance = Math.max(relativeTolerance * Math.max(1, largest(b)), steps.get(name)!);
+      const [a, b, unmasked] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
+      const tolerance = relativeTolerance * Math.max(1, largest(b));
       const difference = maxDifference(a, b);
       if (!(difference <= tolerance)) {
         throw new SsdPruneError(
@@ -75,7 +73,7 @@ export async function verifyCut(
         );
       }
       if (difference / tolerance >= worst / allowed) [worst, allowed] = [difference, tolerance];
-      moved = Math.max(moved, maxDifference(whole, b) / tolerance);
+      moved = Math.max(moved, maxDifference(unmasked, b) / tolerance);
     }
   });
   if (moved < vacuousFactor) {
@@ -124,16 +122,4 @@ function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
     if (difference > most) most = difference;
   }
   return most;
-}
-
-/** One step of a quantised output: 1 for integers, the scale where the tensor comes out of DequantizeLinear. */
-function quantizationStep(graph: ChannelGraph, name: string): number {
-  const producer = graph.model.producer(name);
-  if (producer?.opType === 'QLinearConv') return 1;
-  const quantised = graph.model.graph.node.filter((node) => node.opType === 'QuantizeLinear');
-  const scales = quantised.flatMap((node) => {
-    const scale = graph.model.constant(node.input[1] ?? '');
-    return scale ? [Math.max(...toFloat32(scale))] : [];
-  });
-  return scales.length > 0 ? Math.max(...scales) : 0;
 }

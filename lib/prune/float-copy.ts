@@ -3,14 +3,24 @@ import { TensorProto_DataType as T, type TypeProto } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { setTensorBytes, tensorDims, toFloat32 } from '../model/tensor';
 import { modelTensors } from '../model/walk';
+import { dequantizeModel } from './dequantize-model';
 
 const halves = new Set<number>([T.FLOAT16, T.BFLOAT16]);
 
 /**
- * Turns a half-precision model into a float32 one, in place: stored tensors, declared types and casts. Two such
- * models differ only by the rounding of float32, whatever order their sums are taken in.
+ * A copy of a model that computes in float32 throughout: half-precision and quantised models raised. Two such copies
+ * differ only by the rounding of float32, whatever order their sums are taken in.
+ * @throws {SsdPruneError} ERR_VERIFY_VACUOUS where quantised numbers are used in a way that has no float32 twin.
  */
-export function raiseToFloat32(model: OnnxModel): OnnxModel {
+export function floatCopy(model: OnnxModel): OnnxModel {
+  const copy = model.clone();
+  raiseHalves(copy);
+  dequantizeModel(copy);
+  return copy;
+}
+
+/** Stored tensors, declared types and casts, in place. */
+function raiseHalves(model: OnnxModel): void {
   for (const [tensor] of modelTensors(model.proto)) {
     if (!halves.has(tensor.dataType)) continue;
     const values = toFloat32(tensor);
@@ -22,7 +32,6 @@ export function raiseToFloat32(model: OnnxModel): OnnxModel {
     if (node.opType === 'Cast' && halves.has(getInt(node, 'to', T.UNDEFINED))) setInt(node, 'to', T.FLOAT);
   }
   model.invalidate();
-  return model;
 }
 
 function raiseType(type: TypeProto | undefined): void {
