@@ -12,8 +12,10 @@ import type { Verification } from './report';
 
 /** Difference allowed, relative to the largest value of the masked original's output (at least 1). */
 const relativeTolerance = 1e-4;
-/** The mask must move an output by this many tolerances, or the comparison says nothing. */
+/** The mask must move an output by this many times what the comparison can tell apart, or it says nothing. */
 const vacuousFactor = 100;
+/** Rounding of float32 sums, relative to the largest value of an output: smaller differences are noise. */
+const relativeNoise = 1e-6;
 
 export interface VerifyOptions {
   /** Noise pictures to compare on. Defaults to `3`. */
@@ -29,7 +31,7 @@ export interface VerifyOptions {
  * layers, before any Softmax, box decoding or suppression, and all graph outputs that depend on them smoothly.
  * float16 and quantised models are compared as float32 copies.
  * @throws {SsdPruneError} ERR_VERIFY_FAILED where outputs differ, naming the tensor; ERR_VERIFY_VACUOUS where the mask
- * changes nothing, so that equality would prove nothing; ERR_NO_RUNTIME without onnxruntime-node.
+ * changes so little that equality would prove nothing; ERR_NO_RUNTIME without onnxruntime-node.
  */
 export async function verifyCut(
   graph: ChannelGraph,
@@ -60,7 +62,7 @@ export async function verifyCut(
   const masked = await outputsOf(maskOriginal(whole.clone(), cut), 'the masked original');
   const pruned = await outputsOf(floatCopy(cut.model), 'the pruned model');
   const original = await outputsOf(whole, 'the original');
-  let [worst, allowed, moved] = [0, relativeTolerance, 0];
+  let [worst, allowed, sharpness] = [0, relativeTolerance, 0];
   masked.forEach((outputs, i) => {
     for (const name of tensors) {
       const [a, b, unmasked] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
@@ -73,13 +75,15 @@ export async function verifyCut(
         );
       }
       if (difference / tolerance >= worst / allowed) [worst, allowed] = [difference, tolerance];
-      moved = Math.max(moved, maxDifference(unmasked, b) / tolerance);
+      const moved = maxDifference(unmasked, b);
+      const resolution = Math.max(difference, relativeNoise * Math.max(largest(b), moved));
+      if (moved > 0) sharpness = Math.max(sharpness, moved / resolution);
     }
   });
-  if (moved < vacuousFactor) {
+  if (sharpness < vacuousFactor) {
     throw new SsdPruneError(
       'ERR_VERIFY_VACUOUS',
-      `The proof says nothing: on noise pictures the removed channels change no output by more than ${moved.toFixed(1)} times the tolerance (they may be dead). Nothing was written. Use --no-verify to cut without a proof.`,
+      `The proof says nothing: on noise pictures the removed channels change no output by more than ${sharpness.toFixed(1)} times what rounding does (they may be dead). Nothing was written. Use --no-verify to cut without a proof.`,
     );
   }
   return { maxAbsDiff: worst, tolerance: allowed, images, vacuous: false };
