@@ -28,6 +28,7 @@ const weightInputs: Record<string, WeightInputs> = {
   QLinearMatMul: { weight: 3, scale: 4, zero: 5, axis: 1 },
   ConvInteger: { weight: 1, zero: 3, axis: 0 },
   MatMulInteger: { weight: 1, zero: 3, axis: 1 },
+  QGemm: { weight: 3, scale: 4, zero: 5, axis: 1 },
 };
 
 /** How a node reads its quantised weight; undefined for operators that read none, or where scales aren't constant. */
@@ -43,6 +44,8 @@ export function weightQuantization(model: OnnxModel, node: NodeProto): Quantizat
   const [scale, zero] = [values(inputs.scale), values(inputs.zero)];
   const weight = model.constant(model.source(node.input[inputs.weight] ?? ''));
   if (!scale || !zero || !weight) return undefined;
+  // The columns of QGemm's second factor are its rows where that is transposed.
+  if (node.opType === 'QGemm' && getInt(node, 'transB', 0) === 1) return { scale, zero, axis: 0 };
   const axis = inputs.axis ?? normalizeAxis(getInt(node, 'axis', 1), tensorDims(weight).length);
   return { scale, zero, axis };
 }

@@ -27,6 +27,8 @@ interface Twin {
   /** `triples`: of value, scale and zero point, behind the two of the result. */
   readonly inputs: readonly number[] | 'triples';
   readonly bias?: number;
+  /** Input that holds the scale of the result where it may be left out: the result is no integer then. */
+  readonly scale?: number;
 }
 
 const twins: Record<string, Twin> = {
@@ -44,6 +46,8 @@ const runtimeTwins: Record<string, Twin> = {
   QLinearLeakyRelu: { op: 'LeakyRelu', inputs: [0] },
   QLinearGlobalAveragePool: { op: 'GlobalAveragePool', inputs: [0] },
   QLinearAveragePool: { op: 'AveragePool', inputs: [0] },
+  QLinearSoftmax: { op: 'Softmax', inputs: [0] },
+  QGemm: { op: 'Gemm', inputs: [0, 3], bias: 6, scale: 7 },
   QLinearConcat: { op: 'Concat', inputs: 'triples' },
 };
 
@@ -116,16 +120,17 @@ class Dequantizer {
   }
 
   /** A quantised operator as its float twin. */
-  private replace(node: NodeProto, { op, inputs, bias }: Twin): NodeProto[] {
+  private replace(node: NodeProto, { op, inputs, bias, scale }: Twin): NodeProto[] {
     const before: NodeProto[] = [];
-    const places = inputs === 'triples' ? node.input.flatMap((_, i) => (i >= 2 && i % 3 === 2 ? i : [])) : inputs;
+    const places = inputs === 'triples' ? node.input.flatMap((_, i) => (i % 3 === 2 ? i : [])) : inputs;
     const read = places.map((input) => this.operand(node, input, before));
     const biasName = bias === undefined ? '' : (node.input[bias] ?? '');
     if (biasName !== '') read.push(this.bias(node, biasName));
     this.touched = true;
-    this.floats.add(node.output[0]!);
+    if (scale === undefined || node.input[scale]) this.floats.add(node.output[0]!);
     if (node.attribute.some(({ name, i }) => name === 'channels_last' && i !== 0n)) throw this.unprovable(node);
-    const attributes = node.attribute.filter(({ name }) => name !== 'channels_last');
+    // Attributes that only ONNX Runtime's operator has.
+    const attributes = node.attribute.filter(({ name }) => name !== 'channels_last' && name !== 'opset');
     return [...before, makeNode(op, node.name, read, [node.output[0]!], attributes)];
   }
 
@@ -133,7 +138,7 @@ class Dequantizer {
   private operand(node: NodeProto, input: number, before: NodeProto[]): string {
     const name = node.input[input]!;
     if (this.floats.has(name) || this.raise(node, input)) return name;
-    if (!node.opType.startsWith('QLinear')) throw this.unprovable(node);
+    if (!node.opType.startsWith('Q')) throw this.unprovable(node);
     const float = this.model.uniqueName(`${name}_float_${node.output[0]}`);
     const scaling = node.input.slice(input + 1, input + 3);
     // Axis 0 is where filters lie; a scalar scale has no axis.

@@ -1,5 +1,6 @@
 import { SsdPruneError } from '../errors';
 import { DetectorSession, type Feeds, type SessionOptions } from '../evaluate/session';
+import { TensorProto_DataType as T } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { encodeModel } from '../model/write';
 import type { ChannelGraph } from './channel-graph';
@@ -47,7 +48,7 @@ export async function verifyCut(
       'The proof finds no tensor of the main graph to compare by. Nothing was written. Use --no-verify to cut without a proof.',
     );
   }
-  const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, seed + i));
+  const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, whole, seed + i));
   const outputsOf = async (model: OnnxModel, name: string): Promise<Feeds<ArrayLike<number>>[]> => {
     exposeTensors(model, tensors);
     const session = await DetectorSession.create(encodeModel(model), { device: options.device ?? 'cpu', name });
@@ -89,9 +90,13 @@ export async function verifyCut(
   return { maxAbsDiff: worst, tolerance: allowed, images, vacuous: false };
 }
 
-function noiseFeeds(graph: ChannelGraph, seed: number): Feeds {
+/**
+ * Noise for every input of a float copy of the graph's model: standard normal, or whole numbers from 0 to 255 where the
+ * model takes integers.
+ */
+function noiseFeeds(graph: ChannelGraph, copy: OnnxModel, seed: number): Feeds {
   const feeds: Feeds = {};
-  graph.model.graph.input.forEach(({ name }, i) => {
+  graph.model.graph.input.forEach(({ name, type }, i) => {
     if (graph.model.constant(name)) return;
     const shape = graph.infos.get(name)?.shape;
     if (!shape)
@@ -99,16 +104,21 @@ function noiseFeeds(graph: ChannelGraph, seed: number): Feeds {
         'ERR_BAD_MODEL',
         `The shape of input ${JSON.stringify(name)} is not known; use --no-verify.`,
       );
-    feeds[name] = {
+    const data = seededNoise(
+      7919 * seed + i,
+      shape.reduce((a, b) => a * b, 1),
+    );
+    const element = type?.value.case === 'tensorType' ? type.value.value.elemType : T.FLOAT;
+    const bytes = !floats.has(element);
+    feeds[copy.graph.input[i]!.name] = {
       dims: [...shape],
-      data: seededNoise(
-        7919 * seed + i,
-        shape.reduce((a, b) => a * b, 1),
-      ),
+      data: bytes ? data.map((value) => Math.min(255, Math.floor(64 * Math.abs(value)))) : data,
     };
   });
   return feeds;
 }
+
+const floats = new Set<number>([T.FLOAT, T.FLOAT16, T.BFLOAT16, T.DOUBLE]);
 
 function largest(values: ArrayLike<number>): number {
   let most = 0;
