@@ -206,6 +206,10 @@ const makeNode = (
 ): NodeProto => create(NodeProtoSchema, { opType, name, input, output, attribute });
 
 const makeConstant = (name: string, t: TensorProto): NodeProto =>
-  makeNode('Constant', '', [], [name], [
-    create(AttributeProtoSchema, { name: 'value', type: AttributeProto_AttributeType.TENSOR, t }),
-  ]);
+  makeNode(
+    'Constant',
+    '',
+    [],
+    [name],
+    [create(AttributeProtoSchema, { name: 'value', type: AttributeProto_AttributeType.TENSOR, t })],
+  );
