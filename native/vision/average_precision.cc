@@ -56,8 +56,10 @@ double VocAp(std::span<const CurvePoint> curve, int64_t positives, ApVersion ver
     return static_cast<double>(curve[i].hits) / static_cast<double>(curve[i].total);
   };
   if (version == ApVersion::kElevenPoint) {
+    // The devkit walks the range 0:0.1:1, whose members are j * 0.1: 0.3, 0.6 and 0.7 come out a hair above what 3, 6
+    // and 7 objects of 10 give.
     return SampledPrecision(
-        curve.size(), 11, [&](size_t i, int j) { return recall(i) >= j / 10.0; }, precision);
+        curve.size(), 11, [&](size_t i, int j) { return recall(i) >= j * 0.1; }, precision);
   }
   double sum = 0.0;
   double envelope = 0.0;
