@@ -32,7 +32,7 @@ const linear = new Set(
 /** Runs the float copy of a model, with some inner tensors made outputs. */
 class Runner {
   private constructor(
-    private readonly session: InstanceType<typeof DetectorSession>,
+    private readonly session: import('../../lib/evaluate/session').DetectorSession,
     private readonly names: string[],
   ) {}
 
