@@ -36,15 +36,9 @@ async function makeModel(file, bytes) {
 
 /** In the child: prunes a fifth of the work as `ssd-prune prune --no-verify` does. */
 async function prune(input, output) {
-  const { readModel } = require(path.join(dist, 'model', 'read.js'));
-  const { writeModel } = require(path.join(dist, 'model', 'write.js'));
-  const { Pruner } = require(path.join(dist, 'prune', 'prune.js'));
-  const started = performance.now();
-  const pruner = new Pruner(await readModel(input));
-  const names = Array.from({ length: 23 }, (_, i) => `conv_${i}.w`).join('|');
-  const cut = pruner.cut(pruner.plan({ prunedParams: names, targetRatio: 0.2 }));
-  await writeModel(cut.model, output, { inputs: [input] });
-  const seconds = (performance.now() - started) / 1000;
+  const { pruneFile } = require(path.join(dist, 'prune', 'prune-file.js'));
+  const prunedParams = Array.from({ length: 23 }, (_, i) => `conv_${i}.w`).join('|');
+  const { seconds } = await pruneFile(input, output, { prunedParams, targetRatio: 0.2, verify: false });
   // On Linux maxRSS counts KiB.
   console.log(JSON.stringify({ peak: process.resourceUsage().maxRSS * 1024, seconds }));
 }
