@@ -34,8 +34,7 @@ double DetectionMapAp(std::span<const CurvePoint> curve, int64_t positives, ApVe
   };
   if (version == ApVersion::kElevenPoint) {
     return SampledPrecision(
-        curve.size(), 11,
-        [&](size_t i, int j) { return static_cast<double>(recall(curve[i].hits)) >= j / 10.0; },
+        curve.size(), 11, [&](size_t i, int j) { return static_cast<double>(recall(curve[i].hits)) >= j / 10.0; },
         [&](size_t i) { return static_cast<double>(precision(curve[i].hits, curve[i].total)); });
   }
   float sum = 0.0F;
@@ -161,8 +160,8 @@ void Bootstrap::ClassAp(const ClassMatches& matches, size_t thresholds, Protocol
       }
     }
     for (size_t r = 0; r < block; ++r) {
-      ap[begin + r] = positives[r] > 0 ? sum[r] / static_cast<double>(thresholds)
-                                       : std::numeric_limits<double>::quiet_NaN();
+      ap[begin + r] =
+          positives[r] > 0 ? sum[r] / static_cast<double>(thresholds) : std::numeric_limits<double>::quiet_NaN();
     }
   }
 }
