@@ -151,6 +151,18 @@ describe('eval', () => {
     expect(errorOf(schema).message).toMatch(/detector\.json: nms\.scoreThreshold/);
   });
 
+  test('index 0 is background, whatever the settings call it', async () => {
+    const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
+    const settings = JSON.parse((await readModel(model)).metadata('ssd-prune.detector')!);
+    const file = path.join(temporary(), 'detector.json');
+    writeFileSync(file, JSON.stringify({ ...settings, classes: ['none', ...settings.classes.slice(1)] }));
+    const [own, renamed] = await Promise.all([
+      evaluate('--bootstrap', '0'),
+      evaluate('--bootstrap', '0', '--detector', file),
+    ]);
+    expect(JSON.parse(renamed.stdout).classes).toEqual(JSON.parse(own.stdout).classes);
+  });
+
   test('never saves detections over its own model', async () => {
     const before = readFileSync(model);
     const ended = await evaluate('--detections', model);
