@@ -49,12 +49,12 @@ def small_outputs():
 
 
 def many_alike():
-    """Forty layers of one width: every step of a uniform ratio changes all of them at once."""
+    """Seventy layers of one width: every step of a uniform ratio changes all of them at once."""
     g, x = start("many-alike")
     known, width = x, 12
-    for i in range(40):
-        y = g.conv(f"grow{i}", known, width, 4)
-        known, width = g.op("Concat", known, y, axis=1), width + 4
+    for i in range(70):
+        y = g.conv(f"grow{i}", known, width, 2)
+        known, width = g.op("Concat", known, y, axis=1), width + 2
     return finish(g, known, width)
 
 
@@ -66,4 +66,4 @@ def fill(zoo):
     add(bytes_in, "neighbours", "a picture of bytes, channels last, cast and scaled inside (TensorFlow's detectors)")
     add(float_sizes, "dynamic", "sizes of Pad and Resize computed by float division and Ceil from constants (torchvision's transform)")
     add(small_outputs, "neighbours", "outputs around 1e-5: the proof must be as sharp there", locked=["loc0.w", "conf0.w"])
-    add(many_alike, "concat", "forty growing layers of four channels: a uniform ratio jumps over every target")
+    add(many_alike, "concat", "seventy growing layers of two channels: a uniform ratio jumps over every target")
