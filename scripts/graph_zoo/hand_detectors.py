@@ -58,6 +58,22 @@ def many_alike():
     return finish(g, known, width)
 
 
+def width_in_data():
+    """An activation divided by the root of its own number of channels, and one multiplied by its size, both read by Shape."""
+    g, x = start("width-in-data")
+    x = g.conv("scaled", x, 12, 12)
+    count = g.op("Cast", g.op("Gather", g.op("Shape", x), g.ints([1])), to=TensorProto.FLOAT)
+    x = g.op("Div", x, g.op("Sqrt", count))
+    x = g.conv("sized", x, 12, 10)
+    size = g.op("Cast", g.op("Size", x), to=TensorProto.FLOAT)
+    x = g.op("Mul", x, g.op("Log", size))
+    # The number of rows is no number of channels: this locks nothing.
+    x = g.conv("rows", x, 10, 14)
+    rows = g.op("Cast", g.op("Gather", g.op("Shape", x), g.ints([2])), to=TensorProto.FLOAT)
+    x = g.op("Mul", x, g.op("Log", rows))
+    return finish(g, g.conv("after", x, 14, 14), 14)
+
+
 def fill(zoo):
     def add(build, category, has, expect="cut25", **more):
         model = build()
@@ -67,3 +83,4 @@ def fill(zoo):
     add(float_sizes, "dynamic", "sizes of Pad and Resize computed by float division and Ceil from constants (torchvision's transform)")
     add(small_outputs, "neighbours", "outputs around 1e-5: the proof must be as sharp there", locked=["loc0.w", "conf0.w"])
     add(many_alike, "concat", "seventy growing layers of two channels: a uniform ratio jumps over every target")
+    add(width_in_data, "locked", "the number of channels, read by Shape or Size, scales the data", locked=["scaled.w", "sized.w"])
