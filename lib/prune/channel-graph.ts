@@ -8,6 +8,7 @@ import { capturedNames, subgraphs } from '../model/walk';
 import { ChannelAtoms, type Label, type Lock } from './channel-atoms';
 import { channelRule } from './channel-rules';
 import type { GraphEdit } from './graph-edit';
+import { WidthValues } from './width-values';
 
 /** One label (or null) an axis. */
 export type Labels = (Label | null)[];
@@ -61,6 +62,7 @@ export class ChannelGraph {
   readonly edits: GraphEdit[] = [];
   readonly macTerms: MacTerm[] = [];
   private readonly labels = new Map<string, Labels>();
+  private readonly widths = new WidthValues();
   private readonly shared = new Map<string, ConstantUse>();
 
   constructor(
@@ -97,6 +99,7 @@ export class ChannelGraph {
     const rule = isOnnxDomain(node) ? channelRule(node.opType) : undefined;
     if (rule) rule(visit);
     else visit.lockAll(`the operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not understood`);
+    this.widths.follow(visit);
     for (const body of subgraphs(node)) {
       for (const name of capturedNames(body)) visit.lockTensor(name, `is read inside the body of ${node.opType}`);
     }
