@@ -83,6 +83,8 @@ export interface NativeMeanAp {
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
   instructionSets(): string[];
+  /** A buffer whose contents are not set, on huge pages where it is big. */
+  allocate(bytes: number): ArrayBuffer;
   meanAp(job: NativeMeanApJob): NativeMeanAp;
   rankBatch(jobs: NativeRankJob[]): Float64Array[];
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;

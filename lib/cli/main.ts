@@ -64,11 +64,24 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
       const { builder, handler } = await entry.load();
       parser.command(command, describe, builder, (argv) => {
         run = () => handler(argv);
+        forgetHelp(parser);
       });
     } else parser.command(command, describe);
   }
   await parser.parseAsync();
   await run?.();
+}
+
+/**
+ * Keeps yargs from laying out the command's help behind every handler, in case somebody asks for it later: nobody does,
+ * and it takes longer than parsing.
+ */
+function forgetHelp(parser: Argv): void {
+  interface Internals {
+    getInternalMethods?(): { getUsageInstance?(): { cacheHelpMessage?: () => void } };
+  }
+  const usage = (parser as unknown as Internals).getInternalMethods?.().getUsageInstance?.();
+  if (usage?.cacheHelpMessage) usage.cacheHelpMessage = () => {};
 }
 
 /** What yargs knows of the options of the command that runs. */

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { fromBinary } from '@bufbuild/protobuf';
+import { allocateBytes } from '../buffers';
 import { SsdPruneError } from '../errors';
 import { ModelProtoSchema } from './onnx_pb';
 import { OnnxModel } from './onnx-model';
@@ -66,7 +67,7 @@ export async function readWhole(file: string, what: string): Promise<Uint8Array>
         'ERR_BAD_MODEL',
         `Can't read ${what}: ${stat.size} bytes; at most ${limits.MAX_LENGTH} fit`,
       );
-    const bytes = Buffer.allocUnsafeSlow(stat.size);
+    const bytes = allocateBytes(stat.size);
     let filled = 0;
     while (filled < bytes.length) {
       // One read call moves at most 2^31 - 4096 bytes on Linux.

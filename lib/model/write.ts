@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { clearField, create } from '@bufbuild/protobuf';
+import { allocateBytes } from '../buffers';
 import { SsdPruneError } from '../errors';
 import { replaceFile, writeError } from '../files';
 import { frameModel, totalLength } from './frame';
@@ -35,7 +36,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   const total = totalLength(chunks);
   if (total > maxInlineBytes)
     throw new SsdPruneError('ERR_BAD_MODEL', `The model takes ${total} bytes; more than 2 GiB don't fit in one buffer`);
-  const bytes = new Uint8Array(total);
+  const bytes = allocateBytes(total);
   let at = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, at);

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "addon/mean_ap.h"
+#include "addon/memory.h"
 #include "addon/prune.h"
 #include "addon/vision.h"
 #include "kernels/isa.h"
@@ -20,6 +21,7 @@ Napi::Value InstructionSets(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New(env, InstructionSets));
   ssd_prune::RegisterMeanAp(env, exports);
+  ssd_prune::RegisterMemory(env, exports);
   ssd_prune::RegisterPrune(env, exports);
   ssd_prune::RegisterVision(env, exports);
   return exports;

@@ -1,0 +1,19 @@
+import { SsdPruneError } from './errors';
+import { addon } from './native';
+
+/** From here on the first touch of ordinary pages costs more than asking the addon for huge ones. */
+const bigBytes = 4 * 2 ** 20;
+
+/**
+ * A buffer whose contents are not set: big ones from the addon, on huge pages where the system has them. Works without
+ * the addon too, only slower.
+ */
+export function allocateBytes(length: number): Uint8Array<ArrayBuffer> {
+  if (length < bigBytes) return Buffer.allocUnsafeSlow(length);
+  try {
+    return new Uint8Array(addon().allocate(length));
+  } catch (error) {
+    if (error instanceof SsdPruneError && error.code === 'ERR_ADDON_MISSING') return Buffer.allocUnsafeSlow(length);
+    throw error;
+  }
+}
