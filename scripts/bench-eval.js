@@ -1,7 +1,7 @@
 // How close `eval` on the CPU comes to its two parts: pictures a second against 1 / (session time + decoding time).
 //   node scripts/bench-eval.js            the real model and pictures of SSD_PRUNE_SHARED (else ../shared)
 //   node scripts/bench-eval.js --small    the built-in network on a few made pictures, for CI
-//   options: --pictures N (default 300), --rounds N (5), --batch-size N (8), --threads N (0: one a core)
+//   options: --pictures N (default 300), --rounds N (5), --batch-size N (4), --threads N (0: one a core)
 // Each round measures decoding alone, the session alone and eval, one behind the other on the same cores.
 const { existsSync, mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -21,7 +21,7 @@ const flags = process.argv.slice(2);
 const small = flags.includes('--small');
 const number = (name, otherwise) => (flags.includes(name) ? Number(flags[flags.indexOf(name) + 1]) : otherwise);
 const rounds = number('--rounds', small ? 2 : 5);
-const batchSize = number('--batch-size', 8);
+const batchSize = number('--batch-size', 4);
 const threads = number('--threads', 0);
 const pictures = number('--pictures', small ? 16 : 300);
 

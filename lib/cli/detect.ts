@@ -61,7 +61,7 @@ export async function handler(args: DetectArguments): Promise<void> {
   const options = {
     device: args.device,
     threads: args.threads,
-    batchSize: args.batchSize,
+    ...(args.batchSize !== undefined && { batchSize: args.batchSize }),
     nms,
     onDevice: (chosen: string, why: string | undefined) => {
       device = chosen;

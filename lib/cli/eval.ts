@@ -68,7 +68,7 @@ export async function handler(args: EvalArguments): Promise<void> {
   const options = {
     device: args.device,
     threads: args.threads,
-    batchSize: args.batchSize,
+    ...(args.batchSize !== undefined && { batchSize: args.batchSize }),
     nms,
     onProgress: (done: number) => progress.update(done),
     ...(args.skipBad && { onBadPicture: (error: SsdPruneError) => ui.warn(`${error.message}; skipped`) }),

@@ -3,8 +3,9 @@ import path from 'node:path';
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { rowLength } from './decode';
-import { detectPictures, type PipelineOptions } from './pipeline';
-import { DetectorSession, type SessionOptions } from './session';
+import { batchesOf, detectPictures, type PipelineOptions } from './pipeline';
+import type { SessionOptions } from './session';
+import { SessionPool } from './session-pool';
 
 export interface DetectedBox {
   class: string;
@@ -54,7 +55,7 @@ export async function listPictures(paths: readonly string[]): Promise<string[]> 
 /**
  * Runs a detector over picture files, in their order; pictures are turned upright first.
  * @param model a file or the bytes of a model
- * @throws {SsdPruneError} what {@link DetectorSession.create} and {@link detectPictures} throw
+ * @throws {SsdPruneError} what {@link SessionPool.create} and {@link detectPictures} throw
  */
 export async function* detectFiles(
   model: string | Uint8Array,
@@ -62,8 +63,7 @@ export async function* detectFiles(
   files: readonly string[],
   options: DetectFilesOptions = {},
 ): AsyncGenerator<DetectedPicture> {
-  // Decoding shares the cores with the session: a thread that spins takes them away from it.
-  const session = await DetectorSession.create(model, { spinning: false, ...options });
+  const session = await SessionPool.create(model, batchesOf(files.length, options), options);
   try {
     options.onDevice?.(session.device, session.note);
     for await (const { index, width, height, rows } of detectPictures(session, detector, files, {

@@ -4,9 +4,10 @@ import type { DetectorSettings } from '../model/detector';
 import { rowLength } from './decode';
 import { DetectionBuilder, type DetectionSet } from './detections';
 import { type EvalResult, type EvaluateOptions, evaluateDetections } from './mean-ap';
-import { detectPictures, type PipelineOptions } from './pipeline';
+import { batchesOf, detectPictures, type PipelineOptions } from './pipeline';
 import type { Device } from './providers';
-import { DetectorSession, type SessionOptions } from './session';
+import type { SessionOptions } from './session';
+import { SessionPool } from './session-pool';
 
 export interface DetectDatasetOptions extends SessionOptions, PipelineOptions {
   onProgress?: (done: number, total: number) => void;
@@ -33,7 +34,7 @@ export function limitDataset(dataset: Dataset, limit: number | undefined): Datas
 /**
  * Runs a detector over all pictures of a dataset.
  * @param model a file or the bytes of a model
- * @throws {SsdPruneError} what {@link DetectorSession.create} and {@link detectPictures} throw
+ * @throws {SsdPruneError} what {@link SessionPool.create} and {@link detectPictures} throw
  */
 export async function detectDataset(
   model: string | Uint8Array,
@@ -41,8 +42,7 @@ export async function detectDataset(
   dataset: Dataset,
   options: DetectDatasetOptions = {},
 ): Promise<DatasetDetections> {
-  // Decoding shares the cores with the session: a thread that spins takes them away from it.
-  const session = await DetectorSession.create(model, { spinning: false, ...options });
+  const session = await SessionPool.create(model, batchesOf(dataset.samples.length, options), options);
   try {
     const { samples } = dataset;
     const builder = new DetectionBuilder();

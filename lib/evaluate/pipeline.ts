@@ -4,10 +4,10 @@ import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { BoxDecoder, type NmsOverrides } from './decode';
 import { Preprocessor } from './preprocess';
-import type { DetectorSession } from './session';
+import type { BatchRunner } from './session-pool';
 
 export interface PipelineOptions {
-  /** Pictures a run; a model whose batch is fixed has its own. Defaults to 8. */
+  /** Pictures a run; a model whose batch is fixed has its own. Defaults to 4 on the CPU, whose caches they stay in, 16 by CUDA. */
   batchSize?: number;
   /** Pictures decoded at the same time. Defaults to the number of cores, at most UV_THREADPOOL_SIZE (Node's own is 4). */
   decoders?: number;
@@ -43,7 +43,7 @@ interface Batch {
  * batch before.
  */
 export async function* detectPictures(
-  session: DetectorSession,
+  session: BatchRunner,
   detector: DetectorSettings,
   files: readonly string[],
   options: PipelineOptions = {},
@@ -78,8 +78,9 @@ export async function* detectPictures(
     return pictures.map((picture, i) => ({ ...picture, rows: rows[i]! }));
   };
 
-  // Loading is a chain of its own, at most `ahead` batches before the one that is given out.
-  const ahead = 3;
+  // Loading is a chain of its own, at most `ahead` batches before the one that is given out: one for each session, one
+  // that waits for a session and one that is loaded meanwhile.
+  const ahead = session.lanes + 2;
   const running: Promise<PictureDetections[]>[] = [];
   let lastLoaded: Promise<unknown> = Promise.resolve();
   let next = 0;
@@ -141,11 +142,17 @@ export function defaultDecoders(): number {
   return Math.min(Number(process.env.UV_THREADPOOL_SIZE) || 4, availableParallelism());
 }
 
+const defaultBatchSize = { cpu: 4, cuda: 16 };
+
+/** Runs that so many pictures take, where the model does not fix its batch. */
+export const batchesOf = (pictures: number, { batchSize = defaultBatchSize.cpu }: PipelineOptions): number =>
+  Math.ceil(pictures / batchSize);
+
 /** The batch size asked for, or the model's own where its shape fixes one; checks that the input fits the settings. */
 export function batchSizeOf(
-  session: DetectorSession,
+  session: Pick<BatchRunner, 'inputs' | 'device'>,
   { input }: DetectorSettings,
-  asked = 8,
+  asked = defaultBatchSize[session.device],
 ): { size: number; fixed: boolean } {
   if (!Number.isInteger(asked) || asked < 1 || asked > 4096) {
     throw invalidArgument('batchSize', 'an integer from 1 to 4096', asked);
