@@ -166,9 +166,9 @@ class Connection {
   }
 
   ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<Reply> {
-    if (this.closing || this.failure) {
-      return Promise.reject(this.failure ?? new SsdPruneError('ERR_USAGE', `The session of ${this.name} is closed.`));
-    }
+    // Asked first: a thread that was told to end has no failure to tell of.
+    if (this.closing) return Promise.reject(new SsdPruneError('ERR_USAGE', `The session of ${this.name} is closed.`));
+    if (this.failure) return Promise.reject(this.failure);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
