@@ -3,8 +3,17 @@ import type { InferOptions } from '../model/shape-inference';
 import type { CountMode } from './cost';
 
 /** How channels are scored; the lowest go. */
-export type PruneCriterion = 'l1_norm' | 'l2_norm' | 'geometry_median' | 'bn_scale' | 'random';
-export const pruneCriteria: readonly PruneCriterion[] = ['l1_norm', 'l2_norm', 'geometry_median', 'bn_scale', 'random'];
+export type WeightCriterion = 'l1_norm' | 'l2_norm' | 'geometry_median' | 'bn_scale' | 'random';
+/** `obs` scores by what the readers lose on calibration pictures, see lib/calibrate. */
+export type PruneCriterion = WeightCriterion | 'obs';
+export const pruneCriteria: readonly PruneCriterion[] = [
+  'l1_norm',
+  'l2_norm',
+  'geometry_median',
+  'bn_scale',
+  'random',
+  'obs',
+];
 
 export type Allocation = 'uniform' | 'global' | 'ratios';
 

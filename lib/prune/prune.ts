@@ -131,6 +131,9 @@ export class Pruner {
   }
 
   private ranking({ criterion, seed, paddle1x }: PrunePlanOptions): ChannelRanking {
+    if (criterion === 'obs') {
+      throw new SsdPruneError('ERR_USAGE', 'The criterion obs chooses by pictures: give them (--calibrate DIR).');
+    }
     return new ChannelRanking(this.groups, { criterion, seed, paddle1x });
   }
 
