@@ -88,10 +88,26 @@ export class Activations {
   ): Promise<ReaderSamples[]> {
     const { teacher, student } = this;
     const teacherNext = this.next(teacher, models.teacher, moves.later.teacher, moves.limits.teacher, moves);
-    const studentNext = this.next(student, models.student, moves.later.student, [moves.limits.student, moves.limits.student], moves);
+    const studentNext = this.next(
+      student,
+      models.student,
+      moves.later.student,
+      [moves.limits.student, moves.limits.student],
+      moves,
+    );
     const runs = await Promise.all([
-      Run.open(teacher, models.teacher, readers.map(({ output }) => output), teacherNext),
-      Run.open(student, models.student, readers.map(({ input }) => input), studentNext),
+      Run.open(
+        teacher,
+        models.teacher,
+        readers.map(({ output }) => output),
+        teacherNext,
+      ),
+      Run.open(
+        student,
+        models.student,
+        readers.map(({ input }) => input),
+        studentNext,
+      ),
     ]);
     try {
       const samples = new SampleBuilder(readers, this.source.count, this.options, this.sampleBytes);
@@ -180,12 +196,22 @@ class Run {
     next: Carried | undefined,
   ): Promise<Run> {
     const wanted = [...new Set([...taps, ...(next?.names ?? [])])];
-    const there = new Set(frontier.batches ? Object.keys(frontier.batches[0]!) : model.graph.input.map(({ name }) => name));
+    const there = new Set(
+      frontier.batches ? Object.keys(frontier.batches[0]!) : model.graph.input.map(({ name }) => name),
+    );
     const passing = wanted.filter((name) => there.has(name));
-    const segment = cutSegment(model, frontier.position, wanted.filter((name) => !there.has(name)));
+    const segment = cutSegment(
+      model,
+      frontier.position,
+      wanted.filter((name) => !there.has(name)),
+    );
     // Two sessions at a time, each with half of the cores: better than each with all of them, one after the other.
     const threads = Math.max(1, Math.floor(availableParallelism() / 2));
-    const session = await DetectorSession.create(encodeModel(segment.model), { name: frontier.who, spinning: false, threads });
+    const session = await DetectorSession.create(encodeModel(segment.model), {
+      name: frontier.who,
+      spinning: false,
+      threads,
+    });
     return new Run(frontier, segment, session, next, passing);
   }
 
@@ -233,11 +259,16 @@ class SampleBuilder {
       const [x, y] = [inputs[reader.input]!, outputs[reader.output]!];
       const count = last - first;
       if (x.dims[0] !== count || y.dims[0] !== count) {
-        throw new SsdPruneError('ERR_UNSUPPORTED_OP', `${reader.name}: the first axis of what it reads is no batch axis`);
+        throw new SsdPruneError(
+          'ERR_UNSUPPORTED_OP',
+          `${reader.name}: the first axis of what it reads is no batch axis`,
+        );
       }
       const { window } = reader;
       const width = window ? (y.dims[3] ?? 1) : 1;
-      const total = window ? y.dims.slice(2).reduce((a, b) => a * b, 1) : y.dims.slice(1, -1).reduce((a, b) => a * b, 1);
+      const total = window
+        ? y.dims.slice(2).reduce((a, b) => a * b, 1)
+        : y.dims.slice(1, -1).reduce((a, b) => a * b, 1);
       if (first === 0) this.begin(r, reader, x.dims, y.dims, total);
       const places = this.places[r]!;
       const positions = new Int32Array(count * places);

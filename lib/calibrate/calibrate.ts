@@ -1,15 +1,18 @@
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
+import { listParameters } from '../model/parameters';
 import type { ChannelGroup } from '../prune/channel-groups';
 import { type CutResult, cutChannels } from '../prune/cut';
-import type { PruneCriterion, PruneOptions } from '../prune/options';
+import type { PruneCriterion, PruneOptions, WeightCriterion } from '../prune/options';
 import { type PrunePlan, Pruner } from '../prune/prune';
+import { inferOptions } from '../prune/prune-file';
 import { ChannelRanking, keptMembers } from '../prune/ranking';
-import { Activations, type ActivationOptions, type Moves } from './activations';
+import { type ActivationOptions, Activations, type Moves } from './activations';
 import { readLayer, writeLayer } from './layer-weights';
 import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
-import { openProblem, type Problem, type Repair, refit, removalOrder } from './reconstruction';
+import { openProblem, type Problem, refit, removalOrder } from './reconstruction';
+import type { Repair } from './repair';
 import { groupStages, type Stage, tailStages } from './stages';
 
 export interface CalibrateOptions extends Partial<ActivationOptions> {
@@ -77,7 +80,7 @@ class Calibration {
     const full = model.clone();
     this.added = prepareOffsets(full);
     this.original = full.clone();
-    this.pruner = new Pruner(full, inferOptions(model, given));
+    this.pruner = new Pruner(full, inferOptions(model, given.inputShapes), listParameters(model));
     this.plan = this.pruner.plan(given);
     this.repair = options.repair ?? 'least_squares';
     this.activations = new Activations(options.source, {
@@ -104,6 +107,7 @@ class Calibration {
       this.options.onStage?.(namesOf(stage), stages.length + i, stages.length + tail.length);
       await this.refitTail(stage, tail.slice(i + 1));
     }
+    this.options.onStage?.('', stages.length + tail.length, stages.length + tail.length);
     const result = cutChannels(graph, this.removed, this.pruner.infer);
     dropZeroBiases(result.model, this.added);
     return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
@@ -154,7 +158,8 @@ class Calibration {
       this.moves(stage, later),
     );
     const problems: Problem[] = [];
-    for (const sample of samples) problems.push(await openProblem(sample, readLayer(graph, sample.reader, this.removed), tail));
+    for (const sample of samples)
+      problems.push(await openProblem(sample, readLayer(graph, sample.reader, this.removed), tail));
     return problems;
   }
 
@@ -235,19 +240,15 @@ class Calibration {
     const label = this.pruner.graph.labelsOf(name)[1];
     if (!label) return undefined;
     const present = label.filter((atom) => atom < 0 || !before.has(atoms.find(atom)));
-    const kept = Int32Array.from(present.keys()).filter((i) => present[i]! < 0 || !this.removed.has(atoms.find(present[i]!)));
+    const kept = Int32Array.from(present.keys()).filter(
+      (i) => present[i]! < 0 || !this.removed.has(atoms.find(present[i]!)),
+    );
     return kept.length < present.length ? kept : undefined;
   }
 }
 
 /** The criterion without pictures that stands in where `obs` can't choose. */
-const fallback = (criterion: PruneCriterion): Exclude<PruneCriterion, 'obs'> => (criterion === 'obs' ? 'l1_norm' : criterion);
+const fallback = (criterion: PruneCriterion): WeightCriterion => (criterion === 'obs' ? 'l1_norm' : criterion);
 
 const namesOf = ({ group, readers }: Stage): string =>
   (group ? group.layers.map(({ producer }) => producer.name) : readers.map(({ name }) => name)).join(' + ');
-
-function inferOptions(model: OnnxModel, { inputShapes }: PruneOptions): Pruner['infer'] {
-  const { readDetectorSize } = require('../model/input-shapes') as typeof import('../model/input-shapes');
-  const openSize = readDetectorSize(model);
-  return { ...(inputShapes && { inputShapes }), ...(openSize && { openSize }) };
-}

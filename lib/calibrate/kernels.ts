@@ -73,7 +73,17 @@ export async function sampleRows(
     throw invalidArgument('rows.length', `${positions.length} · ${columns}`, rows.length);
   }
   await native(() =>
-    addon().sampleRows({ ...window, values: activation.data, pictures, channels, height, width, outputWidth, positions, rows }),
+    addon().sampleRows({
+      ...window,
+      values: activation.data,
+      pictures,
+      channels,
+      height,
+      width,
+      outputWidth,
+      positions,
+      rows,
+    }),
   );
 }
 
@@ -84,7 +94,8 @@ export async function sampleRows(
 export async function momentsOf(x: Rows, y: Rows, known?: Moments): Promise<Moments> {
   const samples = samplesOf(x, y);
   const { rows, columns, outputs } = samples;
-  if (known && (known.columns !== columns || known.rows !== rows)) throw invalidArgument('known', 'moments of x', known.columns);
+  if (known && (known.columns !== columns || known.rows !== rows))
+    throw invalidArgument('known', 'moments of x', known.columns);
   const xx = known ? null : new Float64Array(columns * columns);
   const cross = new Float64Array(columns * outputs);
   const [yy, sx, sy] = [new Float64Array(outputs), new Float64Array(columns), new Float64Array(outputs)];
@@ -127,7 +138,8 @@ export async function chooseRemovals(
   for (const reader of readers) {
     checkProblem(reader);
     const { columns, outputs, outputWeights, memberBegin, memberColumns } = reader;
-    if (outputWeights.length !== outputs) throw invalidArgument('outputWeights.length', `${outputs}`, outputWeights.length);
+    if (outputWeights.length !== outputs)
+      throw invalidArgument('outputWeights.length', `${outputs}`, outputWeights.length);
     checkIndexes('memberColumns', memberColumns, columns);
     const ascending = memberBegin.every((begin, m) => begin >= (m === 0 ? 0 : memberBegin[m - 1]!));
     if (memberBegin.length !== mayGo.length + 1 || !ascending || memberBegin.at(-1) !== memberColumns.length) {

@@ -26,7 +26,8 @@ export function readLayer(graph: ChannelGraph, reader: Reader, removed: Readonly
   const [all, outputs] = [channels.length * places, filters.length];
   const weights = new Float64Array(columns.length * outputs);
   columns.forEach((column, i) => {
-    for (let o = 0; o < outputs; o++) weights[i * outputs + o] = stored[byOutput ? o * all + column : column * outputs + o]!;
+    for (let o = 0; o < outputs; o++)
+      weights[i * outputs + o] = stored[byOutput ? o * all + column : column * outputs + o]!;
   });
   return { reader, columns: Int32Array.from(columns), weights, stays: Array.from(filters, present) };
 }
@@ -48,12 +49,17 @@ export function writeLayer(
   const stored = Float32Array.from(toFloat32(model.constant(name)!));
   kept.forEach((at, i) => {
     const column = columns[at]!;
-    for (let o = 0; o < outputs; o++) stored[byOutput ? o * all + column : column * outputs + o] = weights[i * outputs + o]!;
+    for (let o = 0; o < outputs; o++)
+      stored[byOutput ? o * all + column : column * outputs + o] = weights[i * outputs + o]!;
   });
   write(model, name, stored);
   // A BatchNormalization subtracts its mean: what the layer would add is taken off it.
   const before = toFloat32(original.constant(offset.name)!);
-  write(model, offset.name, Float32Array.from(bias, (value, o) => (offset.sign > 0 ? value : before[o]! - value)));
+  write(
+    model,
+    offset.name,
+    Float32Array.from(bias, (value, o) => (offset.sign > 0 ? value : before[o]! - value)),
+  );
 }
 
 function write(model: OnnxModel, name: string, values: Float32Array): void {

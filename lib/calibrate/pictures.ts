@@ -31,9 +31,17 @@ export async function findPictures(place: string, split?: string): Promise<strin
 }
 
 async function picturesIn(folder: string, split: string | undefined): Promise<string[]> {
-  if (split !== undefined) {
+  const { isVocDirectory } = require('../data/voc') as typeof import('../data/voc');
+  const isVoc = await isVocDirectory(folder);
+  if (split === undefined && !isVoc && (await stat(path.join(folder, 'annotations')).catch(() => undefined))) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      `${folder} has annotations: say which split its pictures are to come from (--split train2017)`,
+    );
+  }
+  if (split !== undefined || isVoc) {
     const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
-    return (await openDataset(folder, { split })).samples.map(({ image }) => image);
+    return (await openDataset(folder, { split: split ?? 'train' })).samples.map(({ image }) => image);
   }
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -49,7 +57,8 @@ async function listedIn(list: string): Promise<string[]> {
 
 /** `count` of the files (all where there are fewer), a draw that depends on the seed and their number alone. */
 export function drawPictures(files: readonly string[], count: number, seed: number): string[] {
-  if (!Number.isInteger(count) || count < 1) throw invalidArgument('calibrationImages', 'an integer of 1 or more', count);
+  if (!Number.isInteger(count) || count < 1)
+    throw invalidArgument('calibrationImages', 'an integer of 1 or more', count);
   const random = uniform(seed, 'calibration pictures');
   const order = Array.from(files, (_, i) => ({ i, key: random(i) })).sort((a, b) => a.key - b.key || a.i - b.i);
   return order.slice(0, count).map(({ i }) => files[i]!);

@@ -99,7 +99,8 @@ export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader
 export const isReader = (reader: Reader | FixedReader): reader is Reader => !('reason' in reader);
 
 const isWeighted = (node: NodeProto): boolean =>
-  isOnnxDomain(node) && (node.opType === 'Gemm' || node.opType === 'MatMul' || (node.opType === 'Conv' && getInt(node, 'group', 1) === 1));
+  isOnnxDomain(node) &&
+  (node.opType === 'Gemm' || node.opType === 'MatMul' || (node.opType === 'Conv' && getInt(node, 'group', 1) === 1));
 
 /** Axis of a weight along which its inputs lie. */
 function inputAxis(node: NodeProto, rank: number): number {
@@ -163,10 +164,14 @@ function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | 
   if (node.input[1] !== name) return 'its weight is computed';
   if (model.constant(name)!.dataType !== T.FLOAT) return 'its weight is not float32';
   if (uses(model, name) > 1) return 'several layers share its weight';
-  if (!infos.get(node.input[0] ?? '')?.shape || !infos.get(node.output[0] ?? '')?.shape) return 'its shapes are not known';
+  if (!infos.get(node.input[0] ?? '')?.shape || !infos.get(node.output[0] ?? '')?.shape)
+    return 'its shapes are not known';
   const dims = tensorDims(model.constant(name)!);
   if (node.opType === 'Conv' && dims.length !== 4) return 'it does not slide over a plane';
-  if (node.opType === 'Gemm' && (getFloat(node, 'alpha', 1) !== 1 || getFloat(node, 'beta', 1) !== 1 || getInt(node, 'transA', 0) === 1)) {
+  if (
+    node.opType === 'Gemm' &&
+    (getFloat(node, 'alpha', 1) !== 1 || getFloat(node, 'beta', 1) !== 1 || getInt(node, 'transA', 0) === 1)
+  ) {
     return 'it scales or turns its factors';
   }
   if (node.opType === 'MatMul' && dims.length !== 2) return 'its weight is no matrix';

@@ -1,9 +1,7 @@
 import type { ReaderSamples } from './activations';
 import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, ridgeFit } from './kernels';
 import type { Layer } from './layer-weights';
-
-/** How much of a layer is refitted. */
-export type Repair = 'none' | 'bias' | 'least_squares' | 'full';
+import type { Repair } from './repair';
 
 /** One reader's samples with what least squares needs of them. */
 export interface Problem extends ReaderSamples {
@@ -82,7 +80,12 @@ export interface Fit {
 }
 
 /** Refits a layer on the columns that stay. */
-export async function refit(problem: Problem, kept: Int32Array, repair: Exclude<Repair, 'none'>, rounds = 0): Promise<Fit> {
+export async function refit(
+  problem: Problem,
+  kept: Int32Array,
+  repair: Exclude<Repair, 'none'>,
+  rounds = 0,
+): Promise<Fit> {
   const { moments, layer } = problem;
   if (repair === 'bias') {
     const weights = rowsOf(layer.weights, kept, moments.outputs);

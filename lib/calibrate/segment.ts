@@ -61,7 +61,11 @@ export function liveTensors(model: OnnxModel, from: number, outputs: readonly st
 }
 
 /** Nodes from a position on that some tensors depend on, in order, and every name that these read or the caller wants. */
-function dependencies(model: OnnxModel, from: number, outputs: readonly string[]): { nodes: NodeProto[]; needed: Set<string> } {
+function dependencies(
+  model: OnnxModel,
+  from: number,
+  outputs: readonly string[],
+): { nodes: NodeProto[]; needed: Set<string> } {
   const needed = new Set(outputs);
   const nodes: NodeProto[] = [];
   for (let i = model.graph.node.length - 1; i >= 0; i--) {

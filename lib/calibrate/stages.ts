@@ -50,7 +50,13 @@ export function tailStages(
   for (const reader of rest.sort((a, b) => a.index - b.index)) {
     if (!changed.has(reader.input)) continue;
     const last = tail.at(-1);
-    const behind = last && changedTensors(graph, last[0]!.index + 1, last.flatMap(({ node }) => node.output));
+    const behind =
+      last &&
+      changedTensors(
+        graph,
+        last[0]!.index + 1,
+        last.flatMap(({ node }) => node.output),
+      );
     if (!last || behind!.has(reader.input)) tail.push([reader]);
     else last.push(reader);
   }

@@ -40,8 +40,10 @@ export class Pruner {
   constructor(
     readonly model: OnnxModel,
     readonly infer: InferOptions = {},
+    /** What can be selected, where the model holds more than the file did. */
+    parameters: readonly Parameter[] = listParameters(model),
   ) {
-    this.parameters = listParameters(model);
+    this.parameters = parameters;
     this.graph = new ChannelGraph(model, infer);
     this.groups = new ChannelGroups(this.graph);
     this.macs = new CostModel(this.groups, 'macs');
