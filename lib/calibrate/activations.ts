@@ -80,35 +80,36 @@ export class Activations {
     this.student.reset();
   }
 
-  /** Samples of some layers. On the way the frontiers move as far as `moves` allows. */
+  /**
+   * Samples of some layers. On the way the frontiers move as far as `moves` allows. Where teacher and student are the
+   * same model it is run once.
+   */
   async sample(
     readers: readonly Reader[],
     models: { teacher: OnnxModel; student: OnnxModel },
     moves: Moves,
   ): Promise<ReaderSamples[]> {
     const { teacher, student } = this;
-    const teacherNext = this.next(teacher, models.teacher, moves.later.teacher, moves.limits.teacher, moves);
-    const studentNext = this.next(
-      student,
-      models.student,
-      moves.later.student,
-      [moves.limits.student, moves.limits.student],
-      moves,
+    const { later, limits } = moves;
+    const [inputs, outputs] = [readers.map(({ input }) => input), readers.map(({ output }) => output)];
+    const alone = models.student === models.teacher;
+    const runs = await Promise.all(
+      alone
+        ? [
+            this.open(
+              teacher,
+              models.teacher,
+              [...inputs, ...outputs],
+              [...later.teacher, ...later.student],
+              limits.teacher,
+              moves,
+            ),
+          ]
+        : [
+            this.open(teacher, models.teacher, outputs, later.teacher, limits.teacher, moves),
+            this.open(student, models.student, inputs, later.student, [limits.student, limits.student], moves),
+          ],
     );
-    const runs = await Promise.all([
-      Run.open(
-        teacher,
-        models.teacher,
-        readers.map(({ output }) => output),
-        teacherNext,
-      ),
-      Run.open(
-        student,
-        models.student,
-        readers.map(({ input }) => input),
-        studentNext,
-      ),
-    ]);
     try {
       const samples = new SampleBuilder(readers, this.source.count, this.options, this.sampleBytes);
       const { batchSize, signal, onProgress } = this.options;
@@ -116,8 +117,8 @@ export class Activations {
       for (let first = 0, batch = 0; first < this.source.count; first += batchSize, batch++) {
         signal?.throwIfAborted();
         const last = Math.min(first + batchSize, this.source.count);
-        const fresh = teacher.batches && student.batches ? undefined : await this.source.feeds(first, last);
-        const [y, x] = await Promise.all(runs.map((run) => run.batch(batch, fresh)));
+        const fresh = runs.some((run) => run.atStart) ? await this.source.feeds(first, last) : undefined;
+        const [y, x = y] = await Promise.all(runs.map((run) => run.batch(batch, fresh)));
         await sampling;
         sampling = samples.add(first, last, x!, y!);
         sampling.catch(() => {});
@@ -148,6 +149,17 @@ export class Activations {
         feeds[name] = { dims, data: new Float32Array(buffer, byteOffset, byteLength / 4) };
       });
     }
+  }
+
+  private open(
+    frontier: Frontier,
+    model: OnnxModel,
+    taps: readonly string[],
+    later: readonly string[],
+    limits: readonly [number, number],
+    moves: Moves,
+  ): Promise<Run> {
+    return Run.open(frontier, model, taps, this.next(frontier, model, later, limits, moves));
   }
 
   /** The position within the limits at which least must be carried, and what; undefined to stay. */
@@ -213,6 +225,11 @@ class Run {
       threads,
     });
     return new Run(frontier, segment, session, next, passing);
+  }
+
+  /** Whether it runs from the model's own inputs. */
+  get atStart(): boolean {
+    return this.frontier.batches === undefined;
   }
 
   /** Outputs of one batch; `fresh` are the model's own inputs, for runs that stand at the start. */

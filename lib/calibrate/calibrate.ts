@@ -7,11 +7,13 @@ import type { PruneCriterion, PruneOptions, WeightCriterion } from '../prune/opt
 import { type PrunePlan, Pruner } from '../prune/prune';
 import { inferOptions } from '../prune/prune-file';
 import { ChannelRanking, keptMembers } from '../prune/ranking';
+import { widthGrid } from '../prune/width-grid';
 import { type ActivationOptions, Activations, type Moves } from './activations';
+import { allocateByError, type GroupCurve } from './allocation';
 import { readLayer, writeLayer } from './layer-weights';
 import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
-import { openProblem, type Problem, refit, removalOrder } from './reconstruction';
+import { type ErrorCurve, openProblem, type Problem, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
 import { groupStages, type Stage, tailStages } from './stages';
 
@@ -66,11 +68,12 @@ class Calibration {
   private readonly pruner: Pruner;
   /** The original, whose offsets are prepared like the full-size model's. */
   private readonly original: OnnxModel;
-  private readonly plan: PrunePlan;
+  private plan: PrunePlan;
   private readonly activations: Activations;
   private readonly removed = new Set<number>();
   private readonly reports: RepairReport[] = [];
   private readonly repair: Repair;
+  private readonly target: number;
 
   constructor(
     model: OnnxModel,
@@ -81,7 +84,11 @@ class Calibration {
     this.added = prepareOffsets(full);
     this.original = full.clone();
     this.pruner = new Pruner(full, inferOptions(model, given.inputShapes), listParameters(model));
-    this.plan = this.pruner.plan(given);
+    const byError = given.allocation === 'error' && !given.ratios;
+    // The selection and all options; the widths follow from the pictures.
+    const plan = this.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
+    this.plan = byError ? { ...plan, options: { ...plan.options, allocation: 'error' } } : plan;
+    this.target = given.targetRatio ?? 0;
     this.repair = options.repair ?? 'least_squares';
     this.activations = new Activations(options.source, {
       batchSize: 8,
@@ -94,6 +101,7 @@ class Calibration {
   async run(): Promise<Calibrated> {
     const { graph } = this.pruner;
     const readers = readersOf(graph);
+    if (this.plan.options.allocation === 'error') await this.allocate(readers);
     const { kept } = this.plan.search;
     const cut = this.plan.selection.groups.filter((group) => kept[group.id]! < group.classes.length);
     const stages = groupStages(graph, cut, readers);
@@ -111,6 +119,26 @@ class Calibration {
     const result = cutChannels(graph, this.removed, this.pruner.infer);
     dropZeroBiases(result.model, this.added);
     return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
+  }
+
+  /** Chooses widths by error curves, every group cut alone in the original. */
+  private async allocate(readers: ReturnType<typeof readersOf>): Promise<void> {
+    const { options, selection } = this.plan;
+    const grids = selection.groups.map((group) => widthGrid(group, options));
+    const stages = groupStages(this.pruner.graph, selection.groups, readers);
+    const curves: GroupCurve[] = [];
+    for (const [i, stage] of stages.entries()) {
+      const group = stage.group!;
+      this.options.onStage?.(namesOf(stage), i, stages.length);
+      const problems = await this.problems(stage, stages.slice(i + 1), false, this.original);
+      const least = grids.find((grid) => grid.group === group)!.steps[0]!;
+      const removals = group.classes.length - least;
+      if (problems.length > 0) curves.push({ group, ...(await this.curve(group, problems, removals)) });
+    }
+    this.activations.restart();
+    const cost = options.count === 'macs' ? this.pruner.macs : this.pruner.paddle;
+    const search = allocateByError(grids, curves, cost, this.target, options.tolerance);
+    this.plan = { ...this.plan, search };
   }
 
   private async cutGroup(stage: Stage, later: readonly Stage[]): Promise<void> {
@@ -148,10 +176,14 @@ class Calibration {
   }
 
   /** Samples of a stage's readers, with their moments. */
-  private async problems(stage: Stage, later: readonly Stage[], tail: boolean): Promise<Problem[]> {
-    const { graph, infer } = this.pruner;
+  private async problems(
+    stage: Stage,
+    later: readonly Stage[],
+    tail: boolean,
+    student: OnnxModel = cutChannels(this.pruner.graph, this.removed, this.pruner.infer).model,
+  ): Promise<Problem[]> {
+    const { graph } = this.pruner;
     if (stage.readers.length === 0) return [];
-    const student = cutChannels(graph, this.removed, infer).model;
     const samples = await this.activations.sample(
       stage.readers,
       { teacher: this.original, student },
@@ -201,10 +233,14 @@ class Calibration {
 
   /** Classes of the members whose loss the readers can make up for best. */
   private async chooseByError(group: ChannelGroup, problems: readonly Problem[]): Promise<number[]> {
-    const mayGo = Uint8Array.from(group.locks, (lock) => (lock ? 0 : 1));
     const removals = group.classes.length - this.plan.search.kept[group.id]!;
-    const { order } = await removalOrder(problems, this.columnsOf(group), mayGo, removals);
+    const { order } = await this.curve(group, problems, removals);
     return Array.from(order, (member) => group.classes[member]!);
+  }
+
+  private curve(group: ChannelGroup, problems: readonly Problem[], removals: number): Promise<ErrorCurve> {
+    const mayGo = Uint8Array.from(group.locks, (lock) => (lock ? 0 : 1));
+    return removalOrder(problems, this.columnsOf(group), mayGo, removals);
   }
 
   private columnsOf(group: ChannelGroup): (problem: Problem, member: number) => readonly number[] {

@@ -56,9 +56,9 @@ export function builder(yargs: Argv): Argv {
         describe: 'How channels are scored; the lowest go  [default: "l1_norm"; "obs" with --calibrate]',
       },
       allocation: {
-        choices: ['uniform', 'global'],
+        choices: ['uniform', 'global', 'error'],
         default: 'uniform',
-        describe: 'Same ratio everywhere, or rank across layers',
+        describe: 'Same ratio everywhere, rank across layers, or least error on the pictures of --calibrate',
       },
       align: { type: 'number', describe: 'Widths become multiples of this  [default: 8; 1 with --paddle1x]' },
       count: { choices: ['macs', 'paddle1x'], describe: 'What the target counts  [default: "macs"]' },

@@ -88,6 +88,9 @@ export class Pruner {
     if (options.paddle1x) return this.paddleSearch(selected, cost, options.tolerance, given);
     const grids = selected.map((group) => widthGrid(group, options));
     if (given.ratios) return this.byHand(grids, cost, given.ratios);
+    if (options.allocation === 'error') {
+      throw new SsdPruneError('ERR_USAGE', 'The allocation error goes by pictures: give them (--calibrate DIR).');
+    }
     const path =
       options.allocation === 'global' ? globalPath(grids, this.ranking(options).scores(selected)) : uniformPath(grids);
     return searchAlong(path, grids, cost, given.targetRatio!, options.tolerance);
