@@ -195,7 +195,8 @@ class Run {
   private constructor(
     private readonly frontier: Frontier,
     private readonly segment: Segment,
-    private readonly session: DetectorSession,
+    /** undefined where everything wanted is there already. */
+    private readonly session: DetectorSession | undefined,
     private readonly next: Carried | undefined,
     /** Tensors wanted that stand at the frontier already. */
     private readonly passing: readonly string[],
@@ -219,6 +220,7 @@ class Run {
     );
     // Two sessions at a time, each with half of the cores: better than each with all of them, one after the other.
     const threads = Math.max(1, Math.floor(availableParallelism() / 2));
+    if (segment.outputs.length === 0) return new Run(frontier, segment, undefined, next, passing);
     const session = await DetectorSession.create(encodeModel(segment.model), {
       name: frontier.who,
       spinning: false,
@@ -238,10 +240,14 @@ class Run {
     const from = carried ?? fresh!;
     const feeds = Object.fromEntries(this.segment.inputs.map((name) => [name, from[name]!]));
     // What the frontier leaves behind can be handed over.
-    const handOver = carried !== undefined && this.next !== undefined && this.passing.length === 0;
-    const made = handOver ? (await this.session.runHandingOver(feeds)).outputs : await this.session.run(feeds);
+    const { session, passing } = this;
+    const handOver = carried !== undefined && this.next !== undefined && passing.length === 0;
+    const made = handOver ? (await session?.runHandingOver(feeds))?.outputs : await session?.run(feeds);
     if (handOver) this.frontier.batches![index] = {};
-    const outputs = { ...(made as Feeds), ...Object.fromEntries(this.passing.map((name) => [name, from[name]!])) };
+    const outputs = {
+      ...(made as Feeds | undefined),
+      ...Object.fromEntries(passing.map((name) => [name, from[name]!])),
+    };
     if (this.next) this.kept.push(Object.fromEntries(this.next.names.map((name) => [name, outputs[name]!])));
     return outputs;
   }
@@ -253,8 +259,8 @@ class Run {
     this.frontier.batches = this.kept;
   }
 
-  close(): Promise<void> {
-    return this.session.close();
+  async close(): Promise<void> {
+    await this.session?.close();
   }
 }
 

@@ -16,7 +16,7 @@ export interface CalibrationOptions {
   images?: number;
   /** Seed of the draw and of the places that are sampled. Defaults to `0`. */
   seed?: number;
-  /** What is refitted. Defaults to `least_squares`. */
+  /** What is refitted. Defaults to `full`. */
   repair?: Repair;
   /** Detector settings, where the model's metadata have none. */
   detector?: string;
@@ -33,7 +33,7 @@ export async function calibrateWithPictures(
   given: PruneOptions,
   options: CalibrationOptions,
 ): Promise<Calibrated> {
-  const { images = 256, seed = 0, repair = 'least_squares' } = options;
+  const { images = 256, seed = 0, repair = 'full' } = options;
   if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
   if (!repairs.includes(repair)) throw invalidArgument('repair', `one of ${repairs.join(', ')}`, repair);
   const { input } = readDetectorSettings(model, options.detector);

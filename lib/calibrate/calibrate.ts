@@ -19,7 +19,7 @@ import { groupStages, type Stage, tailStages } from './stages';
 
 export interface CalibrateOptions extends Partial<ActivationOptions> {
   source: CalibrationSource;
-  /** Defaults to `least_squares`. */
+  /** Defaults to `full`. */
   repair?: Repair;
   /** Rounds that take the activation behind a layer into account, with `repair: 'full'`. Defaults to `4`. */
   rounds?: number;
@@ -89,7 +89,7 @@ class Calibration {
     const plan = this.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
     this.plan = byError ? { ...plan, options: { ...plan.options, allocation: 'error' } } : plan;
     this.target = given.targetRatio ?? 0;
-    this.repair = options.repair ?? 'least_squares';
+    this.repair = options.repair ?? 'full';
     this.activations = new Activations(options.source, {
       batchSize: 8,
       positions: 128,

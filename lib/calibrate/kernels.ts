@@ -28,7 +28,7 @@ export const plainWindow: Window = {
   padLeft: 0,
 };
 
-/** Second moments of samples about their means, by sample. */
+/** Second moments of samples about their means (about the origin where means are 0), by sample. */
 export interface Moments {
   rows: number;
   columns: number;
@@ -88,10 +88,11 @@ export async function sampleRows(
 }
 
 /**
- * Moments of inputs x and outputs y. With `known`, the inputs' own moments are taken from there.
+ * Moments of inputs x and outputs y, about their means or the origin. With `known`, the inputs' own moments are taken
+ * from there.
  * @throws {SsdPruneError} ERR_USAGE for arguments that don't fit together
  */
-export async function momentsOf(x: Rows, y: Rows, known?: Moments): Promise<Moments> {
+export async function momentsOf(x: Rows, y: Rows, about: 'means' | 'origin', known?: Moments): Promise<Moments> {
   const samples = samplesOf(x, y);
   const { rows, columns, outputs } = samples;
   if (known && (known.columns !== columns || known.rows !== rows))
@@ -100,8 +101,8 @@ export async function momentsOf(x: Rows, y: Rows, known?: Moments): Promise<Mome
   const cross = new Float64Array(columns * outputs);
   const [yy, sx, sy] = [new Float64Array(outputs), new Float64Array(columns), new Float64Array(outputs)];
   await native(() => addon().addSamples({ ...samples, xx, xy: cross, yy, sx, sy }));
-  const meanX = sx.map((sum) => sum / rows);
-  const meanY = sy.map((sum) => sum / rows);
+  const center = (sum: number): number => (about === 'means' ? sum / rows : 0);
+  const [meanX, meanY] = [sx.map(center), sy.map(center)];
   for (let i = 0, at = 0; i < columns; i++) {
     for (let o = 0; o < outputs; o++, at++) cross[at] = cross[at]! / rows - meanX[i]! * meanY[o]!;
   }

@@ -53,6 +53,7 @@ export function writeLayer(
       stored[byOutput ? o * all + column : column * outputs + o] = weights[i * outputs + o]!;
   });
   write(model, name, stored);
+  if (!offset) return;
   // A BatchNormalization subtracts its mean: what the layer would add is taken off it.
   const before = toFloat32(original.constant(offset.name)!);
   write(

@@ -27,8 +27,11 @@ export interface Reader {
   readonly filters: Label;
   /** Whether the weight is stored (outputs, columns); else (columns, outputs). */
   readonly byOutput: boolean;
-  /** Where a constant is added: a bias, or the mean of the BatchNormalization behind (from which it is subtracted). */
-  readonly offset: { readonly name: string; readonly sign: 1 | -1 };
+  /**
+   * Where a constant is added: a bias, or the mean of the BatchNormalization behind (which is subtracted). Where there
+   * is none the layer is fitted through the origin.
+   */
+  readonly offset: { readonly name: string; readonly sign: 1 | -1 } | undefined;
   /** Bounds between which the activation right behind it lets values through; ±infinity where there is none. */
   readonly bounds: readonly [low: number, high: number];
 }
@@ -175,14 +178,13 @@ function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | 
     return 'it scales or turns its factors';
   }
   if (node.opType === 'MatMul' && dims.length !== 2) return 'its weight is no matrix';
-  if (!offsetPlace(model, node)) return 'it has no constant to shift';
   return undefined;
 }
 
 function reader(graph: ChannelGraph, node: NodeProto, name: string, index: number, channels: Label): Reader {
   const { model } = graph;
   const dims = tensorDims(model.constant(name)!);
-  const place = offsetPlace(model, node)!;
+  const place = offsetPlace(model, node);
   const outputAxis = node.opType === 'Conv' ? 0 : 1 - inputAxis(node, dims.length);
   return {
     name,
@@ -195,8 +197,8 @@ function reader(graph: ChannelGraph, node: NodeProto, name: string, index: numbe
     channels,
     filters: graph.sharedConstant(name)!.labels[outputAxis] ?? new Int32Array(dims[outputAxis]!).fill(-1),
     byOutput: outputAxis === 0,
-    offset: { name: place.node.input[place.input]!, sign: place.sign },
-    bounds: place.node === node ? boundsBehind(model, node.output[0]!) : unbounded,
+    offset: place && { name: place.node.input[place.input]!, sign: place.sign },
+    bounds: !place || place.node === node ? boundsBehind(model, node.output[0]!) : unbounded,
   };
 }
 

@@ -24,7 +24,7 @@ const ridgeByColumns = 0.02;
  * @param few whether the ridge may grow where samples are few (the tail's layers with k×k kernels)
  */
 export async function openProblem(samples: ReaderSamples, layer: Layer, few: boolean): Promise<Problem> {
-  const moments = await momentsOf(samples.x, samples.y);
+  const moments = await momentsOf(samples.x, samples.y, layer.reader.offset ? 'means' : 'origin');
   const { columns, outputs, gram, rows, variance } = moments;
   let trace = 0;
   for (let i = 0; i < columns; i++) trace += gram[i * columns + i]!;
@@ -101,7 +101,7 @@ export async function refit(
       whole.set(weights.subarray(i * moments.outputs, (i + 1) * moments.outputs), column * moments.outputs);
     });
     const targets = await clippedTargets(problem.x, problem.y, { weights: whole, bias, low, high });
-    const again = await momentsOf(problem.x, targets, moments);
+    const again = await momentsOf(problem.x, targets, layer.reader.offset ? 'means' : 'origin', moments);
     weights = await ridgeFit({ ...ridgeProblem(problem), cross: again.cross }, kept);
     bias = biasOf(again, kept, weights);
   }

@@ -80,7 +80,7 @@ export function builder(yargs: Argv): Argv {
       'calibration-seed': { type: 'number', default: 0, describe: 'Seed of the draw' },
       repair: {
         choices: repairs,
-        default: 'least_squares' as const,
+        default: 'full' as const,
         describe: 'What --calibrate refits: nothing, biases, the layers that read cut channels, or all behind too',
       },
       detector: { type: 'string', describe: "Detector settings for --calibrate, where the model's metadata have none" },

@@ -123,8 +123,8 @@ Napi::Value ClippedTargetsLater(const Napi::CallbackInfo& info) {
 }
 
 RidgeProblem ProblemOf(const Napi::Object& job) {
-  return {Doubles(job, "gram"), Doubles(job, "cross"),   Doubles(job, "weights"),
-          Size(job, "columns"), Size(job, "outputs"), Number(job, "ridge")};
+  return {Doubles(job, "gram"), Doubles(job, "cross"), Doubles(job, "weights"),
+          Size(job, "columns"), Size(job, "outputs"),  Number(job, "ridge")};
 }
 
 [[noreturn]] void NotDefinite() {

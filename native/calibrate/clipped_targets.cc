@@ -37,7 +37,8 @@ void ClippedTargets(const Samples& samples, const ClippedLayer& layer, float* ta
           for (size_t j = 0; j < width; ++j) {
             const double own = tile[i * kPanelWidth + j] + layer.bias[p * kPanelWidth + j];
             const double wanted = y[at + j];
-            const bool hidden = (own <= layer.low && wanted <= layer.low) || (own >= layer.high && wanted >= layer.high);
+            const bool hidden =
+                (own <= layer.low && wanted <= layer.low) || (own >= layer.high && wanted >= layer.high);
             targets[at + j] = hidden ? static_cast<float>(own) : y[at + j];
           }
         }

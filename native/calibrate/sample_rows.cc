@@ -30,8 +30,8 @@ void SampleRows(const WindowedInput& input, std::span<const int32_t> positions, 
         const int64_t y = y0 + static_cast<int64_t>(ky * input.dilation_y);
         for (size_t kx = 0; kx < input.kernel_width; ++kx) {
           const int64_t x = x0 + static_cast<int64_t>(kx * input.dilation_x);
-          const bool inside = y >= 0 && x >= 0 && y < static_cast<int64_t>(input.height) &&
-                              x < static_cast<int64_t>(input.width);
+          const bool inside =
+              y >= 0 && x >= 0 && y < static_cast<int64_t>(input.height) && x < static_cast<int64_t>(input.width);
           const float* from = inside ? values + static_cast<size_t>(y) * input.width + static_cast<size_t>(x) : nullptr;
           float* to = row + ky * input.kernel_width + kx;
           for (size_t c = first; c < last; ++c) to[c * window] = inside ? from[c * plane] : 0.0F;

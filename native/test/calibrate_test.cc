@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -92,7 +91,8 @@ INSTANTIATE_TEST_SUITE_P(Calibrate, EveryIsa, ::testing::ValuesIn(SupportedIsas(
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 TEST_P(EveryIsa, GramIsWhatPlainLoopsGive) {
-  for (const auto& [rows, columns, outputs] : {std::array<size_t, 3>{1, 1, 1}, {300, 50, 7}, {131, 24, 25}, {128, 73, 1}}) {
+  for (const auto& [rows, columns, outputs] :
+       {std::array<size_t, 3>{1, 1, 1}, {300, 50, 7}, {131, 24, 25}, {128, 73, 1}}) {
     const auto x = Random<float>(rows * columns, 1);
     const auto y = Random<float>(rows * outputs, 2);
     Sums slow(columns, outputs);
