@@ -50,7 +50,7 @@ export interface Moves {
   /** Tensors that later stages ask of each model. */
   later: { teacher: readonly string[]; student: readonly string[] };
   /** Positions that must not be passed. */
-  limits: { teacher: readonly [least: number, most: number]; student: number };
+  limits: { teacher: number; student: number };
 }
 
 /**
@@ -70,8 +70,8 @@ export class Activations {
     private readonly source: CalibrationSource,
     private readonly options: ActivationOptions,
   ) {
-    this.carriedBytes = options.carriedBytes ?? 448 * 2 ** 20;
-    this.sampleBytes = options.sampleBytes ?? 256 * 2 ** 20;
+    this.carriedBytes = options.carriedBytes ?? 288 * 2 ** 20;
+    this.sampleBytes = options.sampleBytes ?? 160 * 2 ** 20;
   }
 
   /** Both models start at the pictures again. */
@@ -107,7 +107,7 @@ export class Activations {
           ]
         : [
             this.open(teacher, models.teacher, outputs, later.teacher, limits.teacher, moves),
-            this.open(student, models.student, inputs, later.student, [limits.student, limits.student], moves),
+            this.open(student, models.student, inputs, later.student, limits.student, moves),
           ],
     );
     try {
@@ -156,30 +156,29 @@ export class Activations {
     model: OnnxModel,
     taps: readonly string[],
     later: readonly string[],
-    limits: readonly [number, number],
+    limit: number,
     moves: Moves,
   ): Promise<Run> {
-    return Run.open(frontier, model, taps, this.next(frontier, model, later, limits, moves));
+    return Run.open(frontier, model, taps, this.next(frontier, model, later, limit, moves));
   }
 
-  /** The position within the limits at which least must be carried, and what; undefined to stay. */
+  /** The last position up to the limit at which what must be carried fits, and what that is; undefined to stay. */
   private next(
     { position }: Frontier,
     model: OnnxModel,
     later: readonly string[],
-    [least, most]: readonly [number, number],
+    limit: number,
     { valuesOf }: Moves,
   ): Carried | undefined {
-    let best: (Carried & { bytes: number }) | undefined;
     if (later.length === 0) return undefined;
-    for (let at = Math.max(least, position + 1); at <= most; at++) {
+    for (let at = limit; at > position; at--) {
       const names = liveTensors(model, at, later);
       const values = names.map(valuesOf);
       if (values.some((size) => size === undefined)) continue;
       const bytes = 4 * this.source.count * values.reduce<number>((sum, size) => sum + size!, 0);
-      if (bytes <= this.carriedBytes / 2 && (!best || bytes <= best.bytes)) best = { position: at, names, bytes };
+      if (bytes <= this.carriedBytes / 2) return { position: at, names };
     }
-    return best;
+    return undefined;
   }
 }
 

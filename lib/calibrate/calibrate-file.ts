@@ -25,7 +25,8 @@ export interface CalibrationOptions {
 }
 
 /**
- * {@link calibrate} with pictures from disk, as the model's detector settings prepare them.
+ * {@link calibrate} with pictures from disk, as the model's detector settings prepare them. Unless the options say
+ * otherwise channels are chosen by `obs` and widths by `error`.
  * @throws {SsdPruneError} what {@link calibrate}, {@link findPictures} and {@link readDetectorSettings} throw
  */
 export async function calibrateWithPictures(
@@ -38,9 +39,11 @@ export async function calibrateWithPictures(
   if (!repairs.includes(repair)) throw invalidArgument('repair', `one of ${repairs.join(', ')}`, repair);
   const { input } = readDetectorSettings(model, options.detector);
   const files = drawPictures(await findPictures(options.pictures, options.split), images, seed);
+  const criterion = given.criterion ?? 'obs';
+  const allocation = given.allocation ?? (criterion === 'obs' && !given.paddle1x ? 'error' : 'uniform');
   return calibrate(
     model,
-    { ...given, criterion: given.criterion ?? 'obs' },
+    { ...given, criterion, allocation },
     { source: new PictureSource(files, input), repair, seed, signal: options.signal, onStage: options.onStage },
   );
 }

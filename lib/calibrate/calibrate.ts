@@ -63,6 +63,9 @@ export async function calibrate(model: OnnxModel, given: PruneOptions, options: 
   return work.run();
 }
 
+/** Error curves need less than repairs: pictures that they are drawn by. */
+const curvePictures = 64;
+
 class Calibration {
   private readonly added: AddedBiases;
   private readonly pruner: Pruner;
@@ -90,12 +93,11 @@ class Calibration {
     this.plan = byError ? { ...plan, options: { ...plan.options, allocation: 'error' } } : plan;
     this.target = given.targetRatio ?? 0;
     this.repair = options.repair ?? 'full';
-    this.activations = new Activations(options.source, {
-      batchSize: 8,
-      positions: 128,
-      seed: 0,
-      ...options,
-    });
+    this.activations = this.activationsOf(options.source);
+  }
+
+  private activationsOf(source: CalibrationSource): Activations {
+    return new Activations(source, { batchSize: 8, positions: 128, seed: 0, ...this.options });
   }
 
   async run(): Promise<Calibrated> {
@@ -127,15 +129,19 @@ class Calibration {
     const grids = selection.groups.map((group) => widthGrid(group, options));
     const stages = groupStages(this.pruner.graph, selection.groups, readers);
     const curves: GroupCurve[] = [];
+    const { source } = this.options;
+    const activations = this.activationsOf({
+      count: Math.min(source.count, curvePictures),
+      feeds: (first, last) => source.feeds(first, last),
+    });
     for (const [i, stage] of stages.entries()) {
       const group = stage.group!;
       this.options.onStage?.(namesOf(stage), i, stages.length);
-      const problems = await this.problems(stage, stages.slice(i + 1), false, this.original);
+      const problems = await this.problems(activations, stage, stages.slice(i + 1), this.original);
       const least = grids.find((grid) => grid.group === group)!.steps[0]!;
       const removals = group.classes.length - least;
       if (problems.length > 0) curves.push({ group, ...(await this.curve(group, problems, removals)) });
     }
-    this.activations.restart();
     const cost = options.count === 'macs' ? this.pruner.macs : this.pruner.paddle;
     const search = allocateByError(grids, curves, cost, this.target, options.tolerance);
     this.plan = { ...this.plan, search };
@@ -146,7 +152,7 @@ class Calibration {
     const { criterion } = this.plan.options;
     const byPictures = criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
     const sampled = byPictures || this.repair !== 'none';
-    const problems = sampled ? await this.problems(stage, later, false) : [];
+    const problems = sampled ? await this.problems(this.activations, stage, later) : [];
     const gone = byPictures ? await this.chooseByError(group, problems) : this.chooseByWeights(group, criterion);
     const before = new Set(this.removed);
     for (const root of gone) this.removed.add(root);
@@ -168,7 +174,7 @@ class Calibration {
   }
 
   private async refitTail(stage: Stage, later: readonly Stage[]): Promise<void> {
-    for (const problem of await this.problems(stage, later, true)) {
+    for (const problem of await this.problems(this.activations, stage, later)) {
       const error = await this.mend(problem);
       const { name } = problem.reader;
       this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
@@ -177,21 +183,23 @@ class Calibration {
 
   /** Samples of a stage's readers, with their moments. */
   private async problems(
+    activations: Activations,
     stage: Stage,
     later: readonly Stage[],
-    tail: boolean,
     student: OnnxModel = cutChannels(this.pruner.graph, this.removed, this.pruner.infer).model,
   ): Promise<Problem[]> {
     const { graph } = this.pruner;
     if (stage.readers.length === 0) return [];
-    const samples = await this.activations.sample(
+    const samples = await activations.sample(
       stage.readers,
       { teacher: this.original, student },
       this.moves(stage, later),
     );
     const problems: Problem[] = [];
-    for (const sample of samples)
-      problems.push(await openProblem(sample, readLayer(graph, sample.reader, this.removed), tail));
+    for (const sample of samples) {
+      const layer = readLayer(graph, sample.reader, this.removed);
+      problems.push(await openProblem(sample, layer, stage.group === undefined));
+    }
     return problems;
   }
 
@@ -199,7 +207,6 @@ class Calibration {
     const { graph } = this.pruner;
     const readers = later.flatMap((next) => next.readers);
     const ownFirst = Math.min(...stage.readers.map(({ index }) => index));
-    const ownLast = Math.max(...stage.readers.map(({ index }) => index));
     const quantised = graph.model.graph.node.some(({ opType }) => /Quantize|^QLinear/.test(opType));
     return {
       valuesOf: (name) => {
@@ -209,7 +216,7 @@ class Calibration {
       },
       later: { teacher: readers.map(({ output }) => output), student: readers.map(({ input }) => input) },
       limits: {
-        teacher: [ownLast + 1, Math.min(...readers.map(({ index }) => index))],
+        teacher: Math.min(...readers.map(({ index }) => index)),
         student: Math.min(ownFirst, ...later.map(({ start }) => start)),
       },
     };

@@ -13,7 +13,7 @@ interface PruneArguments {
   targetRatio?: string;
   ratios?: string;
   criterion?: PruneOptions['criterion'];
-  allocation: PruneOptions['allocation'];
+  allocation?: PruneOptions['allocation'];
   align?: number;
   count?: PruneOptions['count'];
   tolerance: number;
@@ -57,8 +57,8 @@ export function builder(yargs: Argv): Argv {
       },
       allocation: {
         choices: ['uniform', 'global', 'error'],
-        default: 'uniform',
-        describe: 'Same ratio everywhere, rank across layers, or least error on the pictures of --calibrate',
+        describe:
+          'Same ratio everywhere, rank across layers, or least error on the pictures  [default: "uniform"; "error" with --calibrate]',
       },
       align: { type: 'number', describe: 'Widths become multiples of this  [default: 8; 1 with --paddle1x]' },
       count: { choices: ['macs', 'paddle1x'], describe: 'What the target counts  [default: "macs"]' },
