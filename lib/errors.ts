@@ -28,6 +28,9 @@ const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
+/** All codes there are. */
+export const errorCodes = Object.keys(exitCodes) as ErrorCode[];
+
 /**
  * The one error class of the package. `code` is stable, the message is for people: it says what went wrong, where
  * (file, line, layer) and what to do about it.

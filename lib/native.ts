@@ -162,12 +162,15 @@ export interface Addon {
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
   sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
   sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
-  /** The five of calibration work on other threads: their arrays must not be transferred until the promise settles. */
-  sampleRows(job: NativeSampleRowsJob): Promise<unknown>;
-  addSamples(job: NativeSumsJob): Promise<unknown>;
-  clippedTargets(job: NativeTargetsJob): Promise<unknown>;
-  ridgeFit(job: NativeRidgeProblem & { kept: Int32Array; fitted: Float64Array }): Promise<unknown>;
-  chooseRemovals(job: NativeChoiceJob): Promise<unknown>;
+  /**
+   * The five of calibration work on other threads: their arrays must not be transferred until the promise settles. It
+   * becomes false where moments are not positive definite.
+   */
+  sampleRows(job: NativeSampleRowsJob): Promise<boolean>;
+  addSamples(job: NativeSumsJob): Promise<boolean>;
+  clippedTargets(job: NativeTargetsJob): Promise<boolean>;
+  ridgeFit(job: NativeRidgeProblem & { kept: Int32Array; fitted: Float64Array }): Promise<boolean>;
+  chooseRemovals(job: NativeChoiceJob): Promise<boolean>;
   /** Resizes and normalises 8-bit RGB into place `index` of a batch of planar float32 pictures. */
   fillInput(
     pixels: Uint8Array,
@@ -187,7 +190,8 @@ export interface Addon {
   ): Promise<Float32Array>;
 }
 
-const packageRoot = path.resolve(__dirname, '..', '..');
+/** The folder of this package, which holds package.json, native/ and scripts/. Nothing is written there at run time. */
+export const packageRoot = path.resolve(__dirname, '..', '..');
 
 /** Places where a compiled addon may lie, in the order they are tried. */
 export function addonCandidates(): string[] {

@@ -44,14 +44,14 @@ const print = (head, rows, rightFrom) => console.log(lib('report/table').renderT
 
 /** Output error on noise that was not calibrated on, as a share of the outputs' variance. */
 async function small() {
-  const { seededNoise } = lib('prune/random');
+  const { normalNoise } = lib('prune/noise');
   const { DetectorSession } = lib('evaluate/session');
   const { encodeModel } = lib('model/write');
   const { comparedTensors, exposeTensors } = lib('prune/observed-tensors');
   const model = await readModel(path.join(__dirname, '..', 'test', 'graphs', 'dynamic-batch-legacy-11.onnx'));
-  const names = comparedTensors(new Pruner(model).graph);
+  const names = comparedTensors(new Pruner(model).graph, model);
   const feeds = (seed, count) => ({
-    image: { dims: [count, 3, 64, 64], data: seededNoise(seed, count * 3 * 64 * 64) },
+    image: { dims: [count, 3, 64, 64], data: normalNoise(seed, 'bench', count * 3 * 64 * 64) },
   });
   const outputs = async (which) => {
     const copy = which.clone();

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { throwIfAborted } from '../abort';
 import { SsdPruneError } from '../errors';
 import { DetectorSession, type Feeds } from '../evaluate/session';
 import type { OnnxModel } from '../model/onnx-model';
@@ -115,7 +116,7 @@ export class Activations {
       const { batchSize, signal, onProgress } = this.options;
       let sampling: Promise<void> = Promise.resolve();
       for (let first = 0, batch = 0; first < this.source.count; first += batchSize, batch++) {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const last = Math.min(first + batchSize, this.source.count);
         const fresh = runs.some((run) => run.atStart) ? await this.source.feeds(first, last) : undefined;
         const [y, x = y] = await Promise.all(runs.map((run) => run.batch(batch, fresh)));

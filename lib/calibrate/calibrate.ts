@@ -97,7 +97,7 @@ class Calibration {
   }
 
   private activationsOf(source: CalibrationSource): Activations {
-    return new Activations(source, { batchSize: 8, positions: 128, seed: 0, ...this.options });
+    return new Activations(source, { batchSize: 2, positions: 128, seed: 0, ...this.options });
   }
 
   async run(): Promise<Calibrated> {

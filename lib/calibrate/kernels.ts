@@ -1,4 +1,4 @@
-import { type ErrorCode, invalidArgument, SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import {
   addon,
   type NativeChoiceReader,
@@ -6,6 +6,7 @@ import {
   type NativeSampleRowsJob,
   type NativeSamples,
 } from '../native';
+import { nativeAsync } from '../prune/kernels';
 
 export type RidgeProblem = NativeRidgeProblem;
 export type ChoiceReader = NativeChoiceReader;
@@ -188,12 +189,11 @@ function checkIndexes(name: string, indexes: Int32Array, end: number): void {
   }
 }
 
-async function native<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof SsdPruneError) throw error;
-    const { message, code = 'ERR_INTERNAL' } = error as { message: string; code?: string };
-    throw new SsdPruneError(code as ErrorCode, message, { cause: error });
-  }
+/** Runs a native job; where it says that moments are not positive definite, activations were not finite. */
+async function native(call: () => Promise<boolean>): Promise<void> {
+  if (await nativeAsync(call)) return;
+  throw new SsdPruneError(
+    'ERR_BAD_DATA',
+    'Activations on these pictures are not finite. Look at the input settings (mean, std) and the model.',
+  );
 }

@@ -32,18 +32,6 @@ export async function openProblem(samples: ReaderSamples, layer: Layer, few: boo
   let total = 0;
   for (let o = 0; o < outputs; o++) if (layer.stays[o]) total += variance[o]!;
   const outputWeights = Float64Array.from({ length: outputs }, (_, o) => (layer.stays[o] && total > 0 ? 1 / total : 0));
-  const [low, high] = layer.reader.bounds;
-  if (process.env.SSD_ACT && (Number.isFinite(low) || Number.isFinite(high))) {
-    const open = new Float64Array(outputs);
-    const y = samples.y.data;
-    for (let at = 0; at < y.length; )
-      for (let o = 0; o < outputs; o++, at++) if (y[at]! > low && y[at]! < high) open[o]!++;
-    let sum = 0;
-    const p = +process.env.SSD_ACT;
-    const v = open.map((n) => (n / rows) ** p);
-    for (let o = 0; o < outputs; o++) if (layer.stays[o]) sum += v[o]! * variance[o]!;
-    for (let o = 0; o < outputs; o++) outputWeights[o] = layer.stays[o] && sum > 0 ? v[o]! / sum : 0;
-  }
   // Inputs that never change carry no information: any ridge keeps their weights.
   return { ...samples, moments, layer, ridge: trace > 0 ? (share * trace) / columns : 1, outputWeights };
 }

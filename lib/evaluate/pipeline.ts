@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../abort';
 import { decodePicture, type Picture } from '../data/images';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
@@ -8,7 +9,7 @@ import type { DetectorSession } from './session';
 export interface PipelineOptions {
   /** Pictures a run; a model whose batch is fixed has its own. Defaults to 8. */
   batchSize?: number;
-  /** Pictures decoded at the same time. Defaults to the number of cores, at most 4. */
+  /** Pictures decoded at the same time. Defaults to the number of cores, at most UV_THREADPOOL_SIZE (Node's own is 4). */
   decoders?: number;
   /** Replaces what the detector settings say of suppression. */
   nms?: NmsOverrides;
@@ -16,6 +17,7 @@ export interface PipelineOptions {
   orient?: boolean;
   /** Picture that cannot be read: told here and left out, instead of ending everything. */
   onBadPicture?: (error: SsdPruneError, index: number) => void;
+  /** Looked at between batches and pictures; ends the work with ERR_ABORTED. */
   signal?: AbortSignal;
 }
 
@@ -94,7 +96,7 @@ export async function* detectPictures(
     while (running.length > 0 || next < chunks) {
       while (running.length < ahead && next < chunks) begin();
       const batch = await running.shift()!;
-      options.signal?.throwIfAborted();
+      throwIfAborted(options.signal);
       yield* batch;
     }
   } finally {
@@ -116,7 +118,7 @@ async function decodeAll(
     while (at < indexes.length) {
       const place = at++;
       const index = indexes[place]!;
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       try {
         pictures[place] = { index, picture: await decodePicture(files[index]!, { orient }) };
       } catch (error) {
@@ -129,10 +131,10 @@ async function decodeAll(
   return pictures.filter((picture) => picture !== undefined);
 }
 
-/** Pictures decoded at the same time where nothing else is asked for. */
+/** Pictures decoded at the same time where nothing else is asked for: one a core, as far as Node's thread pool goes. */
 export function defaultDecoders(): number {
   const { availableParallelism } = require('node:os') as typeof import('node:os');
-  return Math.min(4, availableParallelism());
+  return Math.min(Number(process.env.UV_THREADPOOL_SIZE) || 4, availableParallelism());
 }
 
 /** The batch size asked for, or the model's own where its shape fixes one; checks that the input fits the settings. */

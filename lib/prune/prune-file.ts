@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../abort';
 import type { Calibrated } from '../calibrate/calibrate';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
@@ -5,11 +6,9 @@ import { readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
 import type { InferOptions } from '../model/shape-inference';
-import { writeModel } from '../model/write';
 import type { PruneOptions } from './options';
 import { Pruner } from './prune';
 import { buildReport, type PruneReport } from './report';
-import { verifyCut } from './verify';
 
 export interface PruneFileOptions extends PruneOptions {
   /** Prove the cut before anything is written. Defaults to `true`. */
@@ -19,8 +18,12 @@ export interface PruneFileOptions extends PruneOptions {
   /** Choose and repair channels by pictures. */
   calibrate?: CalibrationOptions;
   /** Called before each stage of the work. */
-  onStage?: (stage: 'read' | 'plan' | 'cut' | 'verify' | 'write') => void;
+  onStage?: (stage: PruneStage) => void;
+  /** Looked at before each stage, and between the runs of the proof; ends the work with ERR_ABORTED. */
+  signal?: AbortSignal;
 }
+
+export type PruneStage = 'read' | 'plan' | 'cut' | 'verify' | 'write';
 
 /** What is known of a model's input size: by hand, or by its detector settings. */
 export function inferOptions(model: OnnxModel, inputShapes?: InferOptions['inputShapes']): InferOptions {
@@ -44,12 +47,16 @@ export async function pruneFile(
   options: PruneFileOptions,
 ): Promise<PruneReport> {
   const started = performance.now();
-  options.onStage?.('read');
+  const begin = (stage: PruneStage): void => {
+    throwIfAborted(options.signal);
+    options.onStage?.(stage);
+  };
+  begin('read');
   const model = await readModel(input);
-  options.onStage?.('plan');
+  begin('plan');
   const { pruner, plan, cut, repair } = options.calibrate
     ? await calibrated(model, options, options.calibrate)
-    : planAndCut(model, options);
+    : planAndCut(model, options, begin);
   const report = buildReport(pruner, plan, cut, { ...options, output, repair });
   if (output !== undefined) {
     if (cut.tensors.length === 0) {
@@ -59,25 +66,32 @@ export async function pruneFile(
       );
     }
     if (options.verify ?? true) {
-      options.onStage?.('verify');
-      report.verified = await verifyCut(pruner.graph, cut);
+      begin('verify');
+      // Loaded here: who opens a model to list its parameters neither proves nor writes.
+      const { verifyCut } = require('./verify') as typeof import('./verify');
+      report.verified = await verifyCut(pruner.graph, cut, options.signal ? { signal: options.signal } : {});
     }
-    options.onStage?.('write');
+    begin('write');
+    const { writeModel } = require('../model/write') as typeof import('../model/write');
     await writeModel(cut.model, output, { inputs: [input], force: options.force ?? false });
   }
   report.seconds = (performance.now() - started) / 1000;
   return report;
 }
 
-function planAndCut(model: OnnxModel, options: PruneFileOptions): Omit<Calibrated, 'repair'> & { repair?: undefined } {
+function planAndCut(
+  model: OnnxModel,
+  options: PruneFileOptions,
+  begin: (stage: PruneStage) => void,
+): Omit<Calibrated, 'repair'> & { repair?: undefined } {
   const pruner = openPruner(model, options.inputShapes);
   const plan = pruner.plan(options);
-  options.onStage?.('cut');
+  begin('cut');
   return { pruner, plan, cut: pruner.cut(plan) };
 }
 
 function calibrated(model: OnnxModel, options: PruneFileOptions, calibration: CalibrationOptions): Promise<Calibrated> {
   const { calibrateWithPictures } =
     require('../calibrate/calibrate-file') as typeof import('../calibrate/calibrate-file');
-  return calibrateWithPictures(model, options, calibration);
+  return calibrateWithPictures(model, options, { ...(options.signal && { signal: options.signal }), ...calibration });
 }

@@ -1,13 +1,11 @@
 #include "addon/calibrate.h"
 
 #include <functional>
-#include <memory>
 #include <span>
-#include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
+#include "addon/promise_worker.h"
 #include "calibrate/channel_choice.h"
 #include "calibrate/clipped_targets.h"
 #include "calibrate/gram.h"
@@ -34,51 +32,22 @@ std::span<const int32_t> Indexes(const Napi::Object& object, const char* name) {
   return {array.Data(), array.ElementLength()};
 }
 
-/// Work on libuv's threads whose arguments are held until its promise is settled; `result` becomes the promise's value.
-class JobWorker : public Napi::AsyncWorker {
+/// A job whose arguments are held until its promise is settled; it is resolved with what the work says.
+class JobWorker : public PromiseWorker {
  public:
-  JobWorker(const Napi::CallbackInfo& info, const Napi::Object& result, std::function<void()> run)
-      : Napi::AsyncWorker(info.Env(), "ssd-prune"),
-        deferred_(Napi::Promise::Deferred::New(info.Env())),
-        job_(Napi::Persistent(info[0].As<Napi::Object>())),
-        result_(Napi::Persistent(result)),
-        run_(std::move(run)) {}
+  JobWorker(const Napi::CallbackInfo& info, std::function<bool()> run) : PromiseWorker(info), run_(std::move(run)) {}
 
-  Napi::Promise Start() {
-    const Napi::Promise promise = deferred_.Promise();
-    Queue();
-    return promise;
-  }
-
-  void Execute() override {
-    try {
-      run_();
-    } catch (const std::invalid_argument& error) {
-      code_ = "ERR_USAGE";
-      SetError(error.what());
-    } catch (const std::domain_error& error) {
-      code_ = "ERR_BAD_DATA";
-      SetError(error.what());
-    } catch (const std::exception& error) {
-      SetError(error.what());
-    }
-  }
-  void OnOK() override { deferred_.Resolve(result_.Value()); }
-  void OnError(const Napi::Error& error) override {
-    error.Set("code", code_);
-    deferred_.Reject(error.Value());
-  }
+ protected:
+  void Work() override { done_ = run_(); }
+  Napi::Value Result(Napi::Env env) override { return Napi::Boolean::New(env, done_); }
 
  private:
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference job_;
-  Napi::ObjectReference result_;
-  std::function<void()> run_;
-  const char* code_ = "ERR_INTERNAL";
+  std::function<bool()> run_;
+  bool done_ = false;
 };
 
-Napi::Value Later(const Napi::CallbackInfo& info, const Napi::Object& result, std::function<void()> run) {
-  return (new JobWorker(info, result, std::move(run)))->Start();  // deletes itself
+Napi::Value Later(const Napi::CallbackInfo& info, std::function<bool()> run) {
+  return (new JobWorker(info, std::move(run)))->Start();  // deletes itself
 }
 
 Samples SamplesOf(const Napi::Object& job) {
@@ -103,7 +72,10 @@ Napi::Value SampleRowsLater(const Napi::CallbackInfo& info) {
                             Size(job, "outputWidth")};
   const auto positions = Indexes(job, "positions");
   float* rows = Floats(job, "rows");
-  return Later(info, job, [=] { SampleRows(input, positions, rows, ThreadPool::Global()); });
+  return Later(info, [=] {
+    SampleRows(input, positions, rows, ThreadPool::Global());
+    return true;
+  });
 }
 
 Napi::Value AddSamplesLater(const Napi::CallbackInfo& info) {
@@ -111,7 +83,10 @@ Napi::Value AddSamplesLater(const Napi::CallbackInfo& info) {
   const Samples samples = SamplesOf(job);
   const GramSums sums{job.Get("xx").IsNull() ? nullptr : Doubles(job, "xx"), Doubles(job, "xy"), Doubles(job, "yy"),
                       Doubles(job, "sx"), Doubles(job, "sy")};
-  return Later(info, job, [=] { AddSamples(samples, sums, ActiveIsa(), ThreadPool::Global()); });
+  return Later(info, [=] {
+    AddSamples(samples, sums, ActiveIsa(), ThreadPool::Global());
+    return true;
+  });
 }
 
 Napi::Value ClippedTargetsLater(const Napi::CallbackInfo& info) {
@@ -119,7 +94,10 @@ Napi::Value ClippedTargetsLater(const Napi::CallbackInfo& info) {
   const Samples samples = SamplesOf(job);
   const ClippedLayer layer{Doubles(job, "weights"), Doubles(job, "bias"), Number(job, "low"), Number(job, "high")};
   float* targets = Floats(job, "targets");
-  return Later(info, job, [=] { ClippedTargets(samples, layer, targets, ActiveIsa(), ThreadPool::Global()); });
+  return Later(info, [=] {
+    ClippedTargets(samples, layer, targets, ActiveIsa(), ThreadPool::Global());
+    return true;
+  });
 }
 
 RidgeProblem ProblemOf(const Napi::Object& job) {
@@ -127,18 +105,12 @@ RidgeProblem ProblemOf(const Napi::Object& job) {
           Size(job, "columns"), Size(job, "outputs"),  Number(job, "ridge")};
 }
 
-[[noreturn]] void NotDefinite() {
-  throw std::domain_error("the second moments of a layer's inputs are not finite or not positive definite");
-}
-
 Napi::Value RidgeFitLater(const Napi::CallbackInfo& info) {
   const auto job = info[0].As<Napi::Object>();
   const RidgeProblem problem = ProblemOf(job);
   const auto kept = Indexes(job, "kept");
   double* fitted = Doubles(job, "fitted");
-  return Later(info, job, [=] {
-    if (!RidgeFit(problem, kept, fitted, ActiveIsa(), ThreadPool::Global())) NotDefinite();
-  });
+  return Later(info, [=] { return RidgeFit(problem, kept, fitted, ActiveIsa(), ThreadPool::Global()); });
 }
 
 struct ReaderJob {
@@ -163,7 +135,7 @@ Napi::Value ChooseRemovalsLater(const Napi::CallbackInfo& info) {
   int32_t* removed = order.Data();
   const size_t removals = order.ElementLength();
   double* cost = Doubles(job, "cost");
-  return Later(info, job, [jobs = std::move(jobs), open, removed, removals, cost] {
+  return Later(info, [jobs = std::move(jobs), open, removed, removals, cost] {
     ThreadPool& pool = ThreadPool::Global();
     std::vector<std::vector<double>> held;
     std::vector<ChoiceReader> readers;
@@ -172,11 +144,12 @@ Napi::Value ChooseRemovalsLater(const Napi::CallbackInfo& info) {
       std::vector<double>& inverse = held.emplace_back(columns * columns);
       double* h = inverse.data();
       std::vector<double>& fitted = held.emplace_back(columns * outputs);
-      if (!RidgeInverse(reader.problem, h, fitted.data(), ActiveIsa(), pool)) NotDefinite();
+      if (!RidgeInverse(reader.problem, h, fitted.data(), ActiveIsa(), pool)) return false;
       readers.push_back(
           {h, fitted.data(), columns, outputs, reader.output_weights, reader.member_begin, reader.member_columns});
     }
     ChooseRemovals(readers, open, removals, removed, cost, ActiveIsa(), pool);
+    return true;
   });
 }
 

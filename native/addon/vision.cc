@@ -1,9 +1,11 @@
 #include "addon/vision.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "addon/promise_worker.h"
 #include "vision/decode.h"
 #include "vision/nms.h"
 #include "vision/resize.h"
@@ -19,32 +21,6 @@ void Floats(const Napi::Object& object, const char* name, size_t count, float* t
   const auto array = object.Get(name).As<Napi::Array>();
   for (uint32_t i = 0; i < count; ++i) to[i] = array.Get(i).As<Napi::Number>().FloatValue();
 }
-
-/// Work on the thread pool of libuv that ends in a promise; what it reads is held until then.
-class PromiseWorker : public Napi::AsyncWorker {
- public:
-  explicit PromiseWorker(const Napi::CallbackInfo& info)
-      : Napi::AsyncWorker(info.Env(), "ssd-prune"), deferred_(Napi::Promise::Deferred::New(info.Env())) {
-    Napi::Array held = Napi::Array::New(info.Env(), info.Length());
-    for (uint32_t i = 0; i < info.Length(); ++i) held.Set(i, info[i]);
-    held_ = Napi::Persistent(held.As<Napi::Object>());
-  }
-
-  Napi::Promise Start() {
-    const Napi::Promise promise = deferred_.Promise();
-    Queue();
-    return promise;
-  }
-
- protected:
-  virtual Napi::Value Result(Napi::Env env) = 0;
-  void OnOK() override { deferred_.Resolve(Result(Env())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference held_;
-};
 
 /// fillInput(pixels, width, height, format, batch, index): a picture into its place in the batch.
 class FillInputWorker : public PromiseWorker {
@@ -66,7 +42,7 @@ class FillInputWorker : public PromiseWorker {
     out_ = info[4].As<Napi::Float32Array>().Data() + index * 3 * format_.width * format_.height;
   }
 
-  void Execute() override { ResizeInto(pixels_, width_, height_, format_, out_); }
+  void Work() override { ResizeInto(pixels_, width_, height_, format_, out_); }
 
  protected:
   Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
@@ -100,7 +76,7 @@ class DetectBoxesWorker : public PromiseWorker {
     priors_ = info[2].As<Napi::Float32Array>().Data();
   }
 
-  void Execute() override {
+  void Work() override {
     std::vector<float> probabilities;
     if (logits_) {
       probabilities.resize(count_ * classes_);

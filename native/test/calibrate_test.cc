@@ -88,7 +88,7 @@ struct Sums {
 
 class EveryIsa : public ::testing::TestWithParam<Isa> {};
 INSTANTIATE_TEST_SUITE_P(Calibrate, EveryIsa, ::testing::ValuesIn(SupportedIsas()),
-                         [](const auto& info) { return std::string(IsaName(info.param)); });
+                         [](const auto& isa) { return std::string(IsaName(isa.param)); });
 
 TEST_P(EveryIsa, GramIsWhatPlainLoopsGive) {
   for (const auto& [rows, columns, outputs] :

@@ -87,22 +87,22 @@ Taps<int32_t> WideningTaps(size_t in, size_t out, ResizeKernel kernel) {
   return taps;
 }
 
-/// Weights of the kernel at its own width; those beyond an edge are added to the edge's pixel.
+/// Weights of the kernel at its own width; those beyond an edge are added to the edge's pixel. All outputs have equally
+/// many taps: the kernel's width, or all of the picture where it is smaller.
 Taps<float> PlainTaps(size_t in, size_t out, ResizeKernel kernel) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const auto reach = static_cast<int64_t>(Support(kernel));
   const auto last = static_cast<int64_t>(in) - 1;
   Taps<float> taps;
-  taps.width = static_cast<size_t>(2 * reach);
+  taps.width = std::min(static_cast<size_t>(2 * reach), in);
   taps.first.resize(out);
-  taps.count.resize(out);
-  taps.weights.assign(out * taps.width, 0.0F);
+  taps.count.assign(out, taps.width);
+  taps.weights.resize(out * taps.width);
   std::vector<double> row(taps.width);
   for (size_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale - 0.5;
     const auto left = static_cast<int64_t>(std::floor(centre)) - reach + 1;
-    const int64_t first = std::clamp<int64_t>(left, 0, last);
-    const int64_t end = std::clamp<int64_t>(left + 2 * reach - 1, 0, last) + 1;
+    const int64_t first = std::clamp<int64_t>(left, 0, static_cast<int64_t>(in - taps.width));
     double sum = 0.0;
     std::fill(row.begin(), row.end(), 0.0);
     for (int64_t k = 0; k < 2 * reach; ++k) {
@@ -111,8 +111,7 @@ Taps<float> PlainTaps(size_t in, size_t out, ResizeKernel kernel) {
       sum += weight;
     }
     taps.first[i] = static_cast<size_t>(first);
-    taps.count[i] = static_cast<size_t>(end - first);
-    for (size_t k = 0; k < taps.count[i]; ++k) taps.weights[i * taps.width + k] = static_cast<float>(row[k] / sum);
+    for (size_t k = 0; k < taps.width; ++k) taps.weights[i * taps.width + k] = static_cast<float>(row[k] / sum);
   }
   return taps;
 }
@@ -175,49 +174,44 @@ void ResizeWidening(const uint8_t* rgb, size_t width, size_t height, const Input
   }
 }
 
+/// The second pass of ResizePlain over one row of interleaved colours; kTaps 0: as many as `taps` says.
+template <size_t kTaps>
+void MixAcross(const float* row, const Taps<float>& taps, size_t count, const Plane planes[3], size_t offset) {
+  const size_t width = kTaps > 0 ? kTaps : taps.width;
+  for (size_t x = 0; x < count; ++x) {
+    const float* weights = taps.weights.data() + x * width;
+    const float* pixel = row + taps.first[x] * 3;
+    float r = 0.0F;
+    float g = 0.0F;
+    float b = 0.0F;
+    for (size_t k = 0; k < width; ++k, pixel += 3) {
+      r += weights[k] * pixel[0];
+      g += weights[k] * pixel[1];
+      b += weights[k] * pixel[2];
+    }
+    planes[0].out[offset + x] = r * planes[0].scale + planes[0].shift;
+    planes[1].out[offset + x] = g * planes[1].scale + planes[1].shift;
+    planes[2].out[offset + x] = b * planes[2].scale + planes[2].shift;
+  }
+}
+
 void ResizePlain(const uint8_t* rgb, size_t width, size_t height, const InputFormat& format, float* out) {
   const Taps<float> across = PlainTaps(width, format.width, format.kernel);
   const Taps<float> down = PlainTaps(height, format.height, format.kernel);
-  const size_t pitch = 3 * format.width;
-  // Rows that were widened lately, by source row modulo their number: no output row needs more than `down.width`.
-  std::vector<float> rows(pitch * down.width);
-  std::vector<size_t> held(down.width, height);
-  const auto widened = [&](size_t y) {
-    float* row = rows.data() + (y % down.width) * pitch;
-    if (held[y % down.width] == y) return row;
-    held[y % down.width] = y;
-    const uint8_t* line = rgb + y * width * 3;
-    for (size_t x = 0; x < format.width; ++x) {
-      const float* weights = across.weights.data() + x * across.width;
-      const uint8_t* pixel = line + across.first[x] * 3;
-      float r = 0.0F;
-      float g = 0.0F;
-      float b = 0.0F;
-      for (size_t k = 0; k < across.count[x]; ++k, pixel += 3) {
-        r += weights[k] * pixel[0];
-        g += weights[k] * pixel[1];
-        b += weights[k] * pixel[2];
-      }
-      row[x] = r;
-      row[format.width + x] = g;
-      row[2 * format.width + x] = b;
-    }
-    return row;
-  };
-  std::vector<float> sums(pitch);
+  const Plane planes[] = {PlaneOf(format, out, 0), PlaneOf(format, out, 1), PlaneOf(format, out, 2)};
+  const auto mix = across.width == 2 ? MixAcross<2> : across.width == 4 ? MixAcross<4> : MixAcross<0>;
+  // Rows are mixed first, as they lie: that runs along whole lines, and only rows that are needed are touched.
+  const size_t pitch = 3 * width;
+  std::vector<float> row(pitch);
   for (size_t y = 0; y < format.height; ++y) {
-    std::fill(sums.begin(), sums.end(), 0.0F);
-    for (size_t k = 0; k < down.count[y]; ++k) {
-      const float weight = down.weights[y * down.width + k];
-      const float* row = widened(down.first[y] + k);
-      for (size_t x = 0; x < pitch; ++x) sums[x] += weight * row[x];
+    const float* weights = down.weights.data() + y * down.width;
+    const uint8_t* line = rgb + down.first[y] * pitch;
+    for (size_t x = 0; x < pitch; ++x) row[x] = weights[0] * line[x];
+    for (size_t k = 1; k < down.width; ++k) {
+      line += pitch;
+      for (size_t x = 0; x < pitch; ++x) row[x] += weights[k] * line[x];
     }
-    for (size_t colour = 0; colour < 3; ++colour) {
-      const Plane plane = PlaneOf(format, out, colour);
-      const float* line = sums.data() + colour * format.width;
-      float* target = plane.out + y * format.width;
-      for (size_t x = 0; x < format.width; ++x) target[x] = line[x] * plane.scale + plane.shift;
-    }
+    mix(row.data(), across, format.width, planes, y * format.width);
   }
 }
 

@@ -152,7 +152,7 @@ describe('a small network against a slow float64 reference', () => {
 /** Mean squared difference of two models' compared tensors on held-back noise, as a share of the first one's variance. */
 async function missed(original: Model, model: Model, batch: number): Promise<number> {
   const pruner = new Pruner(original);
-  const names = comparedTensors(pruner.graph);
+  const names = comparedTensors(pruner.graph, original);
   const outputs = async (which: Model) => {
     const copy = which.clone();
     exposeTensors(copy, names);

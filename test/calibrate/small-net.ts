@@ -3,13 +3,13 @@ import { create } from '@bufbuild/protobuf';
 const { GraphWriter } = require('../../dist/lib/model/graph-writer') as typeof import('../../lib/model/graph-writer');
 const { OnnxModel } = require('../../dist/lib/model/onnx-model') as typeof import('../../lib/model/onnx-model');
 const { ModelProtoSchema } = require('../../dist/lib/model/onnx_pb') as typeof import('../../lib/model/onnx_pb');
-const { seededNoise } = require('../../dist/lib/prune/random') as typeof import('../../lib/prune/random');
+const { normalNoise } = require('../../dist/lib/prune/noise') as typeof import('../../lib/prune/noise');
 
 /** The weights of {@link smallNet}, by name. */
 export type Weights = Record<string, Float32Array>;
 
 export const noise = (seed: number, count: number, scale = 1): Float32Array =>
-  seededNoise(seed, count).map((value) => Math.fround(value * scale));
+  normalNoise(seed, 'calibration', count).map((value) => Math.fround(value * scale));
 
 export function smallWeights(): Weights {
   return {

@@ -37,31 +37,24 @@ beforeAll(async () => {
   }
 });
 
-const prune = (out: string, ...more: string[]) =>
-  spawnSync(
-    process.execPath,
-    [
-      main,
-      'prune',
-      model,
-      '-o',
-      out,
-      '--pruned-params',
-      '.*',
-      '--skip-locked',
-      '--target-ratio',
-      '0.3',
-      '--align',
-      '1',
-      '--calibrate',
-      folder,
-      '--detector',
-      detector,
-      '--json',
-      ...more,
-    ],
-    { encoding: 'utf8' },
-  );
+/** Options as pairs; those given replace the usual ones. */
+const prune = (out: string, ...more: string[]) => {
+  const usual = ['--calibrate', folder, '--detector', detector];
+  const kept = usual.filter((_, i) => !more.includes(usual[i - (i % 2)]!));
+  const args = [
+    '--pruned-params',
+    '.*',
+    '--skip-locked',
+    '--target-ratio',
+    '0.3',
+    '--align',
+    '1',
+    '--json',
+    ...kept,
+    ...more,
+  ];
+  return spawnSync(process.execPath, [main, 'prune', model, '-o', out, ...args], { encoding: 'utf8' });
+};
 
 test('prune --calibrate: the report says how, the same seed gives the same file, another draw another', () => {
   const outs = ['a', 'b', 'c'].map((name) => path.join(folder, `${name}.onnx`));
