@@ -31,17 +31,17 @@ export async function findPictures(place: string, split?: string): Promise<strin
 }
 
 async function picturesIn(folder: string, split: string | undefined): Promise<string[]> {
-  const { isVocDirectory } = require('../data/voc') as typeof import('../data/voc');
-  const isVoc = await isVocDirectory(folder);
-  if (split === undefined && !isVoc && (await stat(path.join(folder, 'annotations')).catch(() => undefined))) {
+  const { isVocDirectory, listVocPictures } = require('../data/voc') as typeof import('../data/voc');
+  if (await isVocDirectory(folder)) return listVocPictures(folder, split ?? 'train');
+  if (split !== undefined) {
+    const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
+    return (await openDataset(folder, { split })).samples.map(({ image }) => image);
+  }
+  if (await stat(path.join(folder, 'annotations')).catch(() => undefined)) {
     throw new SsdPruneError(
       'ERR_USAGE',
       `${folder} has annotations: say which split its pictures are to come from (--split train2017)`,
     );
-  }
-  if (split !== undefined || isVoc) {
-    const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
-    return (await openDataset(folder, { split: split ?? 'train' })).samples.map(({ image }) => image);
   }
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries

@@ -1,7 +1,7 @@
-import type { ReaderSamples } from './activations';
 import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, ridgeFit } from './kernels';
 import type { Layer } from './layer-weights';
 import type { Repair } from './repair';
+import type { ReaderSamples } from './samples';
 
 /** One reader's samples with what least squares needs of them. */
 export interface Problem extends ReaderSamples {

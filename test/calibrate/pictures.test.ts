@@ -5,7 +5,7 @@ import sharp from 'sharp';
 
 const { drawPictures, findPictures, PictureSource } =
   require('../../dist/lib/calibrate/pictures') as typeof import('../../lib/calibrate/pictures');
-const { spread } = require('../../dist/lib/calibrate/activations') as typeof import('../../lib/calibrate/activations');
+const { spread } = require('../../dist/lib/calibrate/samples') as typeof import('../../lib/calibrate/samples');
 
 const grey = (file: string, value: number) =>
   sharp({ create: { width: 8, height: 6, channels: 3, background: { r: value, g: value, b: value } } })
@@ -41,12 +41,9 @@ describe('where pictures are found', () => {
     const folder = await folderOfThree();
     for (const name of ['Annotations', 'JPEGImages', path.join('ImageSets', 'Main')])
       mkdirSync(path.join(folder, name), { recursive: true });
+    // Annotations are never read: there are none.
     for (const id of ['a', 'b']) {
       symlinkSync(path.join(folder, `${id}.png`), path.join(folder, 'JPEGImages', `${id}.png`));
-      writeFileSync(
-        path.join(folder, 'Annotations', `${id}.xml`),
-        '<annotation><size><width>8</width><height>6</height><depth>3</depth></size></annotation>',
-      );
     }
     writeFileSync(path.join(folder, 'ImageSets', 'Main', 'train.txt'), 'b\n');
     writeFileSync(path.join(folder, 'ImageSets', 'Main', 'val.txt'), 'a\n');
