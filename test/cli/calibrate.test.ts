@@ -97,6 +97,14 @@ test('uniform widths reach the target, too', () => {
   expect(report).toMatchObject({ allocation: 'uniform', verified: { vacuous: false } });
   expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
   expect(report.macs.cut).toBeLessThanOrEqual(0.31);
+  const { renderPruneReport } =
+    require('../../dist/lib/prune/prune-table') as typeof import('../../lib/prune/prune-table');
+  const worst = [...report.repair].sort((a, b) => b.errorKept - a.errorKept)[0];
+  const text = renderPruneReport(report);
+  expect(text).toMatch(/masked original with the repaired weights/);
+  expect(text).toMatch(
+    new RegExp(`most is lost behind[^]*${worst.layer}[^]*obs[^]*${(100 * worst.errorKept).toFixed(2)} %`),
+  );
 });
 
 test.each([
