@@ -162,6 +162,8 @@ export interface Addon {
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
   sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
   sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
+  /** Keeps the allocator from holding on to big freed blocks, for the whole process; does nothing without glibc. */
+  returnBigBlocks(): void;
   /**
    * The five of calibration work on other threads: their arrays must not be transferred until the promise settles. It
    * becomes false where moments are not positive definite.

@@ -1,6 +1,7 @@
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { listParameters } from '../model/parameters';
+import { addon } from '../native';
 import type { ChannelGroup } from '../prune/channel-groups';
 import { type CutResult, cutChannels } from '../prune/cut';
 import type { PruneCriterion, PruneOptions, WeightCriterion } from '../prune/options';
@@ -101,6 +102,7 @@ class Calibration {
   }
 
   async run(): Promise<Calibrated> {
+    addon().returnBigBlocks();
     const { graph } = this.pruner;
     const readers = readersOf(graph);
     if (this.plan.options.allocation === 'error') await this.allocate(readers);

@@ -142,7 +142,8 @@ export async function handler(args: PruneArguments): Promise<void> {
 }
 
 function calibration(args: PruneArguments, pictures: string, ui: Ui): CalibrationOptions {
-  const progress: { bar?: Progress } = {};
+  let bar: Progress | undefined;
+  let total = 0;
   return {
     pictures,
     images: args.calibrationImages,
@@ -150,10 +151,15 @@ function calibration(args: PruneArguments, pictures: string, ui: Ui): Calibratio
     repair: args.repair,
     ...(args.split !== undefined && { split: args.split }),
     ...(args.detector !== undefined && { detector: args.detector }),
+    // Error curves and repairs are counted apart: a new total is a new bar.
     onStage: (layer, index, count) => {
-      progress.bar ??= ui.progress('layers', count);
-      progress.bar.update(index, { layer });
-      if (index === count) progress.bar.stop();
+      if (count !== total) {
+        bar?.stop();
+        bar = ui.progress('layers', count);
+        total = count;
+      }
+      bar?.update(index, { layer });
+      if (index === count) bar?.stop();
     },
   };
 }
