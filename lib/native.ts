@@ -79,6 +79,80 @@ export interface NativeMeanAp {
   resampled: Float64Array;
 }
 
+/** Samples of a layer in rows: inputs x (rows, columns) and outputs y (rows, outputs). */
+export interface NativeSamples {
+  x: Float32Array;
+  y: Float32Array;
+  rows: number;
+  columns: number;
+  outputs: number;
+}
+
+/** A checked job of native/calibrate/sample_rows.h; `rows` is written. */
+export interface NativeSampleRowsJob {
+  values: Float32Array;
+  pictures: number;
+  channels: number;
+  height: number;
+  width: number;
+  kernelHeight: number;
+  kernelWidth: number;
+  strideY: number;
+  strideX: number;
+  dilationY: number;
+  dilationX: number;
+  padTop: number;
+  padLeft: number;
+  outputWidth: number;
+  /** (pictures, n) places of the output. */
+  positions: Int32Array;
+  rows: Float32Array;
+}
+
+/** A checked job of native/calibrate/gram.h; the sums are added to. */
+export interface NativeSumsJob extends NativeSamples {
+  /** null where it is known already. */
+  xx: Float64Array | null;
+  xy: Float64Array;
+  yy: Float64Array;
+  sx: Float64Array;
+  sy: Float64Array;
+}
+
+/** A checked job of native/calibrate/clipped_targets.h; `targets` is written. */
+export interface NativeTargetsJob extends NativeSamples {
+  weights: Float64Array;
+  bias: Float64Array;
+  low: number;
+  high: number;
+  targets: Float32Array;
+}
+
+/** Moments and weights of one reader, see RidgeProblem of native/calibrate/ridge.h. */
+export interface NativeRidgeProblem {
+  gram: Float64Array;
+  cross: Float64Array;
+  weights: Float64Array;
+  columns: number;
+  outputs: number;
+  ridge: number;
+}
+
+/** See ChoiceReader of native/calibrate/channel_choice.h. */
+export interface NativeChoiceReader extends NativeRidgeProblem {
+  outputWeights: Float64Array;
+  memberBegin: Int32Array;
+  memberColumns: Int32Array;
+}
+
+/** As many removals as `order` has places; `order` and `cost` are written. */
+export interface NativeChoiceJob {
+  readers: NativeChoiceReader[];
+  mayGo: Uint8Array;
+  order: Int32Array;
+  cost: Float64Array;
+}
+
 /** What the addon exports. Arguments are checked by the callers in this package before they get here. */
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
@@ -90,6 +164,17 @@ export interface Addon {
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
   sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
   sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
+  /** Keeps the allocator from holding on to big freed blocks, for the whole process; does nothing without glibc. */
+  returnBigBlocks(): void;
+  /**
+   * The five of calibration work on other threads: their arrays must not be transferred until the promise settles. It
+   * becomes false where moments are not positive definite.
+   */
+  sampleRows(job: NativeSampleRowsJob): Promise<boolean>;
+  addSamples(job: NativeSumsJob): Promise<boolean>;
+  clippedTargets(job: NativeTargetsJob): Promise<boolean>;
+  ridgeFit(job: NativeRidgeProblem & { kept: Int32Array; fitted: Float64Array }): Promise<boolean>;
+  chooseRemovals(job: NativeChoiceJob): Promise<boolean>;
   /** Resizes and normalises 8-bit RGB into place `index` of a batch of planar float32 pictures. */
   fillInput(
     pixels: Uint8Array,

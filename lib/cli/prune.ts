@@ -1,8 +1,10 @@
 import type { Argv } from 'yargs';
+import type { CalibrationOptions } from '../calibrate/calibrate-file';
+import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
 import { parseInputShapes } from '../model/input-shapes';
 import { type PruneOptions, pruneCriteria } from '../prune/options';
-import { makeUi, type Ui } from './ui';
+import { makeUi, type Progress, type Ui } from './ui';
 
 interface PruneArguments {
   model: string;
@@ -10,8 +12,8 @@ interface PruneArguments {
   prunedParams: string;
   targetRatio?: string;
   ratios?: string;
-  criterion: PruneOptions['criterion'];
-  allocation: PruneOptions['allocation'];
+  criterion?: PruneOptions['criterion'];
+  allocation?: PruneOptions['allocation'];
   align?: number;
   count?: PruneOptions['count'];
   tolerance: number;
@@ -20,6 +22,12 @@ interface PruneArguments {
   order?: string;
   paddle1x: boolean;
   seed: number;
+  calibrate?: string;
+  split?: string;
+  calibrationImages: number;
+  calibrationSeed: number;
+  repair: Repair;
+  detector?: string;
   skipLocked: boolean;
   includeTied: boolean;
   inputShape: string[];
@@ -43,11 +51,14 @@ export function builder(yargs: Argv): Argv {
       },
       'target-ratio': { type: 'string', describe: 'Share of the work to remove; several with --dry-run: 0.1,0.2,0.3' },
       ratios: { type: 'string', describe: 'Share of channels to remove by layer, instead: NAME=0.25,…' },
-      criterion: { choices: pruneCriteria, default: 'l1_norm', describe: 'How channels are scored; the lowest go' },
+      criterion: {
+        choices: pruneCriteria,
+        describe: 'How channels are scored; the lowest go  [default: "l1_norm"; "obs" with --calibrate]',
+      },
       allocation: {
-        choices: ['uniform', 'global'],
-        default: 'uniform',
-        describe: 'Same ratio everywhere, or rank across layers',
+        choices: ['uniform', 'global', 'error'],
+        describe:
+          'Same ratio everywhere, rank across layers, or least error on the pictures  [default: "uniform"; "error" with --calibrate]',
       },
       align: { type: 'number', describe: 'Widths become multiples of this  [default: 8; 1 with --paddle1x]' },
       count: { choices: ['macs', 'paddle1x'], describe: 'What the target counts  [default: "macs"]' },
@@ -60,6 +71,19 @@ export function builder(yargs: Argv): Argv {
       order: { type: 'string', describe: 'Layer names, comma separated, for --ranking sequential' },
       paddle1x: { type: 'boolean', default: false, describe: 'Exactly what Paddle 1.8.5 does' },
       seed: { type: 'number', default: 0, describe: 'Seed of --criterion random' },
+      calibrate: { type: 'string', describe: 'Choose and repair channels with pictures: a folder, or a list of files' },
+      split: {
+        type: 'string',
+        describe: 'With --calibrate on a VOC or COCO folder: its split  [default: "train" of VOC]',
+      },
+      'calibration-images': { type: 'number', default: 256, describe: 'Pictures drawn for --calibrate' },
+      'calibration-seed': { type: 'number', default: 0, describe: 'Seed of the draw' },
+      repair: {
+        choices: repairs,
+        default: 'full' as const,
+        describe: 'What --calibrate refits: nothing, biases, the layers that read cut channels, or all behind too',
+      },
+      detector: { type: 'string', describe: "Detector settings for --calibrate, where the model's metadata have none" },
       'skip-locked': {
         type: 'boolean',
         default: false,
@@ -85,6 +109,10 @@ export function builder(yargs: Argv): Argv {
       "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0' --target-ratio 0.2",
       '',
     )
+    .example(
+      "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.5 --calibrate VOC2007",
+      'no training needed: channels chosen and repaired with 256 pictures of the train split',
+    )
     .example("$0 prune ssd.onnx --dry-run --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.1,0.2,0.3", '');
 }
 
@@ -97,6 +125,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   checkReportPath(args);
   if (targets.length > 1) {
     if (!args.dryRun) throw usage('Several targets need --dry-run.');
+    if (args.calibrate !== undefined) throw usage('Several targets are compared without --calibrate.');
     return compareTargets(args, ui, targets);
   }
   const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
@@ -105,10 +134,34 @@ export async function handler(args: PruneArguments): Promise<void> {
     verify: args.verify,
     force: args.force,
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
+    ...(args.calibrate !== undefined && { calibrate: calibration(args, args.calibrate, ui) }),
   });
   await saveReport(args.report, report);
   const { renderPruneReport } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   ui.result(report, () => renderPruneReport(report));
+}
+
+function calibration(args: PruneArguments, pictures: string, ui: Ui): CalibrationOptions {
+  let bar: Progress | undefined;
+  let total = 0;
+  return {
+    pictures,
+    images: args.calibrationImages,
+    seed: args.calibrationSeed,
+    repair: args.repair,
+    ...(args.split !== undefined && { split: args.split }),
+    ...(args.detector !== undefined && { detector: args.detector }),
+    // Error curves and repairs are counted apart: a new total is a new bar.
+    onStage: (layer, index, count) => {
+      if (count !== total) {
+        bar?.stop();
+        bar = ui.progress('layers', count);
+        total = count;
+      }
+      bar?.update(index, { layer });
+      if (index === count) bar?.stop();
+    },
+  };
 }
 
 /** `--dry-run` with several targets: one column each, and what can't be reached says so. */

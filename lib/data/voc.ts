@@ -60,6 +60,13 @@ export async function openVoc({ directory, split, classes, requireImages }: Data
   };
 }
 
+/** Pictures of a split, in its order; annotations aren't read. */
+export async function listVocPictures(directory: string, split: string): Promise<string[]> {
+  const ids = await readSplit(directory, split);
+  const images = await imageFinder(directory, true);
+  return ids.map(({ id, where }) => images(id, where));
+}
+
 /**
  * The ids of a split with the place that names them. What follows an id on its line (the 1, 0 or -1 of VOC's files for
  * single classes) is left aside: such a split means all the pictures it lists.

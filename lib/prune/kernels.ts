@@ -224,7 +224,8 @@ function native<T>(call: () => T): T {
   }
 }
 
-async function nativeAsync<T>(call: () => Promise<T>): Promise<T> {
+/** Awaits native work; what it throws becomes an error of this package. */
+export async function nativeAsync<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {

@@ -3,10 +3,20 @@ import type { InferOptions } from '../model/shape-inference';
 import type { CountMode } from './cost';
 
 /** How channels are scored; the lowest go. */
-export type PruneCriterion = 'l1_norm' | 'l2_norm' | 'geometry_median' | 'bn_scale' | 'random';
-export const pruneCriteria: readonly PruneCriterion[] = ['l1_norm', 'l2_norm', 'geometry_median', 'bn_scale', 'random'];
+export type WeightCriterion = 'l1_norm' | 'l2_norm' | 'geometry_median' | 'bn_scale' | 'random';
+/** `obs` scores by what the readers lose on calibration pictures, see lib/calibrate. */
+export type PruneCriterion = WeightCriterion | 'obs';
+export const pruneCriteria: readonly PruneCriterion[] = [
+  'l1_norm',
+  'l2_norm',
+  'geometry_median',
+  'bn_scale',
+  'random',
+  'obs',
+];
 
-export type Allocation = 'uniform' | 'global' | 'ratios';
+/** `error` spreads by what the readers lose on calibration pictures, see lib/calibrate. */
+export type Allocation = 'uniform' | 'global' | 'error' | 'ratios';
 
 export interface PruneOptions {
   /** Pattern that selects parameters by their full name, in Python's syntax. */
@@ -18,7 +28,7 @@ export interface PruneOptions {
   /** Defaults to `l1_norm`. */
   criterion?: PruneCriterion;
   /** How the cut is spread over layers. Defaults to `uniform`. */
-  allocation?: 'uniform' | 'global';
+  allocation?: 'uniform' | 'global' | 'error';
   /** Layer widths become multiples of this. Defaults to `8`. */
   align?: number;
   /** What the target counts. Defaults to `macs`. */
@@ -86,13 +96,13 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
   checkNumber('tolerance', options.tolerance, (value) => value >= 0 && value < 1, 'a number from 0 to below 1');
   checkNumber('seed', options.seed, Number.isSafeInteger, 'a whole number');
   checkOneOf('criterion', options.criterion, pruneCriteria);
-  checkOneOf('allocation', options.allocation, ['uniform', 'global', 'ratios']);
+  checkOneOf('allocation', options.allocation, ['uniform', 'global', 'error', 'ratios']);
   checkOneOf('count', options.count, ['macs', 'paddle1x']);
   checkOneOf('ranking', options.ranking, ['frozen', 'sequential']);
   if (paddle1x) {
     const fixed = [
       [options.criterion === 'l1_norm', 'criterion l1_norm'],
-      [options.allocation !== 'global', 'uniform allocation'],
+      [options.allocation === 'uniform' || options.allocation === 'ratios', 'uniform allocation'],
       [options.align === 1, 'align 1'],
       [options.count === 'paddle1x', 'count paddle1x'],
     ] as const;

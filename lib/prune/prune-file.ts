@@ -1,4 +1,6 @@
 import { throwIfAborted } from '../abort';
+import type { Calibrated } from '../calibrate/calibrate';
+import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
 import { readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
@@ -13,6 +15,8 @@ export interface PruneFileOptions extends PruneOptions {
   verify?: boolean;
   /** Overwrite the output, and allow it to be the input. Defaults to `false`. */
   force?: boolean;
+  /** Choose and repair channels by pictures. */
+  calibrate?: CalibrationOptions;
   /** Called before each stage of the work. */
   onStage?: (stage: PruneStage) => void;
   /** Looked at before each stage, and between the runs of the proof; ends the work with ERR_ABORTED. */
@@ -21,10 +25,15 @@ export interface PruneFileOptions extends PruneOptions {
 
 export type PruneStage = 'read' | 'plan' | 'cut' | 'verify' | 'write';
 
+/** What is known of a model's input size: by hand, or by its detector settings. */
+export function inferOptions(model: OnnxModel, inputShapes?: InferOptions['inputShapes']): InferOptions {
+  const openSize = readDetectorSize(model);
+  return { ...(inputShapes && { inputShapes }), ...(openSize && { openSize }) };
+}
+
 /** A {@link Pruner} on a model file, with the input size that the file or its detector settings say. */
 export function openPruner(model: OnnxModel, inputShapes?: InferOptions['inputShapes']): Pruner {
-  const openSize = readDetectorSize(model);
-  return new Pruner(model, { ...(inputShapes && { inputShapes }), ...(openSize && { openSize }) });
+  return new Pruner(model, inferOptions(model, inputShapes));
 }
 
 /**
@@ -45,11 +54,10 @@ export async function pruneFile(
   begin('read');
   const model = await readModel(input);
   begin('plan');
-  const pruner = openPruner(model, options.inputShapes);
-  const plan = pruner.plan(options);
-  begin('cut');
-  const cut = pruner.cut(plan);
-  const report = buildReport(pruner, plan, cut, { ...options, output });
+  const { pruner, plan, cut, repair } = options.calibrate
+    ? await calibrated(model, options, options.calibrate)
+    : planAndCut(model, options, begin);
+  const report = buildReport(pruner, plan, cut, { ...options, output, repair });
   if (output !== undefined) {
     if (cut.tensors.length === 0) {
       throw new SsdPruneError(
@@ -69,4 +77,21 @@ export async function pruneFile(
   }
   report.seconds = (performance.now() - started) / 1000;
   return report;
+}
+
+function planAndCut(
+  model: OnnxModel,
+  options: PruneFileOptions,
+  begin: (stage: PruneStage) => void,
+): Omit<Calibrated, 'repair'> & { repair?: undefined } {
+  const pruner = openPruner(model, options.inputShapes);
+  const plan = pruner.plan(options);
+  begin('cut');
+  return { pruner, plan, cut: pruner.cut(plan) };
+}
+
+function calibrated(model: OnnxModel, options: PruneFileOptions, calibration: CalibrationOptions): Promise<Calibrated> {
+  const { calibrateWithPictures } =
+    require('../calibrate/calibrate-file') as typeof import('../calibrate/calibrate-file');
+  return calibrateWithPictures(model, options, { ...(options.signal && { signal: options.signal }), ...calibration });
 }

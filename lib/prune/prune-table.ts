@@ -38,14 +38,35 @@ export function renderPruneReport(report: PruneReport): string {
   if (report.skipped.length > 0) {
     parts.push(`left as they are:\n${report.skipped.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n')}`);
   }
+  if (report.repair) parts.push(...repairParts(report.repair));
   const proof = report.verified;
   if (proof) {
     parts.push(
-      `proof: outputs equal those of the masked original on ${proof.images} noise pictures (largest difference ${proof.maxAbsDiff.toExponential(2)}, allowed ${proof.tolerance.toExponential(2)})`,
+      `proof: outputs equal those of the masked original${report.repair ? ' with the repaired weights' : ''} on ${proof.images} noise pictures (largest difference ${proof.maxAbsDiff.toExponential(2)}, allowed ${proof.tolerance.toExponential(2)})`,
     );
   }
   if (report.output) parts.push(`written to ${report.output} in ${report.seconds.toFixed(2)} s`);
   return parts.join('\n');
+}
+
+/** What pictures did: the layers whose readers lost most, and what was chosen or left without pictures. */
+function repairParts(repair: NonNullable<PruneReport['repair']>): string[] {
+  const worst = repair
+    .flatMap(({ layer, criterion, errorKept }) => (errorKept === null ? [] : [{ layer, criterion, errorKept }]))
+    .sort((a, b) => b.errorKept - a.errorKept)
+    .slice(0, 5)
+    .map(({ layer, criterion, errorKept }) => [
+      layer,
+      criterion === 'none' ? 'refitted' : criterion,
+      percent(errorKept),
+    ]);
+  const parts: string[] = [];
+  if (worst.length > 0) parts.push(renderTable(['most is lost behind', 'chosen by', 'of the variance'], worst, 2));
+  const reasons = repair.flatMap(({ layer, criterion, reason }) =>
+    reason === undefined ? [] : [`  ${layer} (by ${criterion}): ${reason}`],
+  );
+  if (reasons.length > 0) parts.push(`chosen or kept without pictures:\n${reasons.join('\n')}`);
+  return parts;
 }
 
 /**

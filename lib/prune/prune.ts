@@ -40,8 +40,10 @@ export class Pruner {
   constructor(
     readonly model: OnnxModel,
     readonly infer: InferOptions = {},
+    /** What can be selected, where the model holds more than the file did. */
+    parameters: readonly Parameter[] = listParameters(model),
   ) {
-    this.parameters = listParameters(model);
+    this.parameters = parameters;
     this.graph = new ChannelGraph(model, infer);
     this.groups = new ChannelGroups(this.graph);
     this.macs = new CostModel(this.groups, 'macs');
@@ -86,6 +88,9 @@ export class Pruner {
     if (options.paddle1x) return this.paddleSearch(selected, cost, options.tolerance, given);
     const grids = selected.map((group) => widthGrid(group, options));
     if (given.ratios) return this.byHand(grids, cost, given.ratios);
+    if (options.allocation === 'error') {
+      throw new SsdPruneError('ERR_USAGE', 'The allocation error goes by pictures: give them (--calibrate DIR).');
+    }
     const path =
       options.allocation === 'global' ? globalPath(grids, this.ranking(options).scores(selected)) : uniformPath(grids);
     return searchAlong(path, grids, cost, given.targetRatio!, options.tolerance);
@@ -131,6 +136,9 @@ export class Pruner {
   }
 
   private ranking({ criterion, seed, paddle1x }: PrunePlanOptions): ChannelRanking {
+    if (criterion === 'obs') {
+      throw new SsdPruneError('ERR_USAGE', 'The criterion obs chooses by pictures: give them (--calibrate DIR).');
+    }
     return new ChannelRanking(this.groups, { criterion, seed, paddle1x });
   }
 

@@ -8,10 +8,10 @@ import type { Label } from './channel-atoms';
 import type { ChannelProducer } from './channel-graph';
 import type { ChannelGroup, ChannelGroups } from './channel-groups';
 import { type Criterion, type RankJob, rankChannels, selectKept } from './kernels';
-import type { PruneCriterion } from './options';
+import type { WeightCriterion } from './options';
 
 export interface RankingOptions {
-  criterion: PruneCriterion;
+  criterion: WeightCriterion;
   seed: number;
   /** Sums as numpy makes them of float32 (Paddle 1.x) instead of float64 ones in index order. */
   paddle1x: boolean;

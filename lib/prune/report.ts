@@ -1,3 +1,4 @@
+import type { RepairReport } from '../calibrate/calibrate';
 import { countElements, listParameters } from '../model/parameters';
 import type { CutResult, CutTensor } from './cut';
 import type { PrunePlan, Pruner } from './prune';
@@ -64,6 +65,8 @@ export interface PruneReport {
   readonly parameters: CountChange;
   readonly layers: readonly LayerReport[];
   readonly tied: readonly TiedReport[];
+  /** What pictures did for each group of channels; null without them. */
+  readonly repair: readonly RepairReport[] | null;
   verified: Verification | null;
   seconds: number;
 }
@@ -75,7 +78,12 @@ export function buildReport(
   pruner: Pruner,
   plan: PrunePlan,
   cut: CutResult | undefined,
-  given: { prunedParams: string; targetRatio?: number | undefined; output?: string | undefined },
+  given: {
+    prunedParams: string;
+    targetRatio?: number | undefined;
+    output?: string | undefined;
+    repair?: readonly RepairReport[] | undefined;
+  },
 ): PruneReport {
   const { options, search, selection } = plan;
   const whole = pruner.macs.whole();
@@ -104,6 +112,7 @@ export function buildReport(
     parameters: change(before, cut ? countElements(listParameters(cut.model)) : before),
     layers,
     tied: tiedReports(cut, new Map(layers.map(({ name, axis }) => [name, axis]))),
+    repair: given.repair ?? null,
     verified: null,
     seconds: 0,
   };

@@ -1,6 +1,7 @@
 // Entry point of the addon: each room registers its functions on the exports object.
 #include <napi.h>
 
+#include "addon/calibrate.h"
 #include "addon/mean_ap.h"
 #include "addon/memory.h"
 #include "addon/prune.h"
@@ -20,6 +21,7 @@ Napi::Value InstructionSets(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New(env, InstructionSets));
+  ssd_prune::RegisterCalibrate(env, exports);
   ssd_prune::RegisterMeanAp(env, exports);
   ssd_prune::RegisterMemory(env, exports);
   ssd_prune::RegisterPrune(env, exports);

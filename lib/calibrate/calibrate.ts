@@ -1,0 +1,299 @@
+import { SsdPruneError } from '../errors';
+import type { OnnxModel } from '../model/onnx-model';
+import { listParameters } from '../model/parameters';
+import { addon } from '../native';
+import type { ChannelGroup } from '../prune/channel-groups';
+import { type CutResult, cutChannels } from '../prune/cut';
+import type { PruneCriterion, PruneOptions, WeightCriterion } from '../prune/options';
+import { type PrunePlan, Pruner } from '../prune/prune';
+import { inferOptions } from '../prune/prune-file';
+import { ChannelRanking, keptMembers } from '../prune/ranking';
+import { widthGrid } from '../prune/width-grid';
+import { type ActivationOptions, Activations, type Moves } from './activations';
+import { allocateByError, type GroupCurve } from './allocation';
+import { readLayer, writeLayer } from './layer-weights';
+import type { CalibrationSource } from './pictures';
+import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
+import { type ErrorCurve, openProblem, type Problem, refit, removalOrder } from './reconstruction';
+import type { Repair } from './repair';
+import { groupStages, type Stage, tailStages } from './stages';
+
+export interface CalibrateOptions extends Partial<ActivationOptions> {
+  source: CalibrationSource;
+  /** Defaults to `full`. */
+  repair?: Repair;
+  /** Rounds that take the activation behind a layer into account, with `repair: 'full'`. Defaults to `4`. */
+  rounds?: number;
+  /** Called before each stage with what is being worked on. */
+  onStage?: ((stage: string, index: number, count: number) => void) | undefined;
+}
+
+/** What was done for one group of channels, or one layer of the tail. */
+export interface RepairReport {
+  /** The layers whose channels were cut, joined by ` + `; the layer refitted, in the tail. */
+  readonly layer: string;
+  readonly criterion: string;
+  /** Layers that were refitted. */
+  readonly readers: readonly string[];
+  /** Share of the readers' output variance that the student no longer has; null where nothing was measured. */
+  readonly errorKept: number | null;
+  /** Why channels were chosen without pictures, or a reader kept its weights. */
+  readonly reason?: string;
+}
+
+export interface Calibrated {
+  /** On the original with the repaired weights written in: what the cut is proven against. */
+  readonly pruner: Pruner;
+  readonly plan: PrunePlan;
+  readonly cut: CutResult;
+  readonly repair: readonly RepairReport[];
+}
+
+/**
+ * Cuts a model with the help of pictures. Groups of channels are worked through in network order. For each, the layers
+ * that read it are sampled: X, what they read in the model as already cut and repaired, and Y, what they made at the
+ * same places in the original, before any normalisation or activation behind them. From the second moments of X and Y
+ * follows which channels go (`obs`: those whose loss the readers can make up for best; or any criterion that needs no
+ * pictures), and the weights with which the readers come nearest to Y without them. These are written into the
+ * full-size model, of which the next group's student is a cut. A BatchNormalization behind a reader keeps its scale and
+ * variance, since the reader's output is fitted to what it always saw; only its mean moves.
+ * @throws {SsdPruneError} what {@link Pruner.plan} throws, and ERR_BAD_DATA where activations are not finite
+ */
+export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
+  const work = new Calibration(model, given, options);
+  return work.run();
+}
+
+/** Error curves need less than repairs: pictures that they are drawn by. */
+const curvePictures = 64;
+
+class Calibration {
+  private readonly added: AddedBiases;
+  private readonly pruner: Pruner;
+  /** The original, whose offsets are prepared like the full-size model's. */
+  private readonly original: OnnxModel;
+  private plan: PrunePlan;
+  private readonly activations: Activations;
+  private readonly removed = new Set<number>();
+  private readonly reports: RepairReport[] = [];
+  private readonly repair: Repair;
+  private readonly target: number;
+
+  constructor(
+    model: OnnxModel,
+    given: PruneOptions,
+    private readonly options: CalibrateOptions,
+  ) {
+    const full = model.clone();
+    this.added = prepareOffsets(full);
+    this.original = full.clone();
+    this.pruner = new Pruner(full, inferOptions(model, given.inputShapes), listParameters(model));
+    const byError = given.allocation === 'error' && !given.ratios;
+    // The selection and all options; the widths follow from the pictures.
+    const plan = this.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
+    this.plan = byError ? { ...plan, options: { ...plan.options, allocation: 'error' } } : plan;
+    this.target = given.targetRatio ?? 0;
+    this.repair = options.repair ?? 'full';
+    this.activations = this.activationsOf(options.source);
+  }
+
+  private activationsOf(source: CalibrationSource): Activations {
+    return new Activations(source, { batchSize: 2, positions: 128, seed: 0, ...this.options });
+  }
+
+  async run(): Promise<Calibrated> {
+    addon().returnBigBlocks();
+    const { graph } = this.pruner;
+    const readers = readersOf(graph);
+    if (this.plan.options.allocation === 'error') await this.allocate(readers);
+    const { kept } = this.plan.search;
+    const cut = this.plan.selection.groups.filter((group) => kept[group.id]! < group.classes.length);
+    const stages = groupStages(graph, cut, readers);
+    const tail = this.repair === 'full' ? tailStages(graph, stages, readers) : [];
+    for (const [i, stage] of stages.entries()) {
+      this.options.onStage?.(namesOf(stage), i, stages.length + tail.length);
+      await this.cutGroup(stage, stages.slice(i + 1));
+    }
+    this.activations.restart();
+    for (const [i, stage] of tail.entries()) {
+      this.options.onStage?.(namesOf(stage), stages.length + i, stages.length + tail.length);
+      await this.refitTail(stage, tail.slice(i + 1));
+    }
+    this.options.onStage?.('', stages.length + tail.length, stages.length + tail.length);
+    const result = cutChannels(graph, this.removed, this.pruner.infer);
+    dropZeroBiases(result.model, this.added);
+    return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
+  }
+
+  /** Chooses widths by error curves, every group cut alone in the original. */
+  private async allocate(readers: ReturnType<typeof readersOf>): Promise<void> {
+    const { options, selection } = this.plan;
+    const grids = selection.groups.map((group) => widthGrid(group, options));
+    const stages = groupStages(this.pruner.graph, selection.groups, readers);
+    const curves: GroupCurve[] = [];
+    const { source } = this.options;
+    const activations = this.activationsOf({
+      count: Math.min(source.count, curvePictures),
+      feeds: (first, last) => source.feeds(first, last),
+    });
+    for (const [i, stage] of stages.entries()) {
+      const group = stage.group!;
+      this.options.onStage?.(namesOf(stage), i, stages.length);
+      const problems = await this.problems(activations, stage, stages.slice(i + 1), this.original);
+      const least = grids.find((grid) => grid.group === group)!.steps[0]!;
+      const removals = group.classes.length - least;
+      if (problems.length > 0) curves.push({ group, ...(await this.curve(group, problems, removals)) });
+    }
+    const cost = options.count === 'macs' ? this.pruner.macs : this.pruner.paddle;
+    const search = allocateByError(grids, curves, cost, this.target, options.tolerance);
+    this.plan = { ...this.plan, search };
+  }
+
+  private async cutGroup(stage: Stage, later: readonly Stage[]): Promise<void> {
+    const group = stage.group!;
+    const { criterion } = this.plan.options;
+    const byPictures = criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
+    const sampled = byPictures || this.repair !== 'none';
+    const problems = sampled ? await this.problems(this.activations, stage, later) : [];
+    const gone = byPictures ? await this.chooseByError(group, problems) : this.chooseByWeights(group, criterion);
+    const before = new Set(this.removed);
+    for (const root of gone) this.removed.add(root);
+    const errors: number[] = [];
+    for (const problem of this.repair === 'none' ? [] : problems) {
+      const error = await this.mend(problem);
+      if (error !== undefined) errors.push(error);
+    }
+    this.activations.cut((name) => this.keptOf(name, before));
+    const fixed = stage.fixed.map(({ name, reason }) => `${name}: ${reason}`);
+    if (stage.readers.length === 0 && fixed.length === 0) fixed.push('no weight reads these channels');
+    this.reports.push({
+      layer: namesOf(stage),
+      criterion: byPictures ? 'obs' : fallback(criterion),
+      readers: this.repair === 'none' ? [] : stage.readers.map(({ name }) => name),
+      errorKept: errors.length > 0 ? errors.reduce((a, b) => a + b, 0) / errors.length : null,
+      ...(fixed.length > 0 && { reason: fixed.join('; ') }),
+    });
+  }
+
+  private async refitTail(stage: Stage, later: readonly Stage[]): Promise<void> {
+    for (const problem of await this.problems(this.activations, stage, later)) {
+      const error = await this.mend(problem);
+      const { name } = problem.reader;
+      this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
+    }
+  }
+
+  /** Samples of a stage's readers, with their moments. */
+  private async problems(
+    activations: Activations,
+    stage: Stage,
+    later: readonly Stage[],
+    student: OnnxModel = cutChannels(this.pruner.graph, this.removed, this.pruner.infer).model,
+  ): Promise<Problem[]> {
+    const { graph } = this.pruner;
+    if (stage.readers.length === 0) return [];
+    const samples = await activations.sample(
+      stage.readers,
+      { teacher: this.original, student },
+      this.moves(stage, later),
+    );
+    const problems: Problem[] = [];
+    for (const sample of samples) {
+      const layer = readLayer(graph, sample.reader, this.removed);
+      problems.push(await openProblem(sample, layer, stage.group === undefined));
+    }
+    return problems;
+  }
+
+  private moves(stage: Stage, later: readonly Stage[]): Moves {
+    const { graph } = this.pruner;
+    const readers = later.flatMap((next) => next.readers);
+    const ownFirst = Math.min(...stage.readers.map(({ index }) => index));
+    const quantised = graph.model.graph.node.some(({ opType }) => /Quantize|^QLinear/.test(opType));
+    return {
+      valuesOf: (name) => {
+        const shape = graph.infos.get(name)?.shape;
+        if (quantised || !shape || shape[0] !== 1 || !graph.labelsOf(name)[1]) return undefined;
+        return shape.reduce((a, b) => a * b, 1);
+      },
+      later: { teacher: readers.map(({ output }) => output), student: readers.map(({ input }) => input) },
+      limits: {
+        teacher: Math.min(...readers.map(({ index }) => index)),
+        student: Math.min(ownFirst, ...later.map(({ start }) => start)),
+      },
+    };
+  }
+
+  private async mend(problem: Problem): Promise<number | undefined> {
+    const { graph, model } = this.pruner;
+    const { layer, reader } = problem;
+    const kept = Int32Array.from(layer.columns.keys()).filter((i) => {
+      const atom = reader.channels[Math.floor(layer.columns[i]! / reader.places)]!;
+      return atom < 0 || !this.removed.has(graph.atoms.find(atom));
+    });
+    const rounds = this.repair === 'full' ? (this.options.rounds ?? 4) : 0;
+    const fit = await refit(problem, kept, this.repair as Exclude<Repair, 'none'>, rounds);
+    if (!fit.weights.every(Number.isFinite) || !fit.bias.every(Number.isFinite)) {
+      throw new SsdPruneError('ERR_BAD_DATA', `${reader.name}: its activations on these pictures are not finite`);
+    }
+    writeLayer(model, this.original, layer, fit);
+    return fit.error;
+  }
+
+  /** Classes of the members whose loss the readers can make up for best. */
+  private async chooseByError(group: ChannelGroup, problems: readonly Problem[]): Promise<number[]> {
+    const removals = group.classes.length - this.plan.search.kept[group.id]!;
+    const { order } = await this.curve(group, problems, removals);
+    return Array.from(order, (member) => group.classes[member]!);
+  }
+
+  private curve(group: ChannelGroup, problems: readonly Problem[], removals: number): Promise<ErrorCurve> {
+    const mayGo = Uint8Array.from(group.locks, (lock) => (lock ? 0 : 1));
+    return removalOrder(problems, this.columnsOf(group), mayGo, removals);
+  }
+
+  private columnsOf(group: ChannelGroup): (problem: Problem, member: number) => readonly number[] {
+    const { graph } = this.pruner;
+    const byReader = new Map<Reader, Map<number, number[]>>();
+    return ({ reader, layer }, member) => {
+      let columns = byReader.get(reader);
+      if (!columns) {
+        columns = new Map();
+        byReader.set(reader, columns);
+        for (const [i, column] of layer.columns.entries()) {
+          const atom = reader.channels[Math.floor(column / reader.places)]!;
+          const root = atom < 0 ? -1 : graph.atoms.find(atom);
+          const list = columns.get(root);
+          if (list) list.push(i);
+          else columns.set(root, [i]);
+        }
+      }
+      return columns.get(group.classes[member]!) ?? [];
+    };
+  }
+
+  private chooseByWeights(group: ChannelGroup, criterion: PruneCriterion): number[] {
+    const { seed } = this.plan.options;
+    const ranking = new ChannelRanking(this.pruner.groups, { criterion: fallback(criterion), seed, paddle1x: false });
+    const stays = new Set(keptMembers(group, ranking.scores([group])[0]!, this.plan.search.kept[group.id]!));
+    return Array.from(group.classes).filter((_, member) => !stays.has(member));
+  }
+
+  /** Places along a tensor's channels that stay, counted among those that `before` left; undefined where all do. */
+  private keptOf(name: string, before: ReadonlySet<number>): Int32Array | undefined {
+    const { atoms } = this.pruner.graph;
+    const label = this.pruner.graph.labelsOf(name)[1];
+    if (!label) return undefined;
+    const present = label.filter((atom) => atom < 0 || !before.has(atoms.find(atom)));
+    const kept = Int32Array.from(present.keys()).filter(
+      (i) => present[i]! < 0 || !this.removed.has(atoms.find(present[i]!)),
+    );
+    return kept.length < present.length ? kept : undefined;
+  }
+}
+
+/** The criterion without pictures that stands in where `obs` can't choose. */
+const fallback = (criterion: PruneCriterion): WeightCriterion => (criterion === 'obs' ? 'l1_norm' : criterion);
+
+const namesOf = ({ group, readers }: Stage): string =>
+  (group ? group.layers.map(({ producer }) => producer.name) : readers.map(({ name }) => name)).join(' + ');

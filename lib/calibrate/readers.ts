@@ -1,0 +1,234 @@
+import { getFloat, getInt, getInts, getString } from '../model/attributes';
+import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
+import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
+import { elementCount, makeTensor, tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
+import type { Label } from '../prune/channel-atoms';
+import type { ChannelGraph } from '../prune/channel-graph';
+import { plainWindow, type Window } from './kernels';
+
+/**
+ * A layer that reads channels and can be refitted: Y = X W + b over rows, one row a place of its output.
+ * Its columns run over input channels, `window` places each, in the order of the stored weight.
+ */
+export interface Reader {
+  /** Name of its weight. */
+  readonly name: string;
+  readonly node: NodeProto;
+  /** Position of the node in the graph. */
+  readonly index: number;
+  /** Tensors that it reads and makes. */
+  readonly input: string;
+  readonly output: string;
+  /** undefined where rows are the tensor's last axis (MatMul). */
+  readonly window: Window | undefined;
+  /** Columns a channel. */
+  readonly places: number;
+  readonly channels: Label;
+  readonly filters: Label;
+  /** Whether the weight is stored (outputs, columns); else (columns, outputs). */
+  readonly byOutput: boolean;
+  /**
+   * Where a constant is added: a bias, or the mean of the BatchNormalization behind (which is subtracted). Where there
+   * is none the layer is fitted through the origin.
+   */
+  readonly offset: { readonly name: string; readonly sign: 1 | -1 } | undefined;
+  /** Bounds between which the activation right behind it lets values through; ±infinity where there is none. */
+  readonly bounds: readonly [low: number, high: number];
+}
+
+/** A layer that reads channels and can't be refitted, and why. */
+export interface FixedReader {
+  readonly name: string;
+  readonly node: NodeProto;
+  readonly channels: Label;
+  readonly reason: string;
+}
+
+/** What {@link prepareOffsets} added: names of zero biases that a layer got. */
+export type AddedBiases = ReadonlySet<string>;
+
+/**
+ * Gives every plain convolution and matrix product of the model, in place, a constant of its own that a refit may
+ * shift: its bias, a new one of zeros, or the mean of the BatchNormalization that alone reads it. Nodes stay where
+ * they are and nothing changes what the model computes.
+ */
+export function prepareOffsets(model: OnnxModel): AddedBiases {
+  const added = new Set<string>();
+  for (const node of model.graph.node) {
+    if (!isWeighted(node) || !model.constant(node.input[1] ?? '')) continue;
+    const place = offsetPlace(model, node);
+    if (place) {
+      const shared = place.node.input[place.input]!;
+      if (uses(model, shared) > 1) place.node.input[place.input] = copyConstant(model, shared);
+      continue;
+    }
+    const outputs = outputsOf(model, node);
+    if (node.opType === 'MatMul' || outputs === undefined || (node.input[2] ?? '') !== '') continue;
+    const name = model.uniqueName(`${node.input[1]}_bias`);
+    model.addInitializer(makeTensor(name, T.FLOAT, [outputs], new Uint8Array(4 * outputs)));
+    node.input[2] = name;
+    added.add(name);
+  }
+  model.invalidate();
+  return added;
+}
+
+/** Takes biases out again that are still zero, in place. */
+export function dropZeroBiases(model: OnnxModel, added: AddedBiases): void {
+  const zero = new Set([...added].filter((name) => toFloat32(model.constant(name)!).every((value) => value === 0)));
+  for (const node of model.graph.node) if (zero.has(node.input[2] ?? '')) node.input.length = 2;
+  model.graph.initializer = model.graph.initializer.filter(({ name }) => !zero.has(name));
+  model.graph.input = model.graph.input.filter(({ name }) => !zero.has(name));
+  model.invalidate();
+}
+
+/** Every layer that reads channels by a weight, by the weight's name, in graph order. The model is prepared. */
+export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader> {
+  const readers = new Map<string, Reader | FixedReader>();
+  const positions = new Map(graph.model.graph.node.map((node, index) => [node, index]));
+  for (const { node, name } of graph.macTerms) {
+    const use = name === undefined ? undefined : graph.sharedConstant(name);
+    const axis = inputAxis(node, use?.dims.length ?? 0);
+    const channels = use?.labels[axis];
+    if (name === undefined || !use || !channels) continue;
+    const known = readers.get(name);
+    const reason = known ? 'several layers share its weight' : whyFixed(graph, node, name);
+    if (reason !== undefined) readers.set(name, { name, node, channels, reason });
+    else readers.set(name, reader(graph, node, name, positions.get(node)!, channels));
+  }
+  return readers;
+}
+
+export const isReader = (reader: Reader | FixedReader): reader is Reader => !('reason' in reader);
+
+const isWeighted = (node: NodeProto): boolean =>
+  isOnnxDomain(node) &&
+  (node.opType === 'Gemm' || node.opType === 'MatMul' || (node.opType === 'Conv' && getInt(node, 'group', 1) === 1));
+
+/** Axis of a weight along which its inputs lie. */
+function inputAxis(node: NodeProto, rank: number): number {
+  if (node.opType === 'ConvTranspose') return 0;
+  if (node.opType === 'Gemm') return getInt(node, 'transB', 0) === 1 ? 1 : 0;
+  return node.opType === 'MatMul' ? rank - 2 : 1;
+}
+
+function outputsOf(model: OnnxModel, node: NodeProto): number | undefined {
+  const dims = tensorDims(model.constant(node.input[1]!)!);
+  if (node.opType === 'Conv') return dims[0];
+  return dims[node.opType === 'Gemm' && getInt(node, 'transB', 0) === 1 ? 0 : dims.length - 1];
+}
+
+function uses(model: OnnxModel, name: string): number {
+  return model.graph.node.reduce((sum, { input }) => sum + input.filter((other) => other === name).length, 0);
+}
+
+function copyConstant(model: OnnxModel, name: string): string {
+  const source = model.constant(name)!;
+  const copy = model.uniqueName(`${name}_own`);
+  model.addInitializer(makeTensor(copy, source.dataType, tensorDims(source), new Uint8Array(tensorBytes(source))));
+  return copy;
+}
+
+/** The one node that reads a tensor which is no output of the graph. */
+function onlyConsumer(model: OnnxModel, name: string): NodeProto | undefined {
+  const consumers = model.consumers(name);
+  return consumers.length === 1 && !model.isGraphOutput(name) ? consumers[0] : undefined;
+}
+
+/** The input that holds a vector of one float32 an output which is added behind the weight, where there is one. */
+function offsetPlace(model: OnnxModel, node: NodeProto): { node: NodeProto; input: number; sign: 1 | -1 } | undefined {
+  const outputs = outputsOf(model, node)!;
+  const isVector = (name: string | undefined): boolean => {
+    const tensor = model.constant(name ?? '');
+    if (!tensor || tensor.dataType !== T.FLOAT) return false;
+    const dims = tensorDims(tensor);
+    return elementCount(dims) === outputs && dims.at(-1) === outputs;
+  };
+  if (node.opType !== 'MatMul' && (node.input[2] ?? '') !== '') {
+    return isVector(node.input[2]) ? { node, input: 2, sign: 1 } : undefined;
+  }
+  const behind = onlyConsumer(model, node.output[0]!);
+  if (!behind || !isOnnxDomain(behind)) return undefined;
+  if (node.opType === 'Conv' && behind.opType === 'BatchNormalization' && isVector(behind.input[3])) {
+    return { node: behind, input: 3, sign: -1 };
+  }
+  if (node.opType === 'MatMul' && behind.opType === 'Add') {
+    const input = behind.input.findIndex((name) => isVector(name));
+    return input >= 0 ? { node: behind, input, sign: 1 } : undefined;
+  }
+  return undefined;
+}
+
+/** Why a layer can't be refitted. */
+function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | undefined {
+  const { model, infos } = graph;
+  const kind = node.opType === 'Conv' && getInt(node, 'group', 1) !== 1 ? 'a grouped convolution' : node.opType;
+  if (!isWeighted(node)) return `${kind} is not refitted`;
+  if (node.input[1] !== name) return 'its weight is computed';
+  if (model.constant(name)!.dataType !== T.FLOAT) return 'its weight is not float32';
+  if (uses(model, name) > 1) return 'several layers share its weight';
+  if (!infos.get(node.input[0] ?? '')?.shape || !infos.get(node.output[0] ?? '')?.shape)
+    return 'its shapes are not known';
+  const dims = tensorDims(model.constant(name)!);
+  if (node.opType === 'Conv' && dims.length !== 4) return 'it does not slide over a plane';
+  if (
+    node.opType === 'Gemm' &&
+    (getFloat(node, 'alpha', 1) !== 1 || getFloat(node, 'beta', 1) !== 1 || getInt(node, 'transA', 0) === 1)
+  ) {
+    return 'it scales or turns its factors';
+  }
+  if (node.opType === 'MatMul' && dims.length !== 2) return 'its weight is no matrix';
+  return undefined;
+}
+
+function reader(graph: ChannelGraph, node: NodeProto, name: string, index: number, channels: Label): Reader {
+  const { model } = graph;
+  const dims = tensorDims(model.constant(name)!);
+  const place = offsetPlace(model, node);
+  const outputAxis = node.opType === 'Conv' ? 0 : 1 - inputAxis(node, dims.length);
+  return {
+    name,
+    node,
+    index,
+    input: node.input[0]!,
+    output: node.output[0]!,
+    window: node.opType === 'Conv' ? windowOf(graph, node, dims) : node.opType === 'Gemm' ? plainWindow : undefined,
+    places: node.opType === 'Conv' ? dims[2]! * dims[3]! : 1,
+    channels,
+    filters: graph.sharedConstant(name)!.labels[outputAxis] ?? new Int32Array(dims[outputAxis]!).fill(-1),
+    byOutput: outputAxis === 0,
+    offset: place && { name: place.node.input[place.input]!, sign: place.sign },
+    bounds: !place || place.node === node ? boundsBehind(model, node.output[0]!) : unbounded,
+  };
+}
+
+function windowOf(graph: ChannelGraph, node: NodeProto, dims: readonly number[]): Window {
+  const [kernelHeight, kernelWidth] = [dims[2]!, dims[3]!];
+  const [strideY = 1, strideX = 1] = getInts(node, 'strides', [1, 1]);
+  const [dilationY = 1, dilationX = 1] = getInts(node, 'dilations', [1, 1]);
+  const [top = 0, left = 0] = getInts(node, 'pads', [0, 0, 0, 0]);
+  const auto = getString(node, 'auto_pad', 'NOTSET');
+  const [x, y] = [graph.infos.get(node.input[0]!)!.shape!, graph.infos.get(node.output[0]!)!.shape!];
+  // SAME puts the odd row behind (UPPER) or in front (LOWER).
+  const same = (axis: number, stride: number, extent: number): number => {
+    const total = Math.max(0, (y[axis]! - 1) * stride + extent - x[axis]!);
+    return auto === 'SAME_LOWER' ? Math.ceil(total / 2) : Math.floor(total / 2);
+  };
+  const [padTop, padLeft] = auto.startsWith('SAME')
+    ? [same(2, strideY, (kernelHeight - 1) * dilationY + 1), same(3, strideX, (kernelWidth - 1) * dilationX + 1)]
+    : [top, left];
+  return { kernelHeight, kernelWidth, strideY, strideX, dilationY, dilationX, padTop, padLeft };
+}
+
+const unbounded = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+
+function boundsBehind(model: OnnxModel, output: string): readonly [number, number] {
+  const node = onlyConsumer(model, output);
+  if (node?.opType === 'Relu') return [0, unbounded[1]];
+  if (node?.opType !== 'Clip') return unbounded;
+  const bound = (input: number, attribute: string, fallback: number): number => {
+    const constant = model.constant(node.input[input] ?? '');
+    return constant ? toFloat32(constant)[0]! : getFloat(node, attribute, fallback);
+  };
+  return [bound(1, 'min', unbounded[0]), bound(2, 'max', unbounded[1])];
+}

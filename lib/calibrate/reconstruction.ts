@@ -1,0 +1,157 @@
+import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, ridgeFit } from './kernels';
+import type { Layer } from './layer-weights';
+import type { Repair } from './repair';
+import type { ReaderSamples } from './samples';
+
+/** One reader's samples with what least squares needs of them. */
+export interface Problem extends ReaderSamples {
+  readonly moments: Moments;
+  /** Its weights as they stand, (columns of the student, all outputs). */
+  readonly layer: Layer;
+  /** Pull toward the weights that are there, in units of a column's variance. */
+  readonly ridge: number;
+  /** 1 / summed variance of the outputs that stay, 0 for outputs that are gone. */
+  readonly outputWeights: Float64Array;
+}
+
+/** Ridge of the layers that read cut channels, as a share of the mean variance of a column. */
+const ridgeShare = 1e-3;
+/** Where samples are few for the number of columns the ridge grows to this many columns a sample. */
+const ridgeByColumns = 0.02;
+
+/**
+ * Moments of a reader's samples.
+ * @param few whether the ridge may grow where samples are few (the tail's layers with k×k kernels)
+ */
+export async function openProblem(samples: ReaderSamples, layer: Layer, few: boolean): Promise<Problem> {
+  const moments = await momentsOf(samples.x, samples.y, layer.reader.offset ? 'means' : 'origin');
+  const { columns, outputs, gram, rows, variance } = moments;
+  let trace = 0;
+  for (let i = 0; i < columns; i++) trace += gram[i * columns + i]!;
+  const share = few ? Math.max(ridgeShare, (ridgeByColumns * columns) / rows) : ridgeShare;
+  let total = 0;
+  for (let o = 0; o < outputs; o++) if (layer.stays[o]) total += variance[o]!;
+  const outputWeights = Float64Array.from({ length: outputs }, (_, o) => (layer.stays[o] && total > 0 ? 1 / total : 0));
+  // Inputs that never change carry no information: any ridge keeps their weights.
+  return { ...samples, moments, layer, ridge: trace > 0 ? (share * trace) / columns : 1, outputWeights };
+}
+
+/** What a group loses as its members go: the order, and the readers' error, in shares of their variance, after each. */
+export interface ErrorCurve {
+  readonly order: Int32Array;
+  /** errors[k] after k removals; errors[0] is what the readers already miss. */
+  readonly errors: Float64Array;
+}
+
+/**
+ * Structured Optimal Brain Surgeon over all readers of a group.
+ * @param columnsOf columns of each member in a reader's samples
+ */
+export async function removalOrder(
+  problems: readonly Problem[],
+  columnsOf: (problem: Problem, member: number) => readonly number[],
+  mayGo: Uint8Array,
+  removals: number,
+): Promise<ErrorCurve> {
+  const readers = problems.map((problem): ChoiceReader => {
+    const memberBegin = new Int32Array(mayGo.length + 1);
+    const memberColumns: number[] = [];
+    for (let member = 0; member < mayGo.length; member++) {
+      memberColumns.push(...columnsOf(problem, member));
+      memberBegin[member + 1] = memberColumns.length;
+    }
+    const { outputWeights } = problem;
+    return { ...ridgeProblem(problem), outputWeights, memberBegin, memberColumns: Int32Array.from(memberColumns) };
+  });
+  const { order, cost } = await chooseRemovals(readers, mayGo, removals);
+  const errors = new Float64Array(removals + 1);
+  for (const problem of problems) errors[0]! += await residual(problem);
+  for (let k = 0; k < removals; k++) errors[k + 1] = errors[k]! + cost[k]!;
+  return { order, errors };
+}
+
+/** A refitted layer: weights (kept columns, outputs) and what is added to them, and the error that is left. */
+export interface Fit {
+  readonly kept: Int32Array;
+  readonly weights: Float64Array;
+  readonly bias: Float64Array;
+  /** Mean squared error of the outputs that stay, as a share of their variance; undefined where nothing was fitted. */
+  readonly error: number | undefined;
+}
+
+/** Refits a layer on the columns that stay. */
+export async function refit(
+  problem: Problem,
+  kept: Int32Array,
+  repair: Exclude<Repair, 'none'>,
+  rounds = 0,
+): Promise<Fit> {
+  const { moments, layer } = problem;
+  if (repair === 'bias') {
+    const weights = rowsOf(layer.weights, kept, moments.outputs);
+    return { kept, weights, bias: biasOf(moments, kept, weights), error: undefined };
+  }
+  let weights = await ridgeFit(ridgeProblem(problem), kept);
+  let bias = biasOf(moments, kept, weights);
+  const error = errorOf(problem, kept, weights);
+  const [low, high] = layer.reader.bounds;
+  for (let round = 0; round < rounds && (Number.isFinite(low) || Number.isFinite(high)); round++) {
+    const whole = new Float64Array(moments.columns * moments.outputs);
+    kept.forEach((column, i) => {
+      whole.set(weights.subarray(i * moments.outputs, (i + 1) * moments.outputs), column * moments.outputs);
+    });
+    const targets = await clippedTargets(problem.x, problem.y, { weights: whole, bias, low, high });
+    const again = await momentsOf(problem.x, targets, layer.reader.offset ? 'means' : 'origin', moments);
+    weights = await ridgeFit({ ...ridgeProblem(problem), cross: again.cross }, kept);
+    bias = biasOf(again, kept, weights);
+  }
+  return { kept, weights, bias, error };
+}
+
+const ridgeProblem = ({ moments, layer, ridge }: Problem) => ({
+  gram: moments.gram,
+  cross: moments.cross,
+  weights: layer.weights,
+  columns: moments.columns,
+  outputs: moments.outputs,
+  ridge,
+});
+
+/** The constant with which means agree: my − Wᵀ mx. */
+function biasOf({ meanX, meanY, outputs }: Moments, kept: Int32Array, weights: Float64Array): Float64Array {
+  const bias = Float64Array.from(meanY);
+  kept.forEach((column, i) => {
+    for (let o = 0; o < outputs; o++) bias[o]! -= weights[i * outputs + o]! * meanX[column]!;
+  });
+  return bias;
+}
+
+/** What a layer with all of its columns misses: what the cuts in front of it cost that no weights can mend. */
+async function residual(problem: Problem): Promise<number> {
+  const all = Int32Array.from({ length: problem.moments.columns }, (_, i) => i);
+  return errorOf(problem, all, await ridgeFit(ridgeProblem(problem), all));
+}
+
+/**
+ * Σ_o v_o (V_o − 2 WᵀB + WᵀGW) for a ridge solution W: there GW = B + λ(W₀ − W), so that no square is to be summed.
+ */
+function errorOf({ moments, layer, ridge, outputWeights }: Problem, kept: Int32Array, weights: Float64Array): number {
+  const { outputs, cross, variance } = moments;
+  let error = 0;
+  for (let o = 0; o < outputs; o++) error += outputWeights[o]! * variance[o]!;
+  kept.forEach((column, i) => {
+    for (let o = 0; o < outputs; o++) {
+      const [w, at] = [weights[i * outputs + o]!, column * outputs + o];
+      error += outputWeights[o]! * w * (ridge * (layer.weights[at]! - w) - cross[at]!);
+    }
+  });
+  return Math.max(0, error);
+}
+
+function rowsOf(matrix: Float64Array, rows: Int32Array, columns: number): Float64Array {
+  const out = new Float64Array(rows.length * columns);
+  rows.forEach((row, i) => {
+    out.set(matrix.subarray(row * columns, (row + 1) * columns), i * columns);
+  });
+  return out;
+}

@@ -1,0 +1,141 @@
+// What calibration keeps, and what it costs: `node scripts/bench-calibrate.js --small` for a graph of the tests, or
+//   node scripts/bench-calibrate.js --model M.onnx --detector D.json --data VOC --pruned-params RE [--split val]
+//     [--pictures train] [--targets 0.2,0.5] [--seeds 0,1,2] [--images 256] [--configurations 'l1,obs,…'] [--limit N]
+// prints a table: mean mAP by target and configuration over seeds of the draw of pictures, its spread, and seconds.
+const { mkdtempSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
+const { parseArgs } = require('node:util');
+
+const lib = (name) => require(path.join(__dirname, '..', 'dist', 'lib', name));
+const { readModel } = lib('model/read');
+const { Pruner } = lib('prune/prune');
+const { calibrate } = lib('calibrate/calibrate');
+
+const options = {
+  small: { type: 'boolean', default: false },
+  model: { type: 'string' },
+  detector: { type: 'string' },
+  data: { type: 'string' },
+  'pruned-params': { type: 'string' },
+  split: { type: 'string', default: 'val' },
+  pictures: { type: 'string', default: 'train' },
+  targets: { type: 'string', default: '0.2,0.5' },
+  seeds: { type: 'string', default: '0,1,2' },
+  images: { type: 'string', default: '256' },
+  configurations: { type: 'string' },
+  limit: { type: 'string' },
+};
+
+/** Named settings: what `prune` would be told. */
+const configurations = {
+  l1: { criterion: 'l1_norm', repair: 'none' },
+  'l1+bias': { criterion: 'l1_norm', repair: 'bias' },
+  'l1+repair': { criterion: 'l1_norm', repair: 'least_squares' },
+  obs: { criterion: 'obs', repair: 'least_squares' },
+  'obs+full': { criterion: 'obs', repair: 'full' },
+  'obs+full+error': { criterion: 'obs', repair: 'full', allocation: 'error' },
+};
+
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+const fixed = (value, digits) => value.toFixed(digits);
+
+const print = (head, rows, rightFrom) => console.log(lib('report/table').renderTable(head, rows, rightFrom));
+
+/** Output error on noise that was not calibrated on, as a share of the outputs' variance. */
+async function small() {
+  const { normalNoise } = lib('prune/noise');
+  const { DetectorSession } = lib('evaluate/session');
+  const { encodeModel } = lib('model/write');
+  const { comparedTensors, exposeTensors } = lib('prune/observed-tensors');
+  const model = await readModel(path.join(__dirname, '..', 'test', 'graphs', 'dynamic-batch-legacy-11.onnx'));
+  const names = comparedTensors(new Pruner(model).graph, model);
+  const feeds = (seed, count) => ({
+    image: { dims: [count, 3, 64, 64], data: normalNoise(seed, 'bench', count * 3 * 64 * 64) },
+  });
+  const outputs = async (which) => {
+    const copy = which.clone();
+    exposeTensors(copy, names);
+    const session = await DetectorSession.create(encodeModel(copy));
+    const found = await session.run(feeds(9999, 8), names);
+    await session.close();
+    return names.map((name) => found[name].data);
+  };
+  const whole = await outputs(model);
+  const source = { count: 16, feeds: async (first, last) => feeds(first + 1, last - first) };
+  const rows = [];
+  for (const [name, { criterion, repair, allocation }] of Object.entries(configurations)) {
+    const given = { prunedParams: '.*', skipLocked: true, targetRatio: 0.25, align: 1, criterion, allocation };
+    const started = performance.now();
+    const { cut } = await calibrate(model, given, { source, repair });
+    const seconds = (performance.now() - started) / 1000;
+    const own = await outputs(cut.model);
+    let [error, power] = [0, 0];
+    whole.forEach((values, i) => {
+      const middle = mean(Array.from(values));
+      values.forEach((value, j) => {
+        error += (value - own[i][j]) ** 2;
+        power += (value - middle) ** 2;
+      });
+    });
+    rows.push([name, fixed(error / power, 4), fixed(seconds, 2)]);
+  }
+  print(['at −25 %', 'output error', 'seconds'], rows, 1);
+}
+
+async function full(args) {
+  const { evaluateModel } = lib('evaluate/evaluate');
+  const { limitDataset } = lib('evaluate/evaluate');
+  const { openDataset } = lib('data/dataset');
+  const { readDetectorSettings } = lib('model/detector');
+  const { pruneFile } = lib('prune/prune-file');
+  const detector = readDetectorSettings(await readModel(args.model), args.detector);
+  const whole = await openDataset(args.data, { split: args.split, classes: detector.classes });
+  const dataset = limitDataset(whole, args.limit === undefined ? undefined : Number(args.limit));
+  const score = async (file) => (await evaluateModel(file, detector, dataset, { protocol: 'voc' })).result.map;
+  const out = path.join(mkdtempSync(path.join(tmpdir(), 'ssd-prune-bench-')), 'out.onnx');
+  const wanted = args.configurations?.split(',') ?? Object.keys(configurations);
+  const rows = [['original', '', fixed(await score(args.model), 4), '', '']];
+  for (const target of args.targets.split(',').map(Number)) {
+    for (const name of wanted) {
+      const { criterion, repair, allocation } = configurations[name];
+      const [scores, seconds] = [[], []];
+      for (const seed of args.seeds.split(',').map(Number)) {
+        const report = await pruneFile(args.model, out, {
+          prunedParams: args['pruned-params'],
+          targetRatio: target,
+          criterion,
+          ...(allocation && { allocation }),
+          calibrate: {
+            pictures: args.data,
+            split: args.pictures,
+            images: Number(args.images),
+            seed,
+            repair,
+            detector: args.detector,
+          },
+          force: true,
+        });
+        seconds.push(report.seconds);
+        scores.push(await score(out));
+      }
+      const spread = Math.max(...scores) - Math.min(...scores);
+      rows.push([name, `−${100 * target} %`, fixed(mean(scores), 4), fixed(spread, 4), fixed(mean(seconds), 1)]);
+      console.error(rows.at(-1).join('  '), scores.map((value) => fixed(value, 4)).join(' '));
+    }
+  }
+  print(['configuration', 'MACs', 'mean mAP', 'spread over seeds', 'seconds'], rows, 2);
+  console.log(`${args.images} pictures of ${args.pictures}, scored on ${dataset.samples.length} of ${args.split}`);
+}
+
+const { values: args } = parseArgs({ options });
+const missing = ['model', 'data', 'pruned-params'].filter((name) => args[name] === undefined);
+if (!args.small && missing.length > 0) {
+  console.error(`Expected --small, or ${missing.map((name) => `--${name}`).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  (args.small ? small() : full(args)).catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+}

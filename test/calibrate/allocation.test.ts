@@ -1,0 +1,52 @@
+import { smallNet, smallWeights } from './small-net';
+
+const { allocateByError } =
+  require('../../dist/lib/calibrate/allocation') as typeof import('../../lib/calibrate/allocation');
+const { Pruner } = require('../../dist/lib/prune/prune') as typeof import('../../lib/prune/prune');
+const { widthGrid } = require('../../dist/lib/prune/width-grid') as typeof import('../../lib/prune/width-grid');
+
+const pruner = new Pruner(smallNet(smallWeights()));
+const groups = ['c1.w', 'c2.w'].map((name) => pruner.groups.ofLayer(name)[0]!);
+const grids = groups.map((group) => widthGrid(group, { align: 1, minChannels: 1 }));
+/** MACs by hand: 81·27 a channel of the first layer, 16·9 for its depthwise, 16 a pair of channels, 16·9·4 a channel of the second. */
+const macs = (first: number, second: number) => first * (81 * 27 + 16 * 9) + 16 * first * second + second * 16 * 9 * 4;
+
+describe('widths by error curves', () => {
+  test.each([
+    ['the second layer is free', (k: number) => k, () => 0],
+    ['the first layer is free', () => 0, (k: number) => k],
+    ['both bend', (k: number) => 0.01 * k ** 2, (k: number) => 0.02 * k ** 3],
+  ])('%s: the best of all widths in the window', (_, first, second) => {
+    const [target, tolerance] = [0.3, 0.1];
+    const curves = [first, second].map((error, i) => ({
+      group: groups[i]!,
+      order: new Int32Array(0),
+      errors: Float64Array.from({ length: [11, 7][i]! }, (__, k) => error(k)),
+    }));
+    const found = allocateByError(grids, curves, pruner.macs, target, tolerance);
+    const kept = groups.map(({ id }) => found.kept[id]!);
+    const whole = macs(10, 6);
+    expect(found.cut).toBeCloseTo(1 - macs(kept[0]!, kept[1]!) / whole, 12);
+    expect(found.cut).toBeGreaterThanOrEqual(target);
+    expect(found.cut).toBeLessThanOrEqual(target + tolerance);
+    let least = Number.POSITIVE_INFINITY;
+    for (let a = 1; a <= 10; a++) {
+      for (let b = 1; b <= 6; b++) {
+        const cut = 1 - macs(a, b) / whole;
+        if (cut >= target && cut <= target + tolerance) least = Math.min(least, first(10 - a) + second(6 - b));
+      }
+    }
+    expect(first(10 - kept[0]!) + second(6 - kept[1]!)).toBeCloseTo(least, 12);
+  });
+
+  test('a target out of reach is refused', () => {
+    const curves = groups.map((group) => ({
+      group,
+      order: new Int32Array(0),
+      errors: new Float64Array(group.classes.length),
+    }));
+    expect(() => allocateByError(grids, curves, pruner.macs, 0.99, 0.001)).toThrow(
+      expect.objectContaining({ code: 'ERR_TARGET_UNREACHABLE' }),
+    );
+  });
+});

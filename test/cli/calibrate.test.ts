@@ -1,0 +1,120 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { noise } from '../calibrate/small-net';
+
+const root = path.resolve(__dirname, '..', '..');
+const main = path.join(root, 'dist', 'lib', 'cli', 'main.js');
+const model = path.join(root, 'test', 'graphs', 'dynamic-batch-legacy-11.onnx');
+const folder = mkdtempSync(path.join(tmpdir(), 'ssd-prune-calibrate-'));
+const detector = path.join(folder, 'detector.json');
+
+beforeAll(async () => {
+  writeFileSync(
+    detector,
+    JSON.stringify({
+      input: {
+        name: 'image',
+        width: 64,
+        height: 64,
+        channels: 'RGB',
+        mean: [127, 127, 127],
+        std: [60, 60, 60],
+        resize: { kernel: 'bilinear', antialias: false },
+      },
+      outputs: { scores: 'scores', boxes: 'boxes', scoresAre: 'probabilities', boxesAre: 'corners' },
+      classes: ['background', 'thing'],
+      nms: { scoreThreshold: 0.01, iouThreshold: 0.45, topK: 400, keepTopK: 200 },
+    }),
+  );
+  for (let i = 0; i < 12; i++) {
+    const pixels = Uint8Array.from(noise(i, 64 * 64 * 3), (value) => Math.max(0, Math.min(255, 127 + 60 * value)));
+    await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } })
+      .png()
+      .toFile(path.join(folder, `${i}.png`));
+  }
+});
+
+/** Options as pairs; those given replace the usual ones. */
+const prune = (out: string, ...more: string[]) => {
+  const usual = ['--calibrate', folder, '--detector', detector];
+  const kept = usual.filter((_, i) => !more.includes(usual[i - (i % 2)]!));
+  const args = [
+    '--pruned-params',
+    '.*',
+    '--skip-locked',
+    '--target-ratio',
+    '0.3',
+    '--align',
+    '1',
+    '--json',
+    ...kept,
+    ...more,
+  ];
+  return spawnSync(process.execPath, [main, 'prune', model, '-o', out, ...args], { encoding: 'utf8' });
+};
+
+test('prune --calibrate: the report says how, the same seed gives the same file, another draw another', () => {
+  const outs = ['a', 'b', 'c'].map((name) => path.join(folder, `${name}.onnx`));
+  const runs = [['0'], ['0'], ['1']].map(([seed], i) =>
+    prune(outs[i]!, '--calibration-images', '6', '--calibration-seed', seed!),
+  );
+  for (const { status, stderr } of runs) expect([status, stderr.includes('"error"')]).toEqual([0, false]);
+  const report = JSON.parse(runs[0]!.stdout);
+  expect(report).toMatchObject({
+    schema: 'ssd-prune.prune/1',
+    criterion: 'obs',
+    allocation: 'error',
+    verified: { vacuous: false },
+  });
+  expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
+  expect(report.macs.cut).toBeLessThanOrEqual(0.31);
+  for (const { criterion, errorKept, readers } of report.repair.slice(0, 3)) {
+    expect(criterion).toBe('obs');
+    expect(readers.length).toBeGreaterThan(0);
+    expect(errorKept).toBeGreaterThan(0);
+    expect(errorKept).toBeLessThan(1);
+  }
+  const [a, b, c] = outs.map((out) => readFileSync(out));
+  expect(a!.equals(b!)).toBe(true);
+  expect(a!.equals(c!)).toBe(false);
+});
+
+test('uniform widths reach the target, too', () => {
+  const { status, stdout } = prune(
+    path.join(folder, 'd.onnx'),
+    '--calibration-images',
+    '4',
+    '--allocation',
+    'uniform',
+    '--repair',
+    'least_squares',
+  );
+  expect(status).toBe(0);
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ allocation: 'uniform', verified: { vacuous: false } });
+  expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
+  expect(report.macs.cut).toBeLessThanOrEqual(0.31);
+  const { renderPruneReport } =
+    require('../../dist/lib/prune/prune-table') as typeof import('../../lib/prune/prune-table');
+  const worst = [...report.repair].sort((a, b) => b.errorKept - a.errorKept)[0];
+  const text = renderPruneReport(report);
+  expect(text).toMatch(/masked original with the repaired weights/);
+  expect(text).toMatch(
+    new RegExp(`most is lost behind[^]*${worst.layer}[^]*obs[^]*${(100 * worst.errorKept).toFixed(2)} %`),
+  );
+});
+
+test.each([
+  ['ERR_BAD_DATA', 1, ['--calibrate', path.join(root, 'nowhere')]],
+  ['ERR_BAD_CONFIG', 2, ['--detector', path.join(root, 'package.json')]],
+  ['ERR_USAGE', 2, ['--calibration-images', '0']],
+  ['ERR_USAGE', 2, ['--paddle1x']],
+])('%s: exit %i, no file', (code, exit, options) => {
+  const out = path.join(folder, 'never.onnx');
+  const { status, stdout, stderr } = prune(out, ...options);
+  expect(JSON.parse(stderr.trim().split('\n').pop()!).error.code).toBe(code);
+  expect([status, stdout, existsSync(out)]).toEqual([exit, '', false]);
+});
