@@ -67,6 +67,8 @@ Napi::Value MeanApCall(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void RegisterMeanAp(Napi::Env env, Napi::Object exports) { exports.Set("meanAp", Napi::Function::New(env, MeanApCall)); }
+void RegisterMeanAp(Napi::Env env, Napi::Object exports) {
+  exports.Set("meanAp", Napi::Function::New(env, MeanApCall));
+}
 
 }  // namespace ssd_prune
