@@ -3,6 +3,7 @@
 
 #include "addon/mean_ap.h"
 #include "addon/prune.h"
+#include "addon/train.h"
 #include "addon/vision.h"
 #include "kernels/isa.h"
 
@@ -21,6 +22,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New(env, InstructionSets));
   ssd_prune::RegisterMeanAp(env, exports);
   ssd_prune::RegisterPrune(env, exports);
+  ssd_prune::RegisterTrain(env, exports);
   ssd_prune::RegisterVision(env, exports);
   return exports;
 }

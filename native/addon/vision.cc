@@ -4,47 +4,13 @@
 #include <utility>
 #include <vector>
 
+#include "addon/promise_worker.h"
 #include "vision/decode.h"
 #include "vision/nms.h"
 #include "vision/resize.h"
 
 namespace ssd_prune {
 namespace {
-
-float Float(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().FloatValue(); }
-int64_t Int(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().Int64Value(); }
-bool Bool(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Boolean>().Value(); }
-
-void Floats(const Napi::Object& object, const char* name, size_t count, float* to) {
-  const auto array = object.Get(name).As<Napi::Array>();
-  for (uint32_t i = 0; i < count; ++i) to[i] = array.Get(i).As<Napi::Number>().FloatValue();
-}
-
-/// Work on the thread pool of libuv that ends in a promise; what it reads is held until then.
-class PromiseWorker : public Napi::AsyncWorker {
- public:
-  explicit PromiseWorker(const Napi::CallbackInfo& info)
-      : Napi::AsyncWorker(info.Env(), "ssd-prune"), deferred_(Napi::Promise::Deferred::New(info.Env())) {
-    Napi::Array held = Napi::Array::New(info.Env(), info.Length());
-    for (uint32_t i = 0; i < info.Length(); ++i) held.Set(i, info[i]);
-    held_ = Napi::Persistent(held.As<Napi::Object>());
-  }
-
-  Napi::Promise Start() {
-    const Napi::Promise promise = deferred_.Promise();
-    Queue();
-    return promise;
-  }
-
- protected:
-  virtual Napi::Value Result(Napi::Env env) = 0;
-  void OnOK() override { deferred_.Resolve(Result(Env())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference held_;
-};
 
 /// fillInput(pixels, width, height, format, batch, index): a picture into its place in the batch.
 class FillInputWorker : public PromiseWorker {
@@ -53,15 +19,8 @@ class FillInputWorker : public PromiseWorker {
       : PromiseWorker(info),
         pixels_(info[0].As<Napi::Uint8Array>().Data()),
         width_(static_cast<size_t>(info[1].As<Napi::Number>().Int64Value())),
-        height_(static_cast<size_t>(info[2].As<Napi::Number>().Int64Value())) {
-    const auto format = info[3].As<Napi::Object>();
-    format_.width = static_cast<size_t>(Int(format, "width"));
-    format_.height = static_cast<size_t>(Int(format, "height"));
-    format_.kernel = static_cast<ResizeKernel>(Int(format, "kernel"));
-    format_.antialias = Bool(format, "antialias");
-    format_.bgr = Bool(format, "bgr");
-    Floats(format, "mean", 3, format_.mean);
-    Floats(format, "std", 3, format_.std);
+        height_(static_cast<size_t>(info[2].As<Napi::Number>().Int64Value())),
+        format_(ReadInputFormat(info[3].As<Napi::Object>())) {
     const auto index = static_cast<size_t>(info[5].As<Napi::Number>().Int64Value());
     out_ = info[4].As<Napi::Float32Array>().Data() + index * 3 * format_.width * format_.height;
   }
@@ -139,17 +98,11 @@ class DetectBoxesWorker : public PromiseWorker {
   std::vector<float> rows_;
 };
 
-template <typename Worker>
-Napi::Value Run(const Napi::CallbackInfo& info) {
-  // The worker deletes itself once its promise is settled.
-  return (new Worker(info))->Start();
-}
-
 }  // namespace
 
 void RegisterVision(Napi::Env env, Napi::Object exports) {
-  exports.Set("fillInput", Napi::Function::New(env, Run<FillInputWorker>));
-  exports.Set("detectBoxes", Napi::Function::New(env, Run<DetectBoxesWorker>));
+  exports.Set("fillInput", Napi::Function::New(env, RunWorker<FillInputWorker>));
+  exports.Set("detectBoxes", Napi::Function::New(env, RunWorker<DetectBoxesWorker>));
 }
 
 }  // namespace ssd_prune
