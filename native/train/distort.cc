@@ -20,6 +20,28 @@ uint8_t Grey(const uint8_t* rgb) {
   return static_cast<uint8_t>((rgb[0] * 19595U + rgb[1] * 38470U + rgb[2] * 7471U + 0x8000U) >> 16);
 }
 
+/// Sixth of the circle that a hue lies in, and how far; 255 is the begin again.
+struct Hue {
+  int sector;
+  float rest;
+};
+
+constexpr auto kHues = [] {
+  std::array<Hue, 256> hues{};
+  for (size_t h = 0; h < 256; ++h) {
+    const auto turn = static_cast<float>(static_cast<double>(static_cast<float>(h) * 6.0F) / 255.0);
+    const int sector = static_cast<int>(turn);
+    hues[h] = {sector % 6, turn - static_cast<float>(sector)};
+  }
+  return hues;
+}();
+
+constexpr auto kShares = [] {
+  std::array<float, 256> shares{};
+  for (size_t s = 0; s < 256; ++s) shares[s] = static_cast<float>(static_cast<double>(s) / 255.0);
+  return shares;
+}();
+
 }  // namespace
 
 Distortion::Distortion(const ColourShift& shift, const uint8_t* rgb, size_t width, size_t height)
@@ -111,22 +133,31 @@ void RgbToHsv(const uint8_t rgb[3], uint8_t hsv[3]) {
 void HsvToRgb(const uint8_t hsv[3], uint8_t rgb[3]) {
   const uint8_t value = hsv[2];
   if (hsv[1] == 0) {
-    std::fill(rgb, rgb + 3, value);
+    rgb[0] = rgb[1] = rgb[2] = value;
     return;
   }
   const double v = value;
-  const auto turn = static_cast<float>(static_cast<double>(static_cast<float>(hsv[0]) * 6.0F) / 255.0);
-  const int sector = static_cast<int>(turn);
-  const float f = turn - static_cast<float>(sector);
-  const auto fs = static_cast<float>(hsv[1] / 255.0);
+  const auto [sector, f] = kHues[hsv[0]];
+  const float fs = kShares[hsv[1]];
   // What is rounded is never negative.
-  const auto round = [](double x) { return static_cast<uint8_t>(std::clamp(static_cast<int>(x + 0.5), 0, 255)); };
-  const uint8_t p = round(v * (1.0 - static_cast<double>(fs)));
-  const uint8_t q = round(v * (1.0 - static_cast<double>(fs * f)));
-  const uint8_t t = round(v * (1.0 - static_cast<double>(fs) * (1.0 - static_cast<double>(f))));
-  const uint8_t table[6][3] = {{value, t, p}, {q, value, p}, {p, value, t},
-                               {p, q, value}, {t, p, value}, {value, p, q}};
-  std::copy(table[sector % 6], table[sector % 6] + 3, rgb);
+  const auto round = [](double x) { return static_cast<uint8_t>(std::min(static_cast<int>(x + 0.5), 255)); };
+  const uint8_t low = round(v * (1.0 - static_cast<double>(fs)));
+  // In even sectors the middle colour rises with the hue, in odd ones it falls.
+  const bool rises = sector % 2 == 0;
+  const double fall = rises ? static_cast<double>(fs) * (1.0 - static_cast<double>(f)) : static_cast<double>(fs * f);
+  const uint8_t middle = round(v * (1.0 - fall));
+  const uint8_t first = rises ? value : middle;
+  const uint8_t second = rises ? middle : value;
+  switch (sector / 2) {
+    case 0:
+      rgb[0] = first, rgb[1] = second, rgb[2] = low;
+      break;
+    case 1:
+      rgb[0] = low, rgb[1] = first, rgb[2] = second;
+      break;
+    default:
+      rgb[0] = second, rgb[1] = low, rgb[2] = first;
+  }
 }
 
 }  // namespace ssd_prune
