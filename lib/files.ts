@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { SsdPruneError } from './errors';
+
+/** Temporary files that are being written: removed where the process is ended meanwhile. */
+const unfinished = new Set<string>();
+
+function removeUnfinished(): void {
+  for (const file of unfinished) rmSync(file, { force: true });
+}
 
 /**
  * Writes chunks, one behind the other, under a temporary name beside the file, then renames: no half-written file ever
@@ -13,10 +21,10 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
   const name = `.${path.basename(file).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`;
   const temporary = path.join(path.dirname(file), name);
   let handle: FileHandle | undefined;
-  let created = false;
   try {
+    if (unfinished.size === 0) process.on('exit', removeUnfinished);
+    unfinished.add(temporary);
     handle = await open(temporary, 'wx');
-    created = true;
     await writeAll(handle, chunks);
     await handle.sync();
     await handle.close();
@@ -24,8 +32,11 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
     await rename(temporary, file);
   } catch (error) {
     await handle?.close().catch(() => {});
-    if (created) await unlink(temporary).catch(() => {});
+    await unlink(temporary).catch(() => {});
     throw writeError(file, error);
+  } finally {
+    unfinished.delete(temporary);
+    if (unfinished.size === 0) process.removeListener('exit', removeUnfinished);
   }
 }
 

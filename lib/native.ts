@@ -136,7 +136,8 @@ export interface Addon {
   ): Promise<Float32Array>;
 }
 
-const packageRoot = path.resolve(__dirname, '..', '..');
+/** The folder of this package, which holds package.json, native/ and scripts/. Nothing is written there at run time. */
+export const packageRoot = path.resolve(__dirname, '..', '..');
 
 /** Places where a compiled addon may lie, in the order they are tried. */
 export function addonCandidates(): string[] {

@@ -115,12 +115,15 @@ def normalised_overlap(d, t, size):
 
 
 def pixel_overlap(d, t, _):
-    iw = min(d[0] + d[2], t[0] + t[2]) - max(d[0], t[0]) + 1
-    ih = min(d[1] + d[3], t[1] + t[3]) - max(d[1], t[1]) + 1
+    """The devkit's: pixels from 1, the last one inside. Detections come as COCO has them, from 0 and by their edges."""
+    d = (d[0] + 1, d[1] + 1, d[0] + d[2], d[1] + d[3])
+    t = (t[0], t[1], t[0] + t[2], t[1] + t[3])
+    iw = min(d[2], t[2]) - max(d[0], t[0]) + 1
+    ih = min(d[3], t[3]) - max(d[1], t[1]) + 1
     if iw <= 0 or ih <= 0:
         return -1.0
     both = iw * ih
-    return both / ((d[2] + 1) * (d[3] + 1) + (t[2] + 1) * (t[3] + 1) - both)
+    return both / ((d[2] - d[0] + 1) * (d[3] - d[1] + 1) + (t[2] - t[0] + 1) * (t[3] - t[1] + 1) - both)
 
 
 def average_precision(outcome, positives, protocol, version):
@@ -129,7 +132,8 @@ def average_precision(outcome, positives, protocol, version):
     total = np.arange(1, len(outcome) + 1)
     precision, recall = hits.astype(f) / total.astype(f), hits.astype(f) / f(positives)
     if version == "11point":
-        return float(sum(max((float(p) for p, r in zip(precision, recall) if float(r) >= j / 10), default=0.0) for j in range(11)) / 11)
+        levels = [j / 10 for j in range(11)] if protocol == "detection_map" else np.arange(0, 1.1, 0.1)
+        return float(sum(max((float(p) for p, r in zip(precision, recall) if float(r) >= level), default=0.0) for level in levels) / 11)
     if protocol == "detection_map":
         area, before = f(0), f(0)
         for p, r in zip(precision, recall):

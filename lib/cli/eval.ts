@@ -1,23 +1,15 @@
 import type { Argv } from 'yargs';
 import { SsdPruneError } from '../errors';
-import type { DeviceChoice } from '../evaluate/providers';
 import { evalOptions, type MetricArguments, metricOptions, warnAbout } from './metric-options';
+import { type NmsArguments, nmsOptions, nmsOverrides } from './nms-options';
+import { type RunArguments, runOptions } from './run-options';
 import { makeUi } from './ui';
 
-interface EvalArguments extends MetricArguments {
+interface EvalArguments extends MetricArguments, NmsArguments, RunArguments {
   model: string;
   data: string;
   split: string;
-  detector?: string;
-  device: DeviceChoice;
-  batchSize: number;
-  threads: number;
-  scoreThreshold?: number;
-  nmsThreshold?: number;
-  topK?: number;
-  keepTopK?: number;
   limit?: number;
-  skipBad: boolean;
   detections?: string;
   json: boolean;
   quiet: boolean;
@@ -29,15 +21,9 @@ export function builder(yargs: Argv): Argv {
     .options({
       data: { type: 'string', demandOption: true, describe: 'Folder in Pascal VOC or COCO layout' },
       split: { type: 'string', default: 'val', describe: 'Pictures to evaluate on' },
-      detector: { type: 'string', describe: "Detector settings (JSON), where the model's metadata have none" },
-      device: { choices: ['auto', 'cuda', 'cpu'] as const, default: 'auto', describe: 'Where to run' },
-      'batch-size': { type: 'number', default: 8, describe: 'Pictures a run' },
-      threads: { type: 'number', default: 0, describe: 'Threads of the session; 0: one a core' },
+      ...runOptions,
       ...metricOptions,
-      'score-threshold': { type: 'number', describe: "Only boxes that score more. Default: the detector's" },
-      'nms-threshold': { type: 'number', describe: "Overlap above which the worse box goes. Default: the detector's" },
-      'top-k': { type: 'number', describe: "Boxes a class before suppression, -1: all. Default: the detector's" },
-      'keep-top-k': { type: 'number', describe: "Boxes a picture, -1: all. Default: the detector's" },
+      ...nmsOptions,
       limit: { type: 'number', describe: 'Only the first pictures of the split' },
       'skip-bad': { type: 'boolean', default: false, describe: 'Count pictures that cannot be read as empty' },
       detections: { type: 'string', describe: "Save what was detected, in COCO's results format" },
@@ -55,21 +41,20 @@ export function builder(yargs: Argv): Argv {
 
 export async function handler(args: EvalArguments): Promise<void> {
   const ui = makeUi(args);
-  const { existsSync } = require('node:fs') as typeof import('node:fs');
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
   const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
   const { detectDataset, limitDataset } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
-  const { evaluateDetections } = require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
+  const { checkEvaluateOptions, evaluateDetections } =
+    require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
   const { evalReport, renderEvalReport } = require('../evaluate/report') as typeof import('../evaluate/report');
   const { writeDetections } = require('../evaluate/results') as typeof import('../evaluate/results');
-  const { nmsOverrides } = require('./nms-options') as typeof import('./nms-options');
 
   const nms = nmsOverrides(args);
-  if (args.detections !== undefined && existsSync(args.detections) && samePath(args.detections, args.model)) {
-    throw new SsdPruneError('ERR_OUTPUT_EXISTS', `--detections names the model itself: ${args.detections}`);
-  }
+  const metric = evalOptions(args);
+  checkEvaluateOptions(metric);
   const detector = readDetectorSettings(await readModel(args.model), args.detector);
+  checkOutput(args);
   const whole = await openDataset(args.data, {
     split: args.split,
     classes: detector.classes,
@@ -93,7 +78,7 @@ export async function handler(args: EvalArguments): Promise<void> {
     ui.warn(`${run.resized.length} pictures are not of the size that their annotation says, ${run.resized[0]} first`);
   }
   if (args.detections !== undefined) await writeDetections(args.detections, dataset, run.detections);
-  const result = evaluateDetections(dataset, run.detections, evalOptions(args));
+  const result = evaluateDetections(dataset, run.detections, metric);
   const { device, imagesPerSecond } = run;
   const report = evalReport(result, {
     model: args.model,
@@ -104,7 +89,20 @@ export async function handler(args: EvalArguments): Promise<void> {
   ui.result(report, () => renderEvalReport(report));
 }
 
-function samePath(a: string, b: string): boolean {
-  const { realpathSync } = require('node:fs') as typeof import('node:fs');
-  return realpathSync(a) === realpathSync(b);
+/** What would fail, or do harm, only once every picture is through. */
+function checkOutput({ detections, model, detector }: EvalArguments): void {
+  if (detections === undefined) return;
+  const { existsSync, realpathSync, statSync } = require('node:fs') as typeof import('node:fs');
+  const path = require('node:path') as typeof import('node:path');
+  if (!existsSync(path.dirname(detections))) {
+    throw new SsdPruneError('ERR_IO', `Can't write ${detections}: its folder does not exist`);
+  }
+  if (!existsSync(detections)) return;
+  if (statSync(detections).isDirectory())
+    throw new SsdPruneError('ERR_USAGE', `--detections ${detections} is a folder`);
+  for (const input of [model, ...(detector === undefined ? [] : [detector])]) {
+    if (realpathSync(input) === realpathSync(detections)) {
+      throw new SsdPruneError('ERR_OUTPUT_EXISTS', `--detections ${detections} would replace an input of this command`);
+    }
+  }
 }

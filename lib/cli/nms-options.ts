@@ -9,6 +9,13 @@ export interface NmsArguments {
   keepTopK?: number;
 }
 
+export const nmsOptions = {
+  'score-threshold': { type: 'number', describe: "Only boxes that score more. Default: the detector's" },
+  'nms-threshold': { type: 'number', describe: "Overlap above which the worse box goes. Default: the detector's" },
+  'top-k': { type: 'number', describe: "Boxes a class before suppression, -1: all. Default: the detector's" },
+  'keep-top-k': { type: 'number', describe: "Boxes a picture, -1: all. Default: the detector's" },
+} as const;
+
 /** @throws {SsdPruneError} ERR_USAGE for a threshold outside 0 … 1 or a count that is neither -1 nor positive */
 export function nmsOverrides({ scoreThreshold, nmsThreshold, topK, keepTopK }: NmsArguments): NmsOverrides {
   for (const [name, value] of Object.entries({ 'score-threshold': scoreThreshold, 'nms-threshold': nmsThreshold })) {

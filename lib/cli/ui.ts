@@ -18,8 +18,14 @@ export interface Progress {
   stop(): void;
 }
 
+/** Set by the first failure, which is the last word: what still runs until the process ends says nothing more. */
+let failed = false;
+
+/** Takes the bar on the terminal away and gives the cursor back. */
+let stopBar: (() => void) | undefined;
+
 const event = (document: object): void => {
-  process.stderr.write(`${JSON.stringify(document)}\n`);
+  if (!failed) process.stderr.write(`${JSON.stringify(document)}\n`);
 };
 
 /** The {@link Ui} that the common flags ask for. */
@@ -27,16 +33,16 @@ export function makeUi({ json, quiet }: { json: boolean; quiet: boolean }): Ui {
   return {
     json,
     result(document, render) {
-      process.stdout.write(`${json ? JSON.stringify(document) : render().trimEnd()}\n`);
+      if (!failed) process.stdout.write(`${json ? JSON.stringify(document) : render().trimEnd()}\n`);
     },
     note(message) {
-      if (quiet) return;
+      if (quiet || failed) return;
       if (json) event({ event: 'note', message });
       else process.stderr.write(`${message}\n`);
     },
     warn(message) {
       if (json) event({ event: 'warning', message });
-      else process.stderr.write(`warning: ${message}\n`);
+      else if (!failed) process.stderr.write(`warning: ${message}\n`);
     },
     progress(label, total) {
       if (quiet) return { update() {}, stop() {} };
@@ -63,15 +69,28 @@ function barProgress(label: string, total: number): Progress {
   if (!process.stderr.isTTY) return { update() {}, stop() {} };
   const { SingleBar, Presets } = require('cli-progress') as typeof import('cli-progress');
   const bar = new SingleBar(
-    { format: `${label} {bar} {value}/{total} · {eta_formatted} left`, stream: process.stderr, hideCursor: true },
+    {
+      format: `${label} {bar} {value}/{total} · {eta_formatted} left`,
+      stream: process.stderr,
+      hideCursor: true,
+      // Its own handler would swallow an interruption; fail() stops the bar.
+      gracefulExit: false,
+    },
     Presets.shades_classic,
   );
+  const stop = (): void => {
+    stopBar = undefined;
+    bar.stop();
+  };
+  stopBar = stop;
   bar.start(total, 0);
-  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+  return { update: (done) => bar.update(done), stop };
 }
 
 /** Reports a failure and sets the exit code; the process ends by itself once its handles are closed. */
 export function fail(error: unknown, json: boolean): void {
+  if (failed) return;
+  stopBar?.();
   const known = error instanceof SsdPruneError;
   const code = known ? error.code : 'ERR_INTERNAL';
   const message = error instanceof Error ? error.message : String(error);
@@ -79,4 +98,5 @@ export function fail(error: unknown, json: boolean): void {
   else process.stderr.write(`ssd-prune: ${message} [${code}]\n`);
   if (!known && error instanceof Error && process.env.SSD_PRUNE_DEBUG) process.stderr.write(`${error.stack}\n`);
   process.exitCode = known ? error.exitCode : ExitCode.failed;
+  failed = true;
 }

@@ -12,7 +12,7 @@ export interface DetectionSet {
   readonly box: Float32Array | Float64Array;
   /**
    * `normalised`: xmin, ymin, xmax, ymax as shares of the picture's width and height, not clipped.
-   * `coco`: x, y, width, height in pixels, as in a results file. Defaults to `normalised`.
+   * `coco`: x, y, width, height in pixels from the upper left corner, as in a results file. Defaults to `normalised`.
    */
   readonly layout?: 'normalised' | 'coco';
 }

@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset';
-import { invalidArgument } from '../errors';
+import { invalidArgument, type SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
+import { rowLength } from './decode';
 import { DetectionBuilder, type DetectionSet } from './detections';
 import { type EvalResult, type EvaluateOptions, evaluateDetections } from './mean-ap';
 import { detectPictures, type PipelineOptions } from './pipeline';
@@ -47,14 +48,26 @@ export async function detectDataset(
     const builder = new DetectionBuilder();
     const resized: string[] = [];
     const files = samples.map(({ image }) => image);
+    const { onBadPicture, onProgress } = options;
+    let done = 0;
+    const advance = (): void => onProgress?.(++done, samples.length);
+    const pipeline: PipelineOptions = {
+      ...options,
+      ...(onBadPicture && {
+        onBadPicture: (error: SsdPruneError, index: number) => {
+          onBadPicture(error, index);
+          advance();
+        },
+      }),
+    };
     const begin = performance.now();
-    for await (const { index, width, height, rows } of detectPictures(session, detector, files, options)) {
+    for await (const { index, width, height, rows } of detectPictures(session, detector, files, pipeline)) {
       const sample = samples[index]!;
       if (sample.width !== width || sample.height !== height) resized.push(sample.image);
-      for (let at = 0; at < rows.length; at += 6) {
+      for (let at = 0; at < rows.length; at += rowLength) {
         builder.push(index, rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!, rows[at + 5]!);
       }
-      options.onProgress?.(index + 1, samples.length);
+      advance();
     }
     const imagesPerSecond = samples.length / ((performance.now() - begin) / 1000);
     const { device, note } = session;

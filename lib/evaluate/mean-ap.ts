@@ -16,7 +16,8 @@ export const wellCovered = 20;
 export interface EvaluateOptions {
   /**
    * Whose rules. `detection_map`: Paddle's operator, normalised boxes clipped to the picture, overlap strictly above
-   * the threshold, float32. `voc`: the devkit's, pixels counted inclusively, overlap at or above the threshold.
+   * the threshold, float32. `voc`: the devkit's, pixels counted from 1 and inclusively, overlap at or above the
+   * threshold; a share x of the width is the pixel edge x · width, so detections of 0 … 1 cover pixels 1 … width.
    * `coco`: AP averaged over overlaps 0.5 … 0.95. Defaults to `detection_map`.
    */
   protocol?: Protocol;
@@ -70,18 +71,7 @@ export function evaluateDetections(
   detections: DetectionSet,
   options: EvaluateOptions = {},
 ): EvalResult {
-  const { protocol = 'detection_map', apVersion = '11point', overlapThreshold = 0.5 } = options;
-  const { evaluateDifficult = false, bootstrap } = options;
-  const { resamples = 0, seed = 0 } = bootstrap ?? {};
-  if (!protocols.includes(protocol)) throw invalidArgument('protocol', `one of ${protocols.join(', ')}`, protocol);
-  if (!apVersions.includes(apVersion)) throw invalidArgument('apVersion', `one of ${apVersions.join(', ')}`, apVersion);
-  if (!(overlapThreshold >= 0 && overlapThreshold <= 1)) {
-    throw invalidArgument('overlapThreshold', 'a number from 0 to 1', overlapThreshold);
-  }
-  if (!Number.isInteger(resamples) || resamples < 0 || resamples > 100_000) {
-    throw invalidArgument('bootstrap.resamples', 'a whole number from 0 to 100000', resamples);
-  }
-  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('bootstrap.seed', 'a whole number from 0', seed);
+  const { protocol, apVersion, overlapThreshold, evaluateDifficult, resamples, seed } = checkEvaluateOptions(options);
   checkDetections(dataset, detections);
 
   const coco = protocol === 'coco';
@@ -90,7 +80,7 @@ export function evaluateDetections(
     apVersion: apVersions.indexOf(apVersion),
     overlapThreshold,
     classes: dataset.classes.length,
-    ...flattenTruth(dataset, coco, evaluateDifficult),
+    ...flattenTruth(dataset, protocol, evaluateDifficult),
     ...sameWidth(detections),
     resamples,
     seed,
@@ -116,6 +106,26 @@ export function evaluateDetections(
     bootstrap: resamples > 0 ? { resamples, seed, ...intervals(native, resamples) } : null,
     ...(summary ? { coco: summary.numbers } : {}),
   };
+}
+
+/**
+ * Options with their defaults filled in; for callers that want to know before hours of work.
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function checkEvaluateOptions(options: EvaluateOptions) {
+  const { protocol = 'detection_map', apVersion = '11point', overlapThreshold = 0.5 } = options;
+  const { evaluateDifficult = false, bootstrap } = options;
+  const { resamples = 0, seed = 0 } = bootstrap ?? {};
+  if (!protocols.includes(protocol)) throw invalidArgument('protocol', `one of ${protocols.join(', ')}`, protocol);
+  if (!apVersions.includes(apVersion)) throw invalidArgument('apVersion', `one of ${apVersions.join(', ')}`, apVersion);
+  if (!(overlapThreshold >= 0 && overlapThreshold <= 1)) {
+    throw invalidArgument('overlapThreshold', 'a number from 0 to 1', overlapThreshold);
+  }
+  if (!Number.isInteger(resamples) || resamples < 0 || resamples > 100_000) {
+    throw invalidArgument('bootstrap.resamples', 'a whole number from 0 to 100000', resamples);
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('bootstrap.seed', 'a whole number from 0', seed);
+  return { protocol, apVersion, overlapThreshold, evaluateDifficult, resamples, seed };
 }
 
 /** Intervals of the two means. A resample without any object of a class leaves that class out, as the mean does. */
@@ -164,8 +174,9 @@ function checkDetections(dataset: Dataset, { image, label, score, box }: Detecti
 const [ignoredFlag, crowdFlag] = [1, 2];
 
 /** All objects picture by picture, in the coordinates that the protocol compares in. */
-function flattenTruth(dataset: Dataset, coco: boolean, evaluateDifficult: boolean) {
+function flattenTruth(dataset: Dataset, protocol: Protocol, evaluateDifficult: boolean) {
   const { samples } = dataset;
+  const coco = protocol === 'coco';
   const truthOffset = new Int32Array(samples.length + 1);
   for (const [i, sample] of samples.entries()) truthOffset[i + 1] = truthOffset[i]! + sample.labels.length;
   const count = truthOffset[samples.length]!;
@@ -174,6 +185,9 @@ function flattenTruth(dataset: Dataset, coco: boolean, evaluateDifficult: boolea
   const truthFlag = new Uint8Array(count);
   const truthBox = new Float64Array(count * 4);
   const truthArea = new Float64Array(coco ? count : 0);
+  // VOC annotates whole pixels from 1, the last one inside the box: pixel 1 begins at 0. Paddle divides what is annotated
+  // by the picture's size all the same.
+  const edge = dataset.format === 'voc' && protocol !== 'detection_map' ? 1 : 0;
   for (const [i, { width, height, labels, boxes, bbox, difficult, crowd, area }] of samples.entries()) {
     imageSize[i * 2] = width;
     imageSize[i * 2 + 1] = height;
@@ -181,7 +195,7 @@ function flattenTruth(dataset: Dataset, coco: boolean, evaluateDifficult: boolea
     truthLabel.set(labels, start);
     for (let b = 0; b < labels.length; b++) {
       const corners = boxes.subarray(b * 4, b * 4 + 4);
-      const [x, y] = [bbox?.[b * 4] ?? corners[0]!, bbox?.[b * 4 + 1] ?? corners[1]!];
+      const [x, y] = [bbox?.[b * 4] ?? corners[0]! - edge, bbox?.[b * 4 + 1] ?? corners[1]! - edge];
       const [w, h] = [bbox?.[b * 4 + 2] ?? corners[2]! - x, bbox?.[b * 4 + 3] ?? corners[3]! - y];
       truthBox.set(coco ? [x, y, w, h] : [x, y, x + w, y + h], (start + b) * 4);
       if (coco) truthArea[start + b] = area?.[b] ?? w * h;

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../abort';
 import { decodePicture, type Picture } from '../data/images';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
@@ -16,6 +17,7 @@ export interface PipelineOptions {
   orient?: boolean;
   /** Picture that cannot be read: told here and left out, instead of ending everything. */
   onBadPicture?: (error: SsdPruneError, index: number) => void;
+  /** Looked at between batches and pictures; ends the work with ERR_ABORTED. */
   signal?: AbortSignal;
 }
 
@@ -94,7 +96,7 @@ export async function* detectPictures(
     while (running.length > 0 || next < chunks) {
       while (running.length < ahead && next < chunks) begin();
       const batch = await running.shift()!;
-      options.signal?.throwIfAborted();
+      throwIfAborted(options.signal);
       yield* batch;
     }
   } finally {
@@ -116,7 +118,7 @@ async function decodeAll(
     while (at < indexes.length) {
       const place = at++;
       const index = indexes[place]!;
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       try {
         pictures[place] = { index, picture: await decodePicture(files[index]!, { orient }) };
       } catch (error) {

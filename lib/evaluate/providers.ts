@@ -1,5 +1,5 @@
 import { SsdPruneError } from '../errors';
-import { runtimeVersion } from './runtime';
+import { runtimeFile } from './runtime';
 
 export type DeviceChoice = 'auto' | 'cuda' | 'cpu';
 export type Device = 'cuda' | 'cpu';
@@ -21,8 +21,8 @@ const probeModel =
   'CAcSADpnCg8KAXgKAXcSAXkiBENvbnYSBXByb2JlKhMIAQgBCAEIARABIgQAAABAQgF3WhsKAXgSFgoUCAESEAoCCAEKAggBCgIIAgoCCAJiGwoBeRIWChQIARIQCgIIAQoCCAEKAggCCgIIAkIECgAQDQ==';
 
 const probeScript = `
-const ort = require(process.env.SSD_PRUNE_RUNTIME || 'onnxruntime-node');
 (async () => {
+  const ort = require(process.env.SSD_PRUNE_RUNTIME || 'onnxruntime-node');
   const model = Buffer.from('${probeModel}', 'base64');
   const session = await ort.InferenceSession.create(model, { executionProviders: [process.argv[1]] });
   const x = new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [1, 1, 2, 2]);
@@ -97,7 +97,7 @@ export function cudaRepair({ missingLibrary }: ProviderProbe): string {
 export async function chooseDevice(choice: DeviceChoice): Promise<{ device: Device; note?: string }> {
   if (choice === 'cpu') return { device: 'cpu' };
   // Without a runtime there is nothing to try; loading it will say how to repair that.
-  if (runtimeVersion() === undefined) return { device: choice === 'cuda' ? 'cuda' : 'cpu' };
+  if (runtimeFile() === undefined) return { device: choice === 'cuda' ? 'cuda' : 'cpu' };
   const probe = await probeProvider('cuda');
   if (probe.works) return { device: 'cuda' };
   if (choice === 'cuda') {

@@ -10,7 +10,7 @@ const keys = jsonKeys('image_id', 'category_id', 'bbox', 'score');
 
 /**
  * Reads detections in COCO's results format: an array of `{image_id, category_id, bbox: [x, y, width, height], score}`,
- * boxes in pixels of the annotations. Image ids are the dataset's (text such as `"000001"` for VOC), category ids are
+ * boxes in pixels from the picture's upper left corner (0, where VOC's annotations begin with pixel 1). Image ids are the dataset's (text such as `"000001"` for VOC), category ids are
  * class indexes (VOC, from 1) or the dataset's category ids (COCO). Other keys are passed over.
  * @throws {SsdPruneError} ERR_BAD_DATA with file, line and index of the entry; ERR_IO where the file can't be read.
  */
@@ -25,8 +25,8 @@ export async function readDetections(file: string, dataset: Dataset): Promise<De
 export function parseDetections(bytes: Buffer, file: string, dataset: Dataset): DetectionSet {
   const images = new Map<number | string, number>(dataset.samples.map(({ id }, i) => [id, i]));
   if (dataset.format === 'coco') for (const [i, { id }] of dataset.samples.entries()) images.set(Number(id), i);
-  const labels = new Map(dataset.categoryIds.map((id, label) => [id, label]));
-  labels.delete(dataset.categoryIds[0]!);
+  // Background has no category; 0 may be a COCO file's first one. -1: the file lacks the class.
+  const labels = new Map(dataset.categoryIds.slice(1).map((id, i) => [id, i + 1]));
   labels.delete(-1);
 
   // No entry takes fewer bytes than one with empty values would.

@@ -59,11 +59,15 @@ export function loadRuntime(): Ort {
 }
 
 function missingRuntime(error: Error): string {
-  const musl = usesMusl() ? '\nThis system uses musl; ONNX Runtime needs glibc 2.28 or newer (not Alpine).' : '';
   const reason = error.message.split('\n')[0];
+  return `ONNX Runtime (${runtimeModule()}) is not installed or does not load: ${reason}\nRepair: ${runtimeRepair()}`;
+}
+
+/** How to get ONNX Runtime where it is not there. */
+export function runtimeRepair(): string {
+  if (usesMusl()) return 'This system uses musl; ONNX Runtime needs glibc 2.28 or newer (not Alpine).';
   return (
-    `ONNX Runtime (${runtimeModule()}) is not installed or does not load: ${reason}${musl}\n` +
-    'Repair: `npm install onnxruntime-node@1.30.0`; where its download of the CUDA library is blocked: ' +
+    '`npm install onnxruntime-node@1.30.0`; where its download of the CUDA library is blocked: ' +
     '`ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.30.0` (the CPU needs no download).'
   );
 }
@@ -75,16 +79,21 @@ export function usesMusl(): boolean {
   return header.glibcVersionRuntime === undefined;
 }
 
+/** The file that loading the runtime would load; undefined where none is installed. */
+export function runtimeFile(): string | undefined {
+  try {
+    return require.resolve(runtimeModule());
+  } catch {
+    return undefined;
+  }
+}
+
 /** Version of the installed runtime from its package.json, without loading it; undefined where there is none. */
 export function runtimeVersion(): string | undefined {
-  try {
-    const main = require.resolve(runtimeModule());
-    for (let folder = path.dirname(main); folder !== path.dirname(folder); folder = path.dirname(folder)) {
-      const version = packageVersion(path.join(folder, 'package.json'));
-      if (version) return version;
-    }
-  } catch {
-    // Not installed: the caller says so.
+  const main = runtimeFile() ?? '/';
+  for (let folder = path.dirname(main); folder !== path.dirname(folder); folder = path.dirname(folder)) {
+    const version = packageVersion(path.join(folder, 'package.json'));
+    if (version) return version;
   }
   return undefined;
 }

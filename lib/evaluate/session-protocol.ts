@@ -15,6 +15,8 @@ export interface SessionStart {
   model: string | Uint8Array;
   /** Options of ONNX Runtime's `InferenceSession.create`. */
   options: object;
+  /** Shared with the main thread, which sets it to 1 to have no further run begun. */
+  stop: Int32Array;
 }
 
 /** Main thread to session thread. */

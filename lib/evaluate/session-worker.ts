@@ -10,6 +10,7 @@ import type { Feeds, Reply, Request, SessionStart } from './session-protocol';
  */
 async function serve(start: SessionStart): Promise<void> {
   const port = parentPort!;
+  const stopped = (): boolean => Atomics.load(start.stop, 0) === 1;
   let ort: Ort;
   let session: OrtSession;
   try {
@@ -37,11 +38,12 @@ async function serve(start: SessionStart): Promise<void> {
       return;
     }
     try {
+      if (stopped()) throw new SsdPruneError('ERR_ABORTED', 'The session was ended.');
       const feeds = toTensors(ort, types, request.feeds);
       if (request.kind === 'time') {
-        for (let i = 0; i < request.warmup; i++) await session.run(feeds);
+        for (let i = 0; i < request.warmup && !stopped(); i++) await session.run(feeds);
         const milliseconds: number[] = [];
-        for (let i = 0; i < request.runs; i++) milliseconds.push(await timed(() => session.run(feeds)));
+        for (let i = 0; i < request.runs && !stopped(); i++) milliseconds.push(await timed(() => session.run(feeds)));
         port.postMessage({ kind: 'times', id: request.id, milliseconds } satisfies Reply);
         return;
       }
@@ -85,11 +87,30 @@ function toTensors(ort: Ort, types: Map<string, string>, feeds: Feeds): Record<s
     Object.entries(feeds).map(([name, { dims, data }]) => {
       const type = types.get(name);
       if (type === undefined) throw new Error(`Input '${name}' is not one of the model's (${[...types.keys()]})`);
-      return type === 'float16'
-        ? [name, new ort.Tensor(type, toFloat16(data), dims)]
-        : [name, new ort.Tensor('float32', data, dims)];
+      return [name, new ort.Tensor(type, ofType(name, type, data), dims)];
     }),
   );
+}
+
+/** Values of a feed, which are numbers always, as ONNX Runtime wants those of an input's type. */
+function ofType(name: string, type: string, data: Float32Array): OrtData {
+  switch (type) {
+    case 'float32':
+      return data;
+    case 'float16':
+      return toFloat16(data);
+    case 'float64':
+      return Float64Array.from(data);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from(data);
+    case 'int32':
+      return Int32Array.from(data);
+    case 'int64':
+      return BigInt64Array.from(data, (value) => BigInt(value));
+    default:
+      throw new SsdPruneError('ERR_UNSUPPORTED_OP', `Input '${name}' holds ${type}, which can't be fed here.`);
+  }
 }
 
 function describe(error: unknown): { message: string; code?: string } {

@@ -127,29 +127,42 @@ export class DetectorSession {
   }
 }
 
+const connections = new Set<Connection>();
+
+/**
+ * Ends all sessions of the process once the runs under way are done, for a process that is to exit:
+ * onnxruntime-node aborts the whole process where its thread is ended in the middle of a run.
+ */
+export async function endSessions(): Promise<void> {
+  await Promise.all([...connections].map((connection) => connection.end()));
+}
+
 /** The message channel to a session's thread: pairs answers with questions, and fails them all when it dies. */
 class Connection {
   readonly ready: Promise<Reply>;
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private readonly ended: Promise<void>;
+  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
   private failure: Error | undefined;
   private closing = false;
   private nextId = 1;
 
   constructor(
     private readonly name: string,
-    start: SessionStart,
+    start: Omit<SessionStart, 'stop'>,
   ) {
     const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
-    this.worker = new Worker(workerFile(), { workerData: start });
+    this.worker = new Worker(workerFile(), { workerData: { ...start, stop: this.stop } satisfies SessionStart });
+    connections.add(this);
     this.ready = new Promise((resolve, reject) => this.waiting.set(0, { resolve, reject }));
     this.ended = new Promise((resolve) => this.worker.once('exit', () => resolve()));
     this.worker.on('message', (reply: Reply) => this.receive(reply));
     this.worker.on('error', (error) => this.die(this.translate(error.message, undefined, true)));
-    this.worker.on('exit', () =>
-      this.die(new SsdPruneError('ERR_INTERNAL', `The session of ${this.name} has ended; make a new one.`)),
-    );
+    this.worker.on('exit', () => {
+      connections.delete(this);
+      this.die(new SsdPruneError('ERR_INTERNAL', `The session of ${this.name} has ended; make a new one.`));
+    });
   }
 
   ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<Reply> {
@@ -162,6 +175,12 @@ class Connection {
       this.worker.ref();
       this.worker.postMessage(request(id), transfer);
     });
+  }
+
+  /** {@link close} that leaves out all runs but the one under way. */
+  end(): Promise<void> {
+    Atomics.store(this.stop, 0, 1);
+    return this.close();
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { getInt, getTensor } from './attributes';
-import type { NodeProto } from './onnx_pb';
+import { type NodeProto, TensorProto_DataType } from './onnx_pb';
 import {
   isReduction,
   normalizeAxis,
@@ -17,25 +17,38 @@ export interface IntTensor {
   readonly data: number[];
   /** Which elements the model computes from the shapes of its tensors when it runs, so that they follow a cut by themselves. */
   readonly dynamic: boolean[];
+  /** Floats (scales of a Resize, sizes on their way through a division): Div does not truncate them. */
+  readonly real?: boolean | undefined;
 }
 
 /** Beyond this many elements a tensor is data, not a shape. */
 const limit = 1024;
 
-const arithmetic: Record<string, (a: number, b: number) => number> = {
+const arithmetic: Record<string, (a: number, b: number, real: boolean) => number> = {
   Add: (a, b) => a + b,
   Sub: (a, b) => a - b,
   Mul: (a, b) => a * b,
-  Div: (a, b) => Math.trunc(a / b),
+  Div: (a, b, real) => (real ? a / b : Math.trunc(a / b)),
   Mod: (a, b) => ((a % b) + b) % b,
-  Max: Math.max,
-  Min: Math.min,
+  Max: (a, b) => Math.max(a, b),
+  Min: (a, b) => Math.min(a, b),
   Equal: (a, b) => Number(a === b),
   Greater: (a, b) => Number(a > b),
   Less: (a, b) => Number(a < b),
 };
 
-const copies = new Set(['Identity', 'Cast', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten', 'Floor', 'Ceil']);
+const copies = new Set(['Identity', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten']);
+const roundings: Record<string, (value: number) => number> = { Floor: Math.floor, Ceil: Math.ceil };
+const comparisons = new Set(['Equal', 'Greater', 'Less']);
+
+const folds: Record<string, (values: number[]) => number> = {
+  ReduceProd: product,
+  ReduceSum: (values) => values.reduce((a, b) => a + b, 0),
+  ReduceMax: (values) => Math.max(...values),
+  ReduceMin: (values) => Math.min(...values),
+};
+
+const floats = new Set<number>([TensorProto_DataType.FLOAT, TensorProto_DataType.FLOAT16, TensorProto_DataType.DOUBLE]);
 
 /**
  * Value of an integer operator's first output, where its inputs are known: the arithmetic that exporters write to
@@ -71,11 +84,18 @@ export function foldInts(
     return {
       data: inputs.flatMap((input) => input.ints!.data),
       dynamic: inputs.flatMap((input) => input.ints!.dynamic),
+      real: inputs.some((input) => input.ints!.real),
     };
   }
   if (!x?.ints || !x.shape) return undefined;
   if (copies.has(op)) return x.ints;
+  const rounding = roundings[op];
+  if (rounding) return { ...x.ints, data: x.ints.data.map(rounding) };
   switch (op) {
+    case 'Cast': {
+      const real = floats.has(getInt(node, 'to', 0));
+      return { data: real ? x.ints.data : x.ints.data.map(Math.trunc), dynamic: x.ints.dynamic, real };
+    }
     case 'Gather': {
       const indices = inputs[1]?.ints;
       if (!indices || x.shape.length !== 1) return undefined;
@@ -97,29 +117,34 @@ export function foldInts(
       if (!yes || !no) return undefined;
       const choose = <T>(a: T[], b: T[]) =>
         broadcastTo(x.ints!.data, shape).map((c, i) => (c ? broadcastTo(a, shape)[i]! : broadcastTo(b, shape)[i]!));
-      return { data: choose(yes.data, no.data), dynamic: choose(yes.dynamic, no.dynamic) };
+      return { data: choose(yes.data, no.data), dynamic: choose(yes.dynamic, no.dynamic), real: yes.real };
     }
     case 'Neg':
-      return { data: x.ints.data.map((value) => -value), dynamic: x.ints.dynamic };
+      return { ...x.ints, data: x.ints.data.map((value) => -value) };
     default:
   }
   if (isReduction(op)) {
-    if (op !== 'ReduceProd' && op !== 'ReduceSum') return undefined;
-    if (product(shape) !== 1) return undefined;
-    const fold = op === 'ReduceProd' ? product(x.ints.data) : x.ints.data.reduce((a, b) => a + b, 0);
-    return { data: [fold], dynamic: [x.ints.dynamic.some(Boolean)] };
+    const fold = folds[op];
+    if (!fold || product(shape) !== 1) return undefined;
+    return { data: [fold(x.ints.data)], dynamic: [x.ints.dynamic.some(Boolean)], real: x.ints.real };
   }
   const operation = arithmetic[op];
   const y = inputs[1]?.ints;
   if (!operation || !y || getInt(node, 'fmod', 0) !== 0) return undefined;
   const [a, b] = [broadcastTo(x.ints.data, shape), broadcastTo(y.data, shape)];
   const [da, db] = [broadcastTo(x.ints.dynamic, shape), broadcastTo(y.dynamic, shape)];
-  return { data: a.map((value, i) => operation(value, b[i]!)), dynamic: da.map((value, i) => value || db[i]!) };
+  const real = x.ints.real ?? false;
+  return {
+    data: a.map((value, i) => operation(value, b[i]!, real)),
+    dynamic: da.map((value, i) => value || db[i]!),
+    real: real && !comparisons.has(op),
+  };
 }
 
 const constant = (data: number[]): IntTensor => ({ data, dynamic: data.map(() => false) });
 
-const pick = ({ data, dynamic }: IntTensor, places: number[]): IntTensor => ({
+const pick = ({ data, dynamic, real }: IntTensor, places: number[]): IntTensor => ({
+  real,
   data: places.map((place) => data[place]!),
   dynamic: places.map((place) => dynamic[place]!),
 });

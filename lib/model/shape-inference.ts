@@ -78,7 +78,7 @@ export function inferShapes(model: OnnxModel, options: InferOptions = {}): Map<s
       const whole = tensor.dataType === TensorProto_DataType.INT64 || tensor.dataType === TensorProto_DataType.INT32;
       const small = size <= 1024 && (whole || (tensor.dataType === TensorProto_DataType.FLOAT && size <= 8));
       const data = () => (whole ? toInts(tensor) : Array.from(toFloat32(tensor)));
-      info = { shape, ints: small ? { data: data(), dynamic: new Array(size).fill(false) } : undefined };
+      info = { shape, ints: small ? { data: data(), dynamic: new Array(size).fill(false), real: !whole } : undefined };
       infos.set(name, info);
     }
     return info ?? {};
@@ -228,6 +228,8 @@ function outputShapes(node: NodeProto, inputs: TensorInfo[]): Shape[] {
     }
     case 'Shape':
       return [x && [Math.max(0, shapeRange(node, x.length)[1] - shapeRange(node, x.length)[0])]];
+    case 'DynamicQuantizeLinear':
+      return [x, [], []];
     case 'Size':
       return [[]];
     case 'ConstantOfShape':

@@ -13,27 +13,40 @@ export type Label = Int32Array;
  * the graph. Atoms that must be cut together end in one class; a lock on one of them locks its class.
  */
 export class ChannelAtoms {
-  private readonly parents: number[] = [];
+  private parents = new Int32Array(1 << 14);
   private readonly locks = new Map<number, Lock>();
+  private created = 0;
+
+  /** How many atoms there are: they are the numbers below it. */
+  get size(): number {
+    return this.created;
+  }
 
   /** `count` new atoms, each a class of its own. */
   create(count: number): Label {
-    const first = this.parents.length;
+    const first = this.created;
+    this.created += count;
+    if (this.created > this.parents.length) {
+      const longer = new Int32Array(Math.max(this.created, 2 * this.parents.length));
+      longer.set(this.parents);
+      this.parents = longer;
+    }
     const label = new Int32Array(count);
     for (let i = 0; i < count; i++) {
       label[i] = first + i;
-      this.parents.push(first + i);
+      this.parents[first + i] = first + i;
     }
     return label;
   }
 
   /** The atom that stands for the class of `atom`. */
   find(atom: number): number {
+    const { parents } = this;
     let root = atom;
-    while (this.parents[root] !== root) root = this.parents[root]!;
+    while (parents[root] !== root) root = parents[root]!;
     for (let next = atom; next !== root; ) {
-      const parent = this.parents[next]!;
-      this.parents[next] = root;
+      const parent = parents[next]!;
+      parents[next] = root;
       next = parent;
     }
     return root;
@@ -46,9 +59,11 @@ export class ChannelAtoms {
       if (b >= 0) this.lock(b, why);
       return;
     }
-    const [x, y] = [this.find(a), this.find(b)];
+    const x = this.find(a);
+    const y = this.find(b);
     if (x === y) return;
-    const [root, child] = x < y ? [x, y] : [y, x];
+    const root = Math.min(x, y);
+    const child = Math.max(x, y);
     this.parents[child] = root;
     const lock = this.locks.get(child);
     if (lock) {

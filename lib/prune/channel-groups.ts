@@ -1,4 +1,4 @@
-import type { Label, Lock } from './channel-atoms';
+import type { ChannelAtoms, Label, Lock } from './channel-atoms';
 import type { ChannelGraph, ChannelProducer } from './channel-graph';
 
 /**
@@ -31,12 +31,31 @@ export interface LabelSize {
 
 export class ChannelGroups {
   readonly groups: readonly ChannelGroup[];
-  /** Group of each class. */
-  private readonly groupOfClass = new Map<number, number>();
+  /** Group of each atom's class, by the class's representative; −1 for classes that no layer makes. */
+  private readonly groupOfRoot: Int32Array;
   private readonly sizes = new Map<Label, LabelSize>();
 
   constructor(readonly graph: ChannelGraph) {
-    this.groups = this.build();
+    const layers = [...graph.producers.values()].sort((a, b) => a.index - b.index);
+    const classes = new LayerClasses(graph.atoms, layers);
+    const labels = new Set(layers.map(({ label }) => label));
+    for (const { axes } of graph.macTerms) for (const { label } of axes) if (label) labels.add(label);
+    const groupOf = classes.partition(labels);
+    this.groupOfRoot = new Int32Array(graph.atoms.size).fill(-1);
+    const members: number[][] = [];
+    groupOf.forEach((group, id) => {
+      this.groupOfRoot[classes.roots[id]!] = group;
+      (members[group] ??= []).push(id);
+    });
+    this.groups = members.map((ids, id) => ({
+      id,
+      classes: Int32Array.from(ids, (member) => classes.roots[member]!),
+      locks: ids.map((member) => graph.atoms.lockOf(classes.roots[member]!)),
+      layers: classes.layersOf(ids[0]!).map((layer) => ({
+        producer: layers[layer]!,
+        channels: ids.map((member) => classes.channels(member, layer)),
+      })),
+    }));
   }
 
   /** Groups that hold channels of a layer. */
@@ -48,88 +67,125 @@ export class ChannelGroups {
   sizeOf(label: Label): LabelSize {
     const known = this.sizes.get(label);
     if (known) return known;
-    const counts = new Map<number, number>();
+    const counts = new Int32Array(this.groups.length);
     let fixed = 0;
-    for (const atom of label) {
-      const group = atom < 0 ? undefined : this.groupOfClass.get(this.graph.atoms.find(atom));
-      if (group === undefined) fixed++;
-      else counts.set(group, (counts.get(group) ?? 0) + 1);
+    for (let place = 0; place < label.length; place++) {
+      const atom = label[place]!;
+      const group = atom < 0 ? -1 : this.groupOfRoot[this.graph.atoms.find(atom)]!;
+      if (group < 0) fixed++;
+      else counts[group]!++;
     }
-    const perMember = [...counts].map(([group, count]) => ({
-      group,
-      places: count / this.groups[group]!.classes.length,
-    }));
+    const perMember: { group: number; places: number }[] = [];
+    counts.forEach((count, group) => {
+      if (count > 0) perMember.push({ group, places: count / this.groups[group]!.classes.length });
+    });
     const size = { fixed, perMember };
     this.sizes.set(label, size);
     return size;
   }
+}
 
-  private build(): ChannelGroup[] {
-    const { atoms, producers, macTerms } = this.graph;
-    const layers = [...producers.values()].sort((a, b) => a.index - b.index);
-    const places = new Map<number, { layer: number; channel: number }[]>();
-    layers.forEach((producer, layer) => {
-      producer.label.forEach((atom, channel) => {
-        const root = atoms.find(atom);
-        const list = places.get(root);
-        if (list) list.push({ layer, channel });
-        else places.set(root, [{ layer, channel }]);
-      });
-    });
-    const signatures = this.signatures(
-      new Set([
-        ...layers.map(({ label }) => label),
-        ...macTerms.flatMap((term) => term.axes.flatMap(({ label }) => label ?? [])),
-      ]),
-      places,
-    );
-    const bySignature = new Map<string, number[]>();
-    for (const root of places.keys()) {
-      const key = signatures.get(root)!;
-      const list = bySignature.get(key);
-      if (list) list.push(root);
-      else bySignature.set(key, [root]);
-    }
-    return [...bySignature.values()].map((roots, id) => {
-      for (const root of roots) this.groupOfClass.set(root, id);
-      const involved = [...new Set(places.get(roots[0]!)!.map(({ layer }) => layer))].sort((a, b) => a - b);
-      return {
-        id,
-        classes: Int32Array.from(roots),
-        locks: roots.map((root) => atoms.lockOf(root)),
-        layers: involved.map((layer) => ({
-          producer: layers[layer]!,
-          channels: roots.map((root) =>
-            Int32Array.from(
-              places
-                .get(root)!
-                .filter((place) => place.layer === layer)
-                .map(({ channel }) => channel),
-            ),
-          ),
-        })),
-      };
-    });
-  }
+/** The classes of atoms that layers make, numbered in the order in which layers first make them. */
+class LayerClasses {
+  /** Representative of each class. */
+  readonly roots: Int32Array;
+  /** Number of each class by its representative; −1 for classes that no layer makes. */
+  private readonly numberOf: Int32Array;
+  /** Per class, `layer, channel` pairs: those of class i lie from starts[i] to starts[i + 1]. */
+  private readonly starts: Int32Array;
+  private readonly layer: Int32Array;
+  private readonly channel: Int32Array;
 
-  /** For each class, on which labels it lies and how often: classes that agree are cut by the same count. */
-  private signatures(labels: ReadonlySet<Label>, wanted: ReadonlyMap<number, unknown>): Map<number, string> {
-    const { atoms } = this.graph;
-    const counts = new Map<number, Map<number, number>>();
-    let id = 0;
-    for (const label of labels) {
-      id++;
-      for (const atom of label) {
-        const root = atom < 0 ? -1 : atoms.find(atom);
-        if (!wanted.has(root)) continue;
-        let count = counts.get(root);
-        if (!count) {
-          count = new Map();
-          counts.set(root, count);
+  constructor(
+    private readonly atoms: ChannelAtoms,
+    layers: readonly ChannelProducer[],
+  ) {
+    const total = layers.reduce((sum, { label }) => sum + label.length, 0);
+    const [roots, counts] = [new Int32Array(total), new Int32Array(total)];
+    this.numberOf = new Int32Array(atoms.size).fill(-1);
+    let classes = 0;
+    for (const { label } of layers) {
+      for (let i = 0; i < label.length; i++) {
+        const root = atoms.find(label[i]!);
+        if (this.numberOf[root]! < 0) {
+          roots[classes] = root;
+          this.numberOf[root] = classes++;
         }
-        count.set(id, (count.get(id) ?? 0) + 1);
+        counts[this.numberOf[root]!]!++;
       }
     }
-    return new Map([...counts].map(([root, count]) => [root, [...count].join(';')]));
+    this.roots = roots.subarray(0, classes);
+    this.starts = new Int32Array(classes + 1);
+    for (let i = 0; i < classes; i++) this.starts[i + 1] = this.starts[i]! + counts[i]!;
+    const next = this.starts.slice();
+    this.layer = new Int32Array(total);
+    this.channel = new Int32Array(total);
+    layers.forEach(({ label }, layer) => {
+      for (let i = 0; i < label.length; i++) {
+        const at = next[this.numberOf[atoms.find(label[i]!)]!]!++;
+        this.layer[at] = layer;
+        this.channel[at] = i;
+      }
+    });
   }
+
+  /** Layers that make a class, ascending. */
+  layersOf(id: number): number[] {
+    return [...new Set(this.layer.subarray(this.starts[id]!, this.starts[id + 1]!))];
+  }
+
+  /** Channels of a layer that belong to a class. */
+  channels(id: number, layer: number): Int32Array {
+    let from = this.starts[id]!;
+    let to = this.starts[id + 1]!;
+    while (from < to && this.layer[from] !== layer) from++;
+    while (to > from && this.layer[to - 1] !== layer) to--;
+    return this.channel.subarray(from, to);
+  }
+
+  /**
+   * Group of each class: classes are together that lie on every label equally often, so that they are cut by the same
+   * count. Each label in turn divides the groups that were found so far.
+   */
+  partition(labels: ReadonlySet<Label>): Int32Array {
+    const group = new Int32Array(this.roots.length);
+    const counts = new Int32Array(this.roots.length);
+    const touched = new Int32Array(this.roots.length);
+    let groups = 1;
+    for (const label of labels) {
+      let found = 0;
+      for (let place = 0; place < label.length; place++) {
+        const id = label[place]! < 0 ? -1 : this.numberOf[this.atoms.find(label[place]!)]!;
+        if (id < 0) continue;
+        if (counts[id] === 0) touched[found++] = id;
+        counts[id]!++;
+      }
+      const divided = new Map<number, number>();
+      for (let i = 0; i < found; i++) {
+        const id = touched[i]!;
+        const key = group[id]! * (label.length + 1) + counts[id]!;
+        counts[id] = 0;
+        let next = divided.get(key);
+        if (next === undefined) {
+          next = groups++;
+          divided.set(key, next);
+        }
+        group[id] = next;
+      }
+    }
+    return inOrderOfAppearance(group);
+  }
+}
+
+/** Numbers renamed 0, 1, 2, … as they first appear. */
+function inOrderOfAppearance(values: Int32Array): Int32Array {
+  const names = new Map<number, number>();
+  return values.map((value) => {
+    let name = names.get(value);
+    if (name === undefined) {
+      name = names.size;
+      names.set(value, name);
+    }
+    return name;
+  });
 }

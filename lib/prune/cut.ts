@@ -46,20 +46,28 @@ export function cutChannels(graph: ChannelGraph, removed: ReadonlySet<number>, o
 /** Which places along a label stay. */
 class KeptPlaces {
   private readonly known = new Map<Label, Int32Array>();
+  /** 1 for the representatives of classes that go. */
+  private readonly gone: Uint8Array;
 
   constructor(
     private readonly graph: ChannelGraph,
-    private readonly removed: ReadonlySet<number>,
-  ) {}
-
-  stays(atom: number): boolean {
-    return atom < 0 || !this.removed.has(this.graph.atoms.find(atom));
+    removed: ReadonlySet<number>,
+  ) {
+    this.gone = new Uint8Array(graph.atoms.size);
+    for (const root of removed) this.gone[root] = 1;
   }
 
   of(label: Label): Int32Array {
     let kept = this.known.get(label);
     if (!kept) {
-      kept = Int32Array.from(label.keys()).filter((place) => this.stays(label[place]!));
+      const { atoms } = this.graph;
+      kept = new Int32Array(label.length);
+      let count = 0;
+      for (let place = 0; place < label.length; place++) {
+        const atom = label[place]!;
+        if (atom < 0 || this.gone[atoms.find(atom)] === 0) kept[count++] = place;
+      }
+      kept = kept.subarray(0, count);
       this.known.set(label, kept);
     }
     return kept;
@@ -85,25 +93,28 @@ interface Variant {
   readonly uses: ConstantUse[];
 }
 
+function samePlaces(a: Int32Array | null, b: Int32Array | null): boolean {
+  if (a === b) return true;
+  return a !== null && b !== null && a.length === b.length && a.every((place, i) => place === b[i]);
+}
+
 function cutConstants(
   graph: ChannelGraph,
   model: OnnxModel,
   counter: KeptPlaces,
   nodeOf: (node: NodeProto) => NodeProto,
 ): CutTensor[] {
-  const byName = new Map<string, Map<string, Variant>>();
+  const byName = new Map<string, Variant[]>();
   for (const use of graph.uses) {
     const kept = use.labels.map((label) => (label && counter.count(label) < label.length ? counter.of(label) : null));
-    const key = kept.map((places) => (places ? places.join() : '*')).join('|');
-    const variants = byName.get(use.name) ?? new Map<string, Variant>();
+    const variants = byName.get(use.name) ?? [];
     byName.set(use.name, variants);
-    const variant = variants.get(key);
+    const variant = variants.find((other) => other.kept.every((places, axis) => samePlaces(places, kept[axis]!)));
     if (variant) variant.uses.push(use);
-    else variants.set(key, { kept, uses: [use] });
+    else variants.push({ kept, uses: [use] });
   }
   const cuts: { name: string; copyOf?: string; variant: Variant }[] = [];
-  for (const [name, variants] of byName) {
-    const all = [...variants.values()];
+  for (const [name, all] of byName) {
     if (!all.some(({ kept }) => kept.some(Boolean))) continue;
     // The weight that all readers share, or readers that the walk gave no channels, keep the constant's own name.
     const followed = all.flatMap(({ uses }) => uses.flatMap(({ reader }) => reader ?? []));

@@ -1,23 +1,24 @@
 import { create } from '@bufbuild/protobuf';
 import { type NodeProto, ValueInfoProtoSchema } from '../model/onnx_pb';
 import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
+import { namesRead } from '../model/walk';
 import type { ChannelGraph } from './channel-graph';
 
 /** Operators that jump, so that a difference in the last bit may change everything behind them. */
 const jumps = new Set(
   (
     'ArgMax ArgMin Ceil Compress Equal Floor Greater GreaterOrEqual If Less LessOrEqual Loop Multinomial NonMaxSuppression ' +
-    'NonZero OneHot QuantizeLinear DynamicQuantizeLinear RandomNormal RandomUniform Round Scan Sign TopK Unique Where'
+    'NonZero OneHot QuantizeLinear RandomNormal RandomUniform Round Scan Sign TopK Unique Where'
   ).split(' '),
 );
 
 /**
  * Tensors by which two versions of a model are compared: the outputs of the weighted layers behind which no other
  * lies (the heads, before Softmax, decoding and suppression), and the graph outputs that depend on them smoothly.
+ * @param model a float copy of the graph's model.
  */
-export function comparedTensors(graph: ChannelGraph): string[] {
-  const { model } = graph;
-  const weighted = new Map(graph.macTerms.map((term) => [term.node, term]));
+export function comparedTensors(graph: ChannelGraph, model: OnnxModel): string[] {
+  const weighted = new Set(graph.macTerms.flatMap(({ name, node }) => (name === undefined ? [] : node.output)));
   const compared = new Set<string>();
   for (const output of model.graph.output) {
     let smooth = true;
@@ -28,8 +29,8 @@ export function comparedTensors(graph: ChannelGraph): string[] {
       seen.add(name);
       if (!node || model.constant(name)) continue;
       if (jumps.has(node.opType) || !isOnnxDomain(node)) smooth = false;
-      if (weighted.get(node)?.name !== undefined) compared.add(name);
-      else queue.push(...node.input.filter((input) => input !== '' && node.opType !== 'Shape'));
+      if (weighted.has(name)) compared.add(name);
+      else if (node.opType !== 'Shape') queue.push(...namesRead(node));
     }
     if (smooth && !model.constant(output.name) && seen.size > 0) compared.add(output.name);
   }

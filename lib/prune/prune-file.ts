@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../abort';
 import { SsdPruneError } from '../errors';
 import { readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
@@ -15,8 +16,12 @@ export interface PruneFileOptions extends PruneOptions {
   /** Overwrite the output, and allow it to be the input. Defaults to `false`. */
   force?: boolean;
   /** Called before each stage of the work. */
-  onStage?: (stage: 'read' | 'plan' | 'cut' | 'verify' | 'write') => void;
+  onStage?: (stage: PruneStage) => void;
+  /** Looked at before each stage, and between the runs of the proof; ends the work with ERR_ABORTED. */
+  signal?: AbortSignal;
 }
+
+export type PruneStage = 'read' | 'plan' | 'cut' | 'verify' | 'write';
 
 /** A {@link Pruner} on a model file, with the input size that the file or its detector settings say. */
 export function openPruner(model: OnnxModel, inputShapes?: InferOptions['inputShapes']): Pruner {
@@ -35,12 +40,16 @@ export async function pruneFile(
   options: PruneFileOptions,
 ): Promise<PruneReport> {
   const started = performance.now();
-  options.onStage?.('read');
+  const begin = (stage: PruneStage): void => {
+    throwIfAborted(options.signal);
+    options.onStage?.(stage);
+  };
+  begin('read');
   const model = await readModel(input);
-  options.onStage?.('plan');
+  begin('plan');
   const pruner = openPruner(model, options.inputShapes);
   const plan = pruner.plan(options);
-  options.onStage?.('cut');
+  begin('cut');
   const cut = pruner.cut(plan);
   const report = buildReport(pruner, plan, cut, { ...options, output });
   if (output !== undefined) {
@@ -51,10 +60,10 @@ export async function pruneFile(
       );
     }
     if (options.verify ?? true) {
-      options.onStage?.('verify');
-      report.verified = await verifyCut(pruner.graph, cut);
+      begin('verify');
+      report.verified = await verifyCut(pruner.graph, cut, options.signal ? { signal: options.signal } : {});
     }
-    options.onStage?.('write');
+    begin('write');
     await writeModel(cut.model, output, { inputs: [input], force: options.force ?? false });
   }
   report.seconds = (performance.now() - started) / 1000;

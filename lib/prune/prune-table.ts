@@ -18,6 +18,10 @@ export function renderPruneReport(report: PruneReport): string {
     percent(layer.macs.before / total),
   ]);
   const parts = [renderTable(['layer', 'before', 'after', 'channels cut', 'MACs', 'after', 'share of all'], layers, 3)];
+  const followers = tiedRows(report);
+  if (followers.length > 0) {
+    parts.push(renderTable(['went along', 'before', 'after'], followers, 3), 'All other parameters keep their shapes.');
+  }
   const row = (name: string, { before, after, cut }: CountChange): string[] => [
     name,
     before.toLocaleString('en'),
@@ -42,6 +46,21 @@ export function renderPruneReport(report: PruneReport): string {
   }
   if (report.output) parts.push(`written to ${report.output} in ${report.seconds.toFixed(2)} s`);
   return parts.join('\n');
+}
+
+/**
+ * Every other parameter whose shape changes: followers, biases, normalisation, and the readers of cut channels.
+ */
+function tiedRows({ layers, tied }: PruneReport): string[][] {
+  const listed = new Set(layers.map(({ name }) => name));
+  const changes = new Map(tied.map((tensor) => [tensor.name, tensor]));
+  return [...changes.values()]
+    .filter(({ name }) => !listed.has(name))
+    .map(({ name, shapeBefore, shapeAfter, copyOf }) => [
+      copyOf === undefined ? name : `${name} (copy of ${copyOf})`,
+      shape(shapeBefore),
+      shape(shapeAfter),
+    ]);
 }
 
 /** One column a target: what each layer would keep. A target that can't be reached has its reason instead. */

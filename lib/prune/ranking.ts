@@ -1,8 +1,7 @@
 import { SsdPruneError } from '../errors';
-import { getInt } from '../model/attributes';
-import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
+import { TensorProto_DataType as T } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
-import { normalizeAxis } from '../model/shape-inference';
+import { dequantize, quantizationOf } from '../model/quantization';
 import { tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
 import type { Label } from './channel-atoms';
 import type { ChannelProducer } from './channel-graph';
@@ -126,7 +125,7 @@ const floatTypes = new Map<number, RankJob['dataType']>([
   [T.DOUBLE, 'float64'],
 ]);
 
-/** A weight's bytes for ranking; a quantised one is dequantised with the scale and zero point of its reader. */
+/** A weight's bytes for ranking; a quantised one stands for the numbers that its reader sees. */
 function weightBytes(
   model: OnnxModel,
   producer: ChannelProducer,
@@ -134,31 +133,6 @@ function weightBytes(
   const tensor = model.constant(producer.name)!;
   const dataType = floatTypes.get(tensor.dataType);
   if (dataType) return { bytes: tensorBytes(tensor), dataType };
-  const values = Float32Array.from(toFloat32(tensor));
-  const { scale, zero, axis } = quantization(model, producer);
-  const dims = tensorDims(tensor);
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  for (let i = 0; i < values.length; i++) {
-    const channel = Math.floor(i / inner) % dims[axis]!;
-    values[i] = (values[i]! - (zero[channel] ?? zero[0] ?? 0)) * (scale[channel] ?? scale[0] ?? 1);
-  }
+  const values = dequantize(tensor, quantizationOf(model, producer.name) ?? { scale: [], zero: [], axis: 0 });
   return { bytes: new Uint8Array(values.buffer), dataType: 'float32' };
-}
-
-/** Scale, zero point and axis by which the reader of an integer weight understands it. */
-export function quantization(
-  model: OnnxModel,
-  { name, node }: { name: string; node: NodeProto },
-): { scale: ArrayLike<number>; zero: ArrayLike<number>; axis: number } {
-  const constant = (from: NodeProto, input: number): ArrayLike<number> => {
-    const tensor = from.input[input] ? model.constant(from.input[input]) : undefined;
-    return tensor ? toFloat32(tensor) : [];
-  };
-  if (node.opType === 'QLinearConv') return { scale: constant(node, 4), zero: constant(node, 5), axis: 0 };
-  if (node.opType === 'ConvInteger') return { scale: [], zero: constant(node, 3), axis: 0 };
-  const reader = model.consumers(name).find((consumer) => consumer.opType === 'DequantizeLinear');
-  if (!reader) return { scale: [], zero: [], axis: 0 };
-  const axis = normalizeAxis(getInt(reader, 'axis', 1), tensorDims(model.constant(name)!).length);
-  const scale = constant(reader, 1);
-  return { scale, zero: constant(reader, 2), axis: scale.length > 1 ? axis : 0 };
 }

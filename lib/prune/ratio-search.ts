@@ -27,13 +27,14 @@ export interface SearchPath {
 
 /** Moves of single layers that are tried together, all combinations. */
 const maxMoves = 3;
-/** Evaluations after which the search stops widening. */
-const maxEvaluations = 400_000;
+/** Points that one stage of the search looks at; a stage that needs more is left out or cut short. */
+const maxEvaluations = 100_000;
 
 /**
  * Finds widths on the grid whose cut lies in [target, target + tolerance]: first along the path, then by moving
  * single layers one block off the two points of the path around the target (fewest moves first, then the smallest
- * cut), at last anywhere on the grid. Always ends.
+ * cut), then on the way from one of these points to the other, layer by layer, at last anywhere on the grid. Always
+ * ends.
  * @throws {SsdPruneError} ERR_TARGET_UNREACHABLE with the largest reachable cut, or the two cuts nearest the target.
  */
 export function searchAlong(
@@ -72,8 +73,10 @@ export function searchAlong(
   }
   const near = new Neighbourhood(grids, evaluate, target, tolerance);
   near.visit(path.at(high), 0);
-  if (!near.found) near.moves([path.at(high), path.at(Math.max(0, high - 1))]);
-  if (!near.found) near.everywhere(path.at(high));
+  const [above, below] = [path.at(high), path.at(Math.max(0, high - 1))];
+  if (!near.found) near.moves([above, below]);
+  if (!near.found) near.between(below, above);
+  if (!near.found) near.everywhere(above);
   if (!near.found) {
     throw new SsdPruneError(
       'ERR_TARGET_UNREACHABLE',
@@ -121,8 +124,24 @@ class Neighbourhood {
 
   /** All combinations of up to {@link maxMoves} layers one block off the given points. */
   moves(bases: readonly number[][]): void {
+    let points = bases.length;
     for (let count = 1; count <= maxMoves && !this.found; count++) {
+      // Ways to choose `count` layers, each one block up or down.
+      points *= (2 * (this.grids.length - count + 1)) / count;
+      if (points > maxEvaluations) return;
       for (const base of bases) this.combine([...base], 0, count, count);
+    }
+  }
+
+  /** From one point of the path to the other, a layer at a time: many layers of one width change at the same ratio. */
+  between(below: readonly number[], above: readonly number[]): void {
+    const differing = below.flatMap((place, i) => (place === above[i] ? [] : i));
+    for (const order of [differing, differing.toReversed()]) {
+      const positions = [...below];
+      order.forEach((i, done) => {
+        positions[i] = above[i]!;
+        this.visit(positions, Math.min(done + 1, order.length - done - 1));
+      });
     }
   }
 
@@ -131,7 +150,7 @@ class Neighbourhood {
       this.visit(positions, moves);
       return;
     }
-    for (let i = from; i <= this.grids.length - left && this.evaluations < maxEvaluations; i++) {
+    for (let i = from; i <= this.grids.length - left; i++) {
       const home = positions[i]!;
       for (const place of [home - 1, home + 1]) {
         if (place < 0 || place >= this.grids[i]!.steps.length) continue;
@@ -149,6 +168,7 @@ class Neighbourhood {
       this.enumerate([...start], start, 0);
       return;
     }
+    this.evaluations = 0;
     const middle = this.target + this.tolerance / 2;
     const positions = [...start];
     let distance = Math.abs(this.visit(positions, 0) - middle);

@@ -1,20 +1,23 @@
+import { throwIfAborted } from '../abort';
 import { SsdPruneError } from '../errors';
 import { DetectorSession, type Feeds, type SessionOptions } from '../evaluate/session';
+import { TensorProto_DataType as T } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
-import { toFloat32 } from '../model/tensor';
 import { encodeModel } from '../model/write';
 import type { ChannelGraph } from './channel-graph';
 import type { CutResult } from './cut';
-import { maskedOriginal } from './masked-original';
+import { floatCopy } from './float-copy';
+import { maskOriginal } from './masked-original';
 import { comparedTensors, exposeTensors } from './observed-tensors';
-import { raiseToFloat32 } from './raise-precision';
 import { seededNoise } from './random';
 import type { Verification } from './report';
 
 /** Difference allowed, relative to the largest value of the masked original's output (at least 1). */
 const relativeTolerance = 1e-4;
-/** The mask must move an output by this many tolerances, or the comparison says nothing. */
+/** The mask must move an output by this many times what the comparison can tell apart, or it says nothing. */
 const vacuousFactor = 100;
+/** Rounding of float32 sums, relative to the largest value of an output: smaller differences are noise. */
+const relativeNoise = 1e-6;
 
 export interface VerifyOptions {
   /** Noise pictures to compare on. Defaults to `3`. */
@@ -22,15 +25,17 @@ export interface VerifyOptions {
   /** Seed of the noise. Defaults to `0`. */
   seed?: number;
   device?: SessionOptions['device'];
+  /** Looked at before each run; ends the proof with ERR_ABORTED. */
+  signal?: AbortSignal;
 }
 
 /**
  * Proves a cut: the pruned model and the *masked original* (the original with every slice that the cut removes
  * overwritten by zeros) must give equal outputs on noise pictures. Compared are the outputs of the last weighted
  * layers, before any Softmax, box decoding or suppression, and all graph outputs that depend on them smoothly.
- * float16 models are compared as float32 copies.
+ * float16 and quantised models are compared as float32 copies.
  * @throws {SsdPruneError} ERR_VERIFY_FAILED where outputs differ, naming the tensor; ERR_VERIFY_VACUOUS where the mask
- * changes nothing, so that equality would prove nothing; ERR_NO_RUNTIME without onnxruntime-node.
+ * changes so little that equality would prove nothing; ERR_NO_RUNTIME without onnxruntime-node.
  */
 export async function verifyCut(
   graph: ChannelGraph,
@@ -38,35 +43,37 @@ export async function verifyCut(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   const { images = 3, seed = 0 } = options;
-  const tensors = comparedTensors(graph);
+  const whole = floatCopy(graph.model);
+  const tensors = comparedTensors(graph, whole);
   if (tensors.length === 0) {
     throw new SsdPruneError(
       'ERR_VERIFY_VACUOUS',
       'The proof finds no tensor of the main graph to compare by. Nothing was written. Use --no-verify to cut without a proof.',
     );
   }
-  const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, seed + i));
+  const pictures = Array.from({ length: images }, (_, i) => noiseFeeds(graph, whole, seed + i));
   const outputsOf = async (model: OnnxModel, name: string): Promise<Feeds<ArrayLike<number>>[]> => {
-    const copy = raiseToFloat32(model.clone());
-    exposeTensors(copy, tensors);
-    const session = await DetectorSession.create(encodeModel(copy), { device: options.device ?? 'cpu', name });
+    exposeTensors(model, tensors);
+    const session = await DetectorSession.create(encodeModel(model), { device: options.device ?? 'cpu', name });
     try {
       const results: Feeds<ArrayLike<number>>[] = [];
-      for (const feeds of pictures) results.push((await session.run(feeds, tensors)) as Feeds<ArrayLike<number>>);
+      for (const feeds of pictures) {
+        throwIfAborted(options.signal);
+        results.push((await session.run(feeds, tensors)) as Feeds<ArrayLike<number>>);
+      }
       return results;
     } finally {
       await session.close();
     }
   };
-  const masked = await outputsOf(maskedOriginal(graph, cut), 'the masked original');
-  const pruned = await outputsOf(cut.model, 'the pruned model');
-  const original = await outputsOf(graph.model, 'the original');
-  const steps = new Map(tensors.map((name) => [name, quantizationStep(graph, name)]));
-  let [worst, allowed, moved] = [0, relativeTolerance, 0];
+  const masked = await outputsOf(maskOriginal(whole.clone(), cut), 'the masked original');
+  const pruned = await outputsOf(floatCopy(cut.model), 'the pruned model');
+  const original = await outputsOf(whole, 'the original');
+  let [worst, allowed, sharpness] = [0, relativeTolerance, 0];
   masked.forEach((outputs, i) => {
     for (const name of tensors) {
-      const [a, b, whole] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
-      const tolerance = Math.max(relativeTolerance * Math.max(1, largest(b)), steps.get(name)!);
+      const [a, b, unmasked] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
+      const tolerance = relativeTolerance * Math.max(1, largest(b));
       const difference = maxDifference(a, b);
       if (!(difference <= tolerance)) {
         throw new SsdPruneError(
@@ -75,21 +82,27 @@ export async function verifyCut(
         );
       }
       if (difference / tolerance >= worst / allowed) [worst, allowed] = [difference, tolerance];
-      moved = Math.max(moved, maxDifference(whole, b) / tolerance);
+      const moved = maxDifference(unmasked, b);
+      const resolution = Math.max(difference, relativeNoise * Math.max(largest(b), moved));
+      if (moved > 0) sharpness = Math.max(sharpness, moved / resolution);
     }
   });
-  if (moved < vacuousFactor) {
+  if (sharpness < vacuousFactor) {
     throw new SsdPruneError(
       'ERR_VERIFY_VACUOUS',
-      `The proof says nothing: on noise pictures the removed channels change no output by more than ${moved.toFixed(1)} times the tolerance (they may be dead). Nothing was written. Use --no-verify to cut without a proof.`,
+      `The proof says nothing: on noise pictures the removed channels change no output by more than ${sharpness.toFixed(1)} times what rounding does (they may be dead). Nothing was written. Use --no-verify to cut without a proof.`,
     );
   }
   return { maxAbsDiff: worst, tolerance: allowed, images, vacuous: false };
 }
 
-function noiseFeeds(graph: ChannelGraph, seed: number): Feeds {
+/**
+ * Noise for every input of a float copy of the graph's model: standard normal, or whole numbers from 0 to 255 where the
+ * model takes integers.
+ */
+function noiseFeeds(graph: ChannelGraph, copy: OnnxModel, seed: number): Feeds {
   const feeds: Feeds = {};
-  graph.model.graph.input.forEach(({ name }, i) => {
+  graph.model.graph.input.forEach(({ name, type }, i) => {
     if (graph.model.constant(name)) return;
     const shape = graph.infos.get(name)?.shape;
     if (!shape)
@@ -97,16 +110,21 @@ function noiseFeeds(graph: ChannelGraph, seed: number): Feeds {
         'ERR_BAD_MODEL',
         `The shape of input ${JSON.stringify(name)} is not known; use --no-verify.`,
       );
-    feeds[name] = {
+    const data = seededNoise(
+      7919 * seed + i,
+      shape.reduce((a, b) => a * b, 1),
+    );
+    const element = type?.value.case === 'tensorType' ? type.value.value.elemType : T.FLOAT;
+    const bytes = !floats.has(element);
+    feeds[copy.graph.input[i]!.name] = {
       dims: [...shape],
-      data: seededNoise(
-        7919 * seed + i,
-        shape.reduce((a, b) => a * b, 1),
-      ),
+      data: bytes ? data.map((value) => Math.min(255, Math.floor(64 * Math.abs(value)))) : data,
     };
   });
   return feeds;
 }
+
+const floats = new Set<number>([T.FLOAT, T.FLOAT16, T.BFLOAT16, T.DOUBLE]);
 
 function largest(values: ArrayLike<number>): number {
   let most = 0;
@@ -124,16 +142,4 @@ function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
     if (difference > most) most = difference;
   }
   return most;
-}
-
-/** One step of a quantised output: 1 for integers, the scale where the tensor comes out of DequantizeLinear. */
-function quantizationStep(graph: ChannelGraph, name: string): number {
-  const producer = graph.model.producer(name);
-  if (producer?.opType === 'QLinearConv') return 1;
-  const quantised = graph.model.graph.node.filter((node) => node.opType === 'QuantizeLinear');
-  const scales = quantised.flatMap((node) => {
-    const scale = graph.model.constant(node.input[1] ?? '');
-    return scale ? [Math.max(...toFloat32(scale))] : [];
-  });
-  return scales.length > 0 ? Math.max(...scales) : 0;
 }

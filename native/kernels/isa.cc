@@ -1,10 +1,29 @@
 #include "kernels/isa.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 
 namespace ssd_prune {
+
+#if defined(__x86_64__) && defined(__GNUC__)
+namespace {
+
+// Asked by CPUID: clang before 15 refuses "f16c" in __builtin_cpu_supports. Its registers are those of AVX.
+bool HasF16c() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+}  // namespace
+#endif
 
 std::string_view IsaName(Isa isa) {
   switch (isa) {
@@ -27,7 +46,7 @@ std::vector<Isa> SupportedIsas() {
       __builtin_cpu_supports("avx512dq")) {
     isas.push_back(Isa::kAvx512);
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c()) {
     isas.push_back(Isa::kAvx2);
   }
 #endif

@@ -28,13 +28,17 @@ void AugmentInto(const uint8_t* rgb, size_t width, size_t height, const Augmenta
   const Common across = InCommon(a.left, width, a.crop_left, a.crop_width);
   const Common down = InCommon(a.top, height, a.crop_top, a.crop_height);
   const Distortion distortion(a.colours, rgb, width, height);
-  std::vector<uint8_t> distorted(distortion.Active() ? 3 * across.size : 0);
-
+  // Rows are distorted when they are first asked for: a kernel that doesn't widen may leave some out.
+  const size_t pitch = 3 * across.size;
+  std::vector<uint8_t> distorted(distortion.Active() ? pitch * down.size : 0);
+  std::vector<char> done(down.size, 0);
   const auto row_of = [&](size_t y) -> const uint8_t* {
     const uint8_t* row = rgb + ((down.from_picture + y) * width + across.from_picture) * 3;
     if (!distortion.Active()) return row;
-    distortion.Apply(row, across.size, distorted.data());
-    return distorted.data();
+    uint8_t* out = distorted.data() + y * pitch;
+    if (!done[y]) distortion.Apply(row, across.size, out);
+    done[y] = 1;
+    return out;
   };
   const Canvas canvas{.width = a.crop_width,
                       .height = a.crop_height,

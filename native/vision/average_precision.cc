@@ -34,8 +34,7 @@ double DetectionMapAp(std::span<const CurvePoint> curve, int64_t positives, ApVe
   };
   if (version == ApVersion::kElevenPoint) {
     return SampledPrecision(
-        curve.size(), 11,
-        [&](size_t i, int j) { return static_cast<double>(recall(curve[i].hits)) >= j / 10.0; },
+        curve.size(), 11, [&](size_t i, int j) { return static_cast<double>(recall(curve[i].hits)) >= j / 10.0; },
         [&](size_t i) { return static_cast<double>(precision(curve[i].hits, curve[i].total)); });
   }
   float sum = 0.0F;
@@ -57,8 +56,10 @@ double VocAp(std::span<const CurvePoint> curve, int64_t positives, ApVersion ver
     return static_cast<double>(curve[i].hits) / static_cast<double>(curve[i].total);
   };
   if (version == ApVersion::kElevenPoint) {
+    // The devkit walks the range 0:0.1:1, whose members are j * 0.1: 0.3, 0.6 and 0.7 come out a hair above what 3, 6
+    // and 7 objects of 10 give.
     return SampledPrecision(
-        curve.size(), 11, [&](size_t i, int j) { return recall(i) >= j / 10.0; }, precision);
+        curve.size(), 11, [&](size_t i, int j) { return recall(i) >= j * 0.1; }, precision);
   }
   double sum = 0.0;
   double envelope = 0.0;
@@ -159,8 +160,8 @@ void Bootstrap::ClassAp(const ClassMatches& matches, size_t thresholds, Protocol
       }
     }
     for (size_t r = 0; r < block; ++r) {
-      ap[begin + r] = positives[r] > 0 ? sum[r] / static_cast<double>(thresholds)
-                                       : std::numeric_limits<double>::quiet_NaN();
+      ap[begin + r] =
+          positives[r] > 0 ? sum[r] / static_cast<double>(thresholds) : std::numeric_limits<double>::quiet_NaN();
     }
   }
 }

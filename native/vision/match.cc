@@ -29,14 +29,15 @@ float NormalisedOverlap(const Corners<float>& a, const Corners<float>& b) {
   return both / (area_a + area_b - both);
 }
 
-/// Pixels, the last one inside the box: a box from 1 to 1 is one pixel wide. Boxes apart from each other give −1.
+/// Pixels from the picture's upper left corner. The devkit numbers pixels from 1 and counts the last one in, so its
+/// xmax - xmin + 1 is the width from edge to edge here. Boxes apart from each other give −1.
 double PixelOverlap(const Corners<double>& a, const Corners<double>& b) {
-  const double width = std::min(a.xmax, b.xmax) - std::max(a.xmin, b.xmin) + 1.0;
-  const double height = std::min(a.ymax, b.ymax) - std::max(a.ymin, b.ymin) + 1.0;
+  const double width = std::min(a.xmax, b.xmax) - std::max(a.xmin, b.xmin);
+  const double height = std::min(a.ymax, b.ymax) - std::max(a.ymin, b.ymin);
   if (width <= 0.0 || height <= 0.0) return -1.0;
   const double both = width * height;
-  const double area_a = (a.xmax - a.xmin + 1.0) * (a.ymax - a.ymin + 1.0);
-  const double area_b = (b.xmax - b.xmin + 1.0) * (b.ymax - b.ymin + 1.0);
+  const double area_a = (a.xmax - a.xmin) * (a.ymax - a.ymin);
+  const double area_b = (b.xmax - b.xmin) * (b.ymax - b.ymin);
   return both / (area_a + area_b - both);
 }
 

@@ -25,15 +25,14 @@ inline constexpr CocoRecallAt kCocoRecalls[] = {{0, 1}, {0, 10}, {0, 100}, {1, 1
 
 /// All arrays begin with the class, background included. An AP or recall without objects to be found is NaN.
 struct MeanAp {
-  std::vector<double> ap;         // [classes], or [classes][areas][thresholds] for COCO
-  std::vector<double> recall;     // [classes][kCocoRecalls][thresholds]; COCO only
-  std::vector<double> positives;  // [classes]
-  std::vector<double> detections; // [classes]
-  std::vector<double> resampled;  // [classes][resamples]
+  std::vector<double> ap;          // [classes], or [classes][areas][thresholds] for COCO
+  std::vector<double> recall;      // [classes][kCocoRecalls][thresholds]; COCO only
+  std::vector<double> positives;   // [classes]
+  std::vector<double> detections;  // [classes]
+  std::vector<double> resampled;   // [classes][resamples]
 };
 
 template <typename Score, typename Coordinate>
-MeanAp ComputeMeanAp(const Truth& truth, const Detections<Score, Coordinate>& detections,
-                     const MeanApOptions& options);
+MeanAp ComputeMeanAp(const Truth& truth, const Detections<Score, Coordinate>& detections, const MeanApOptions& options);
 
 }  // namespace ssd_prune

@@ -5,30 +5,19 @@
 namespace ssd_prune {
 namespace {
 
-bool Better(const Detection& a, const Detection& b) { return a.score > b.score; }
+/// Better scores first; equal ones by class, then by box.
+bool Before(const Detection& a, const Detection& b) {
+  if (a.score != b.score) return a.score > b.score;
+  return a.label != b.label ? a.label < b.label : a.box < b.box;
+}
+
+/// For the heap, whose top is what everything else is less than.
+bool After(const Detection& a, const Detection& b) { return Before(b, a); }
 
 /// Area of a normalised box; a box turned inside out has none.
 float Area(const float* box) {
   if (box[2] < box[0] || box[3] < box[1]) return 0.0F;
   return (box[2] - box[0]) * (box[3] - box[1]);
-}
-
-/// Appends to `kept` what suppression leaves of one class's candidates.
-void KeepOfClass(std::vector<Detection>& candidates, const float* corners, const NmsSettings& settings,
-                 std::vector<Detection>& kept) {
-  std::stable_sort(candidates.begin(), candidates.end(), Better);
-  if (settings.top_k >= 0 && candidates.size() > static_cast<size_t>(settings.top_k)) {
-    candidates.resize(static_cast<size_t>(settings.top_k));
-  }
-  const size_t begin = kept.size();
-  for (const Detection& candidate : candidates) {
-    const float* box = corners + 4 * static_cast<size_t>(candidate.box);
-    const bool suppressed =
-        std::any_of(kept.begin() + static_cast<std::ptrdiff_t>(begin), kept.end(), [&](const Detection& better) {
-          return Overlap(box, corners + 4 * static_cast<size_t>(better.box)) > settings.iou_threshold;
-        });
-    if (!suppressed) kept.push_back(candidate);
-  }
 }
 
 }  // namespace
@@ -44,25 +33,37 @@ float Overlap(const float* a, const float* b) {
 std::vector<Detection> MulticlassNms(const float* corners, const float* scores, size_t count, size_t classes,
                                      const NmsSettings& settings) {
   // One walk over the scores as they lie; most are below the threshold.
-  std::vector<std::vector<Detection>> candidates(classes);
+  std::vector<Detection> candidates;
   for (size_t i = 0; i < count; ++i) {
     for (size_t c = 0; c < classes; ++c) {
       const float score = scores[i * classes + c];
-      if (score > settings.score_threshold) {
-        candidates[c].push_back({static_cast<uint32_t>(c), score, static_cast<uint32_t>(i)});
+      if (score > settings.score_threshold && static_cast<int64_t>(c) != settings.background) {
+        candidates.push_back({static_cast<uint32_t>(c), score, static_cast<uint32_t>(i)});
       }
     }
   }
+  // All classes in one falling order: each class sees its own candidates as if it were alone, and once keep_top_k boxes
+  // are found no later one can be among the best. So a few hundred candidates are looked at instead of thousands.
+  const size_t wanted = settings.keep_top_k < 0 ? candidates.size() : static_cast<size_t>(settings.keep_top_k);
+  std::vector<std::vector<uint32_t>> kept_of(classes);
+  std::vector<int64_t> tried(classes, 0);
   std::vector<Detection> kept;
-  for (size_t c = 0; c < classes; ++c) {
-    if (static_cast<int64_t>(c) != settings.background) KeepOfClass(candidates[c], corners, settings, kept);
+  std::make_heap(candidates.begin(), candidates.end(), After);
+  for (auto end = candidates.end(); end != candidates.begin() && kept.size() < wanted;) {
+    std::pop_heap(candidates.begin(), end--, After);
+    const Detection& candidate = *end;
+    if (settings.top_k >= 0 && tried[candidate.label]++ >= settings.top_k) continue;
+    const float* box = corners + 4 * static_cast<size_t>(candidate.box);
+    std::vector<uint32_t>& better = kept_of[candidate.label];
+    const bool suppressed = std::any_of(better.begin(), better.end(), [&](uint32_t other) {
+      // Written so that boxes without area, whose overlap is not a number, suppress each other as in Paddle.
+      return !(Overlap(box, corners + 4 * static_cast<size_t>(other)) <= settings.iou_threshold);
+    });
+    if (suppressed) continue;
+    better.push_back(candidate.box);
+    kept.push_back(candidate);
   }
-  if (settings.keep_top_k >= 0 && kept.size() > static_cast<size_t>(settings.keep_top_k)) {
-    std::stable_sort(kept.begin(), kept.end(), Better);
-    kept.resize(static_cast<size_t>(settings.keep_top_k));
-    std::stable_sort(kept.begin(), kept.end(),
-                     [](const Detection& a, const Detection& b) { return a.label < b.label; });
-  }
+  std::stable_sort(kept.begin(), kept.end(), [](const Detection& a, const Detection& b) { return a.label < b.label; });
   return kept;
 }
 

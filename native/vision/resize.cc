@@ -8,6 +8,8 @@
 namespace ssd_prune {
 namespace {
 
+constexpr int32_t kHalf = 1 << (kFractionBits - 1);
+
 uint8_t FromFixed(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255)); }
 
 /// Where colour `c` of RGB goes, and the line that normalises it: value * scale + shift.
@@ -40,93 +42,105 @@ void WriteRow(const Value* colours, size_t y, const InputFormat& format, const P
   }
 }
 
-/// One row across: interleaved pixels become three planes of sums, `start` and the fill's share included.
-template <typename Sum, typename Value, typename Read>
-void Across(const uint8_t* pixels, const Taps<Sum>& taps, const uint8_t fill[3], Sum start, Value* row, Read read) {
+/// One row across with widened kernels: interleaved pixels become three planes. `outside` is what each place's taps
+/// beyond the pixels weigh.
+void WidenAcross(const uint8_t* pixels, const Taps<int32_t>& taps, const int32_t* outside, const uint8_t fill[3],
+                 uint8_t* row) {
   const size_t width = taps.first.size();
   const size_t* first = taps.first.data();
   const size_t* counts = taps.count.data();
-  const Sum* weights = taps.weights.data();
-  const Sum* outside = taps.outside.data();
-  const Sum filled[3] = {static_cast<Sum>(fill[0]), static_cast<Sum>(fill[1]), static_cast<Sum>(fill[2])};
+  const int32_t* weights = taps.weights.data();
   for (size_t x = 0; x < width; ++x, weights += taps.width) {
     const uint8_t* pixel = pixels + first[x] * 3;
     const size_t count = counts[x];
-    Sum r = start + outside[x] * filled[0];
-    Sum g = start + outside[x] * filled[1];
-    Sum b = start + outside[x] * filled[2];
+    int32_t r = kHalf + outside[x] * fill[0];
+    int32_t g = kHalf + outside[x] * fill[1];
+    int32_t b = kHalf + outside[x] * fill[2];
     for (size_t k = 0; k < count; ++k, pixel += 3) {
       r += weights[k] * pixel[0];
       g += weights[k] * pixel[1];
       b += weights[k] * pixel[2];
     }
-    row[x] = read(r);
-    row[width + x] = read(g);
-    row[2 * width + x] = read(b);
+    row[x] = FromFixed(r);
+    row[width + x] = FromFixed(g);
+    row[2 * width + x] = FromFixed(b);
   }
-}
-
-/// The row that one without any picture on it becomes.
-template <typename Sum, typename Value, typename Read>
-std::vector<Value> FillRow(Taps<Sum> taps, const uint8_t fill[3], Sum start, Read read) {
-  taps.Clip(0, 0);
-  std::vector<Value> row(3 * taps.first.size());
-  Across(nullptr, taps, fill, start, row.data(), read);
-  return row;
 }
 
 void ResizeWidening(const Canvas& canvas, const InputFormat& format, const Place& place) {
-  constexpr int32_t kHalf = 1 << (kFractionBits - 1);
   Taps<int32_t> across = WideningTaps(canvas.width, format.width, format.kernel);
   Taps<int32_t> down = WideningTaps(canvas.height, format.height, format.kernel);
-  const std::vector<uint8_t> fill = FillRow<int32_t, uint8_t>(across, canvas.fill, kHalf, FromFixed);
-  across.Clip(canvas.left, canvas.covered_width);
-  down.Clip(canvas.top, canvas.covered_height);
-  // Colours lie in planes from here on, so that the second pass runs along whole rows.
+  const std::vector<int32_t> outside = ClipTaps(across, canvas.left, canvas.covered_width);
+  const std::vector<int32_t> beyond = ClipTaps(down, canvas.top, canvas.covered_height);
+  // Colours lie in planes from here on, so that the second pass runs along whole rows. The last row is what one without
+  // any picture on it becomes.
   const size_t pitch = 3 * format.width;
-  std::vector<uint8_t> rows(pitch * canvas.covered_height);
+  std::vector<uint8_t> rows(pitch * (canvas.covered_height + 1));
   for (size_t y = 0; y < canvas.covered_height; ++y) {
-    Across(canvas.row(y), across, canvas.fill, kHalf, rows.data() + y * pitch, FromFixed);
+    WidenAcross(canvas.row(y), across, outside.data(), canvas.fill, rows.data() + y * pitch);
   }
+  uint8_t* fill = rows.data() + canvas.covered_height * pitch;
+  for (size_t x = 0; x < pitch; ++x) fill[x] = canvas.fill[x / format.width];
+
   std::vector<int32_t> sums(pitch);
   const auto add = [sum = sums.data(), pitch](int32_t weight, const uint8_t* row) {
     for (size_t x = 0; x < pitch; ++x) sum[x] += weight * row[x];
   };
   for (size_t y = 0; y < format.height; ++y) {
     std::fill(sums.begin(), sums.end(), kHalf);
-    if (down.outside[y] != 0) add(down.outside[y], fill.data());
+    if (beyond[y] != 0) add(beyond[y], fill);
     for (size_t k = 0; k < down.count[y]; ++k) add(down.Weights(y)[k], rows.data() + (down.first[y] + k) * pitch);
     WriteRow(sums.data(), y, format, place, FromFixed);
   }
 }
 
+/// The second pass of ResizePlain over one row of interleaved colours; kTaps 0: as many as `taps` says.
+template <size_t kTaps>
+void MixAcross(const float* row, const Taps<float>& taps, size_t count, const Plane planes[3], ptrdiff_t step) {
+  const size_t width = kTaps > 0 ? kTaps : taps.width;
+  ptrdiff_t at = 0;
+  for (size_t x = 0; x < count; ++x, at += step) {
+    const float* weights = taps.weights.data() + x * width;
+    const float* pixel = row + taps.first[x] * 3;
+    float r = 0.0F;
+    float g = 0.0F;
+    float b = 0.0F;
+    for (size_t k = 0; k < width; ++k, pixel += 3) {
+      r += weights[k] * pixel[0];
+      g += weights[k] * pixel[1];
+      b += weights[k] * pixel[2];
+    }
+    planes[0].first[at] = r * planes[0].scale + planes[0].shift;
+    planes[1].first[at] = g * planes[1].scale + planes[1].shift;
+    planes[2].first[at] = b * planes[2].scale + planes[2].shift;
+  }
+}
+
 void ResizePlain(const Canvas& canvas, const InputFormat& format, const Place& place) {
-  const auto same = [](float value) { return value; };
-  Taps<float> across = PlainTaps(canvas.width, format.width, format.kernel);
-  Taps<float> down = PlainTaps(canvas.height, format.height, format.kernel);
-  const std::vector<float> fill = FillRow<float, float>(across, canvas.fill, 0.0F, same);
-  across.Clip(canvas.left, canvas.covered_width);
-  down.Clip(canvas.top, canvas.covered_height);
-  const size_t pitch = 3 * format.width;
-  // Rows that were widened lately, by source row modulo their number: no output row needs more than `down.width`.
-  std::vector<float> rows(pitch * down.width);
-  std::vector<size_t> held(down.width, canvas.covered_height);
-  const auto widened = [&](size_t y) {
-    float* row = rows.data() + (y % down.width) * pitch;
-    if (held[y % down.width] == y) return row;
-    held[y % down.width] = y;
-    Across(canvas.row(y), across, canvas.fill, 0.0F, row, same);
-    return row;
+  const Taps<float> across = PlainTaps(canvas.width, format.width, format.kernel);
+  const Taps<float> down = PlainTaps(canvas.height, format.height, format.kernel);
+  const auto mix = across.width == 2 ? MixAcross<2> : across.width == 4 ? MixAcross<4> : MixAcross<0>;
+  // Rows are mixed first, as they lie: that runs along whole lines, and only rows that are needed are touched. What is
+  // beside the picture stays as it is all the time.
+  std::vector<float> row(3 * canvas.width);
+  for (size_t x = 0; x < row.size(); ++x) row[x] = canvas.fill[x % 3];
+  const size_t pitch = 3 * canvas.covered_width;
+  std::vector<uint8_t> fill(pitch);
+  for (size_t x = 0; x < pitch; ++x) fill[x] = canvas.fill[x % 3];
+  const auto source = [&](size_t y) {
+    return y - canvas.top < canvas.covered_height ? canvas.row(y - canvas.top) : fill.data();
   };
-  std::vector<float> sums(pitch);
-  const auto add = [sum = sums.data(), pitch](float weight, const float* row) {
-    for (size_t x = 0; x < pitch; ++x) sum[x] += weight * row[x];
-  };
+  float* const covered = row.data() + 3 * canvas.left;
   for (size_t y = 0; y < format.height; ++y) {
-    std::fill(sums.begin(), sums.end(), 0.0F);
-    if (down.outside[y] != 0.0F) add(down.outside[y], fill.data());
-    for (size_t k = 0; k < down.count[y]; ++k) add(down.Weights(y)[k], widened(down.first[y] + k));
-    WriteRow(sums.data(), y, format, place, same);
+    const float* weights = down.Weights(y);
+    const uint8_t* line = source(down.first[y]);
+    for (size_t x = 0; x < pitch; ++x) covered[x] = weights[0] * line[x];
+    for (size_t k = 1; k < down.width; ++k) {
+      line = source(down.first[y] + k);
+      for (size_t x = 0; x < pitch; ++x) covered[x] += weights[k] * line[x];
+    }
+    const Plane planes[] = {PlaneOf(format, place, 0, y), PlaneOf(format, place, 1, y), PlaneOf(format, place, 2, y)};
+    mix(row.data(), across, format.width, planes, place.pixel);
   }
 }
 

@@ -55,7 +55,6 @@ Taps<int32_t> WideningTaps(size_t in, size_t out, ResizeKernel kernel) {
   taps.first.resize(out);
   taps.count.resize(out);
   taps.weights.assign(out * taps.width, 0);
-  taps.outside.assign(out, 0);
   std::vector<double> row(taps.width);
   for (size_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
@@ -78,22 +77,38 @@ Taps<int32_t> WideningTaps(size_t in, size_t out, ResizeKernel kernel) {
   return taps;
 }
 
+std::vector<int32_t> ClipTaps(Taps<int32_t>& taps, size_t begin, size_t size) {
+  std::vector<int32_t> outside(taps.first.size());
+  for (size_t i = 0; i < taps.first.size(); ++i) {
+    int32_t* row = taps.weights.data() + i * taps.width;
+    const size_t first = taps.first[i];
+    const size_t count = taps.count[i];
+    const size_t low = std::clamp(begin, first, first + count);
+    const size_t high = std::clamp(begin + size, low, first + count);
+    for (size_t k = 0; k < count; ++k) {
+      if (k < low - first || k >= high - first) outside[i] += row[k];
+    }
+    std::copy(row + (low - first), row + (high - first), row);
+    taps.count[i] = high - low;
+    taps.first[i] = high == low ? 0 : low - begin;
+  }
+  return outside;
+}
+
 Taps<float> PlainTaps(size_t in, size_t out, ResizeKernel kernel) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const auto reach = static_cast<int64_t>(Support(kernel));
   const auto last = static_cast<int64_t>(in) - 1;
   Taps<float> taps;
-  taps.width = static_cast<size_t>(2 * reach);
+  taps.width = std::min(static_cast<size_t>(2 * reach), in);
   taps.first.resize(out);
-  taps.count.resize(out);
-  taps.weights.assign(out * taps.width, 0.0F);
-  taps.outside.assign(out, 0.0F);
+  taps.count.assign(out, taps.width);
+  taps.weights.resize(out * taps.width);
   std::vector<double> row(taps.width);
   for (size_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale - 0.5;
     const auto left = static_cast<int64_t>(std::floor(centre)) - reach + 1;
-    const int64_t first = std::clamp<int64_t>(left, 0, last);
-    const int64_t end = std::clamp<int64_t>(left + 2 * reach - 1, 0, last) + 1;
+    const int64_t first = std::clamp<int64_t>(left, 0, static_cast<int64_t>(in - taps.width));
     double sum = 0.0;
     std::fill(row.begin(), row.end(), 0.0);
     for (int64_t k = 0; k < 2 * reach; ++k) {
@@ -102,28 +117,9 @@ Taps<float> PlainTaps(size_t in, size_t out, ResizeKernel kernel) {
       sum += weight;
     }
     taps.first[i] = static_cast<size_t>(first);
-    taps.count[i] = static_cast<size_t>(end - first);
-    for (size_t k = 0; k < taps.count[i]; ++k) taps.weights[i * taps.width + k] = static_cast<float>(row[k] / sum);
+    for (size_t k = 0; k < taps.width; ++k) taps.weights[i * taps.width + k] = static_cast<float>(row[k] / sum);
   }
   return taps;
 }
-
-template <typename Weight>
-void Taps<Weight>::Clip(size_t begin, size_t size) {
-  for (size_t i = 0; i < first.size(); ++i) {
-    Weight* row = weights.data() + i * width;
-    const size_t low = std::clamp(begin, first[i], first[i] + count[i]);
-    const size_t high = std::clamp(begin + size, low, first[i] + count[i]);
-    for (size_t k = 0; k < count[i]; ++k) {
-      if (k < low - first[i] || k >= high - first[i]) outside[i] += row[k];
-    }
-    std::copy(row + (low - first[i]), row + (high - first[i]), row);
-    count[i] = high - low;
-    first[i] = count[i] == 0 ? 0 : low - begin;
-  }
-}
-
-template struct Taps<int32_t>;
-template struct Taps<float>;
 
 }  // namespace ssd_prune

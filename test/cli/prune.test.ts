@@ -11,22 +11,35 @@ const errorOf = (stderr: string) => JSON.parse(stderr.trim().split('\n').pop()!)
 const fresh = () => path.join(mkdtempSync(path.join(tmpdir(), 'ssd-prune-')), 'out.onnx');
 
 describe('prune as users call it', () => {
-  test.each(['residual-resnet-legacy-17', 'concat-densenet-legacy-12', 'grouped-resnext-legacy-13', 'constant-bn-legacy-11'])(
-    '%s loses a quarter of its MACs, proved',
-    (name) => {
-      const out = fresh();
-      const { status, stdout, stderr } = run(
-        'prune', graph(name), '-o', out, '--pruned-params', '.*', '--skip-locked', '--target-ratio', '0.25', '--align', '1', '--json',
-      );
-      expect([status, stderr.includes('"error"')]).toEqual([0, false]);
-      const report = JSON.parse(stdout);
-      expect(report.schema).toBe('ssd-prune.prune/1');
-      expect(report.macs.cut).toBeGreaterThanOrEqual(0.25);
-      expect(report.macs.cut).toBeLessThanOrEqual(0.26);
-      expect(report.verified).toMatchObject({ images: 3, vacuous: false });
-      expect(existsSync(out)).toBe(true);
-    },
-  );
+  test.each([
+    'residual-resnet-legacy-17',
+    'concat-densenet-legacy-12',
+    'grouped-resnext-legacy-13',
+    'constant-bn-legacy-11',
+  ])('%s loses a quarter of its MACs, proved', (name) => {
+    const out = fresh();
+    const { status, stdout, stderr } = run(
+      'prune',
+      graph(name),
+      '-o',
+      out,
+      '--pruned-params',
+      '.*',
+      '--skip-locked',
+      '--target-ratio',
+      '0.25',
+      '--align',
+      '1',
+      '--json',
+    );
+    expect([status, stderr.includes('"error"')]).toEqual([0, false]);
+    const report = JSON.parse(stdout);
+    expect(report.schema).toBe('ssd-prune.prune/1');
+    expect(report.macs.cut).toBeGreaterThanOrEqual(0.25);
+    expect(report.macs.cut).toBeLessThanOrEqual(0.26);
+    expect(report.verified).toMatchObject({ images: 3, vacuous: false });
+    expect(existsSync(out)).toBe(true);
+  });
 
   test.each([
     ['ERR_NO_MATCH', 3, ['--pruned-params', 'nothing', '--target-ratio', '0.2']],
@@ -36,7 +49,14 @@ describe('prune as users call it', () => {
     ['ERR_USAGE', 2, ['--pruned-params', '.*', '--target-ratio', 'many']],
   ])('%s: exit %i, no file', (code, exit, options) => {
     const out = fresh();
-    const { status, stdout, stderr } = run('prune', graph('residual-resnet-legacy-17'), '-o', out, '--json', ...options);
+    const { status, stdout, stderr } = run(
+      'prune',
+      graph('residual-resnet-legacy-17'),
+      '-o',
+      out,
+      '--json',
+      ...options,
+    );
     expect(errorOf(stderr).code).toBe(code);
     expect([status, stdout, existsSync(out)]).toEqual([exit, '', false]);
   });
@@ -49,8 +69,18 @@ describe('prune as users call it', () => {
   test('refuses to replace its input', () => {
     const before = readFileSync(graph('residual-resnet-legacy-17'));
     const { status } = run(
-      'prune', graph('residual-resnet-legacy-17'), '-o', graph('residual-resnet-legacy-17'),
-      '--pruned-params', '.*', '--skip-locked', '--target-ratio', '0.25', '--align', '1', '--no-verify',
+      'prune',
+      graph('residual-resnet-legacy-17'),
+      '-o',
+      graph('residual-resnet-legacy-17'),
+      '--pruned-params',
+      '.*',
+      '--skip-locked',
+      '--target-ratio',
+      '0.25',
+      '--align',
+      '1',
+      '--no-verify',
     );
     expect(status).toBe(2);
     expect(readFileSync(graph('residual-resnet-legacy-17')).equals(before)).toBe(true);

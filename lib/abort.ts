@@ -1,0 +1,13 @@
+import { SsdPruneError } from './errors';
+
+/**
+ * Ends work that was called off: long functions call it between their steps.
+ * @throws {SsdPruneError} ERR_ABORTED with `signal.reason` as its cause; a reason that is an error of this package as it is
+ */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  const reason: unknown = signal.reason;
+  if (reason instanceof SsdPruneError) throw reason;
+  const why = reason instanceof Error && reason.name !== 'AbortError' ? `: ${reason.message}` : '';
+  throw new SsdPruneError('ERR_ABORTED', `The work was called off${why}.`, { cause: reason });
+}

@@ -1,0 +1,26 @@
+import { SsdPruneError } from '../errors';
+import { fail } from './ui';
+
+/**
+ * Gives every way in which the process can end an exit code and one error on stderr: interruption, a reader of stdout
+ * that went away, a full disk behind stdout, and errors that nothing caught.
+ */
+export function guardProcess(json: boolean): void {
+  const end = (error: unknown): void => {
+    fail(error, json);
+    const { endSessions } = require('../evaluate/session') as typeof import('../evaluate/session');
+    // Half-written files are removed at the exit (lib/files.ts). Who interrupts again doesn't wait for a long run.
+    endSessions().finally(() => process.exit());
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => end(new SsdPruneError('ERR_ABORTED', `Interrupted (${signal}).`)));
+  }
+  process.on('uncaughtException', end);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // `ssd-prune params model | head`: who reads has what they wanted.
+    if (error.code === 'EPIPE') process.exit(0);
+    end(new SsdPruneError('ERR_IO', `Can't write to stdout: ${error.message}`, { cause: error }));
+  });
+  // Notes that nobody reads must not end the work.
+  process.stderr.on('error', () => {});
+}

@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { addonCandidates, packageRoot } from '../native';
+
+/** A compiled addon that works here. */
+export interface WorkingAddon {
+  file: string;
+  /** Best first. */
+  instructionSets: string[];
+}
+
+/** What a script in a process of its own has printed as JSON, or why it printed nothing. */
+export type ProbeResult<T> = { value: T } | { reason: string };
+
+/**
+ * Runs a script of one line in a child process, in this package's folder so that it finds the same modules: a library
+ * that crashes takes nothing with it.
+ */
+export function probe<T>(script: string, ...args: string[]): Promise<ProbeResult<T>> {
+  return new Promise((resolve) => {
+    const options = { cwd: packageRoot, env: { ...process.env, NODE_OPTIONS: '' }, timeout: 60_000 };
+    execFile(process.execPath, ['-e', script, ...args], options, (error, stdout, stderr) => {
+      if (!error) resolve({ value: JSON.parse(stdout) as T });
+      else if (error.signal) resolve({ reason: `the process that tried it died of ${error.signal}` });
+      else resolve({ reason: stderr.match(/^\w*Error: (.*)$/m)?.[1] ?? error.message });
+    });
+  });
+}
+
+/** Tries one file as the addon. */
+export async function probeAddon(file: string): Promise<ProbeResult<WorkingAddon>> {
+  if (!existsSync(file)) return { reason: 'not there' };
+  const script = 'console.log(JSON.stringify(require(process.argv[1]).instructionSets()))';
+  const result = await probe<string[]>(script, file);
+  return 'value' in result ? { value: { file, instructionSets: result.value } } : result;
+}
+
+/** The addon that `addon()` of lib/native.ts would take, or what became of each place where one may lie. */
+export async function findAddon(): Promise<{ found: WorkingAddon | null; tried: string[] }> {
+  const tried: string[] = [];
+  for (const file of addonCandidates()) {
+    const result = await probeAddon(file);
+    if ('value' in result) return { found: result.value, tried };
+    tried.push(`${file}: ${result.reason}`);
+  }
+  return { found: null, tried };
+}

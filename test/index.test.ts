@@ -1,0 +1,157 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const root = path.resolve(__dirname, '..');
+const model = path.join(__dirname, 'graphs', 'residual-resnet-legacy-17.onnx');
+
+/** A project that depends on this package, as npm would lay it out. */
+const project = mkdtempSync(path.join(tmpdir(), 'ssd-prune-user-'));
+mkdirSync(path.join(project, 'node_modules'));
+symlinkSync(root, path.join(project, 'node_modules', 'ssd-prune'));
+
+/** What a script of that project prints as JSON. */
+function evaluate(file: string, source: string) {
+  writeFileSync(path.join(project, file), source);
+  const { stdout, stderr, status } = spawnSync(process.execPath, [file], { cwd: project, encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
+  return JSON.parse(stdout);
+}
+
+const loaded = `Object.keys(require.cache).map((file) => /node_modules.(@[^/\\\\]+.)?([^/\\\\]+)/.exec(file)?.[0]).filter(Boolean)`;
+
+/** Names that scripts of users may count on; whoever takes one away breaks them. */
+const names = [
+  'DetectorSession',
+  'ExitCode',
+  'OnnxModel',
+  'Pruner',
+  'SsdPruneError',
+  'benchModels',
+  'buildAddon',
+  'buildMobileNetV1Ssd',
+  'buildReport',
+  'compareReports',
+  'decodeModel',
+  'describeParameters',
+  'detectDataset',
+  'detectPictures',
+  'encodeModel',
+  'errorCodes',
+  'evalReport',
+  'evaluateDetections',
+  'evaluateModel',
+  'examineMachine',
+  'limitDataset',
+  'listParameters',
+  'measureLatency',
+  'openDataset',
+  'openPruner',
+  'pruneCriteria',
+  'pruneFile',
+  'readClassNames',
+  'readDetections',
+  'readDetectorSettings',
+  'readModel',
+  'renderBenchReport',
+  'renderCompareReport',
+  'renderDoctorReport',
+  'renderEvalReport',
+  'renderPruneReport',
+  'verifyCut',
+  'vocClasses',
+  'writeDetections',
+  'writeModel',
+];
+
+test('require and import give the same names', () => {
+  expect(evaluate('names.cjs', `console.log(JSON.stringify(Object.keys(require('ssd-prune'))));`)).toEqual(
+    expect.arrayContaining(names),
+  );
+  const source = `import * as api from 'ssd-prune'; import whole from 'ssd-prune'; import { createRequire } from 'node:module';
+    const required = createRequire(import.meta.url)('ssd-prune');
+    console.log(JSON.stringify([Object.keys(api).sort(), Object.keys(required).sort(), whole === required, api.SsdPruneError === required.SsdPruneError]));`;
+  const [imported, required, same, sameError] = evaluate('names.mjs', source);
+  expect(imported).toEqual([...required, 'default'].sort());
+  expect([same, sameError]).toEqual([true, true]);
+});
+
+test('loads what is used, when it is used', () => {
+  const before = evaluate('lazy.cjs', `require('ssd-prune'); console.log(JSON.stringify(${loaded}));`);
+  expect(before).toEqual([]);
+  const after = evaluate(
+    'lazy2.cjs',
+    `require('ssd-prune').readModel(${JSON.stringify(model)}).then(() => console.log(JSON.stringify([...new Set(${loaded})])));`,
+  );
+  expect(after.map((name: string) => name.replace(/^node_modules./, ''))).toEqual(['@bufbuild/protobuf']);
+  const heavy = `import 'ssd-prune'; import { createRequire } from 'node:module';
+    const require = createRequire(import.meta.url); console.log(JSON.stringify(${loaded}));`;
+  expect(evaluate('lazy.mjs', heavy).join()).not.toMatch(/sharp|zod|onnxruntime|fast-xml|yargs|cli-/);
+});
+
+test('types hold in both module systems, options and results included', () => {
+  const use = `
+    const signal: AbortSignal = AbortSignal.timeout(1000);
+    export async function pipeline(): Promise<[number, string, number | null]> {
+      const stages: string[] = [];
+      const report = await pruneFile('a.onnx', 'b.onnx', { prunedParams: 'x', targetRatio: 0.2, signal, onStage: (stage) => stages.push(stage) });
+      const bench: BenchReport = await benchModels(['a.onnx', 'b.onnx'], { batchSizes: [1], threads: [1], signal });
+      const model: OnnxModel = await readModel('a.onnx');
+      const dataset = await openDataset('VOC2007', { split: 'val' });
+      const { result } = await evaluateModel('b.onnx', readDetectorSettings(model), dataset, { protocol: 'voc', signal });
+      return [report.macs.cut, bench.results[0]!.model, result.map];
+    }
+    export const code = (error: unknown): ErrorCode | undefined => (error instanceof SsdPruneError ? error.code : undefined);
+    // @ts-expect-error: an option that is none
+    export const wrong = () => pruneFile('a.onnx', 'b.onnx', { prunedParams: 'x', targetRatoi: 0.2 });
+  `;
+  const imported = `import { benchModels, evaluateModel, openDataset, OnnxModel, pruneFile, readDetectorSettings, readModel, SsdPruneError, type BenchReport, type ErrorCode } from 'ssd-prune';`;
+  writeFileSync(
+    path.join(project, 'use.mts'),
+    `import whole from 'ssd-prune';\n${imported}\nwhole.pruneCriteria.length;\n${use}`,
+  );
+  writeFileSync(path.join(project, 'use.cts'), `${imported}\n${use}`);
+  const options = {
+    module: 'node16',
+    moduleResolution: 'node16',
+    target: 'es2022',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    types: ['node'],
+    typeRoots: [path.join(root, 'node_modules', '@types')],
+  };
+  writeFileSync(
+    path.join(project, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, files: ['use.mts', 'use.cts'] }),
+  );
+  const tsc = path.join(root, 'node_modules', '.bin', 'tsc');
+  const { stdout, status } = spawnSync(tsc, ['-p', project], { encoding: 'utf8', shell: process.platform === 'win32' });
+  expect([stdout, status]).toEqual(['', 0]);
+});
+
+test('pruning can be called off, and writes nothing then', () => {
+  const source = `const { pruneFile } = require('ssd-prune'); const fs = require('node:fs');
+    (async () => {
+      const seen = [];
+      const codes = [];
+      for (const last of ['read', 'plan', 'verify', 'write', 'none']) {
+        const stop = new AbortController();
+        const onStage = (stage) => { seen.push(stage); if (stage === last) stop.abort(new Error('enough')); };
+        const options = { prunedParams: '.*', skipLocked: true, targetRatio: 0.25, align: 1, signal: stop.signal, onStage };
+        codes.push(await pruneFile(${JSON.stringify(model)}, 'out.onnx', options).then(() => 'done', (e) => [e.code, e.cause.message].join()));
+        codes.push(fs.existsSync('out.onnx'));
+        fs.rmSync('out.onnx', { force: true });
+      }
+      console.log(JSON.stringify(codes));
+    })();`;
+  const aborted = ['ERR_ABORTED,enough', false];
+  // Once writing has begun it is finished: a rename is the end of it.
+  expect(evaluate('abort.cjs', source)).toEqual([...aborted, ...aborted, ...aborted, 'done', true, 'done', true]);
+});
+
+test('the entry has no logic of its own', () => {
+  const code = readFileSync(path.join(root, 'lib', 'index.ts'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+  for (const line of code.split('\n').filter(Boolean)) expect(line).toMatch(/^export (type )?\{.*\} from '\.\/.*';$/);
+});
