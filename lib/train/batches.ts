@@ -85,7 +85,12 @@ export async function* trainingBatches(
         }),
       ),
     );
-    return { index, inputs, ...truthOf(pictures), release: () => free.push(inputs) };
+    let held = true;
+    const release = (): void => {
+      if (held) free.push(inputs);
+      held = false;
+    };
+    return { index, inputs, ...truthOf(pictures), release };
   };
 
   const running: Promise<TrainingBatch>[] = [];
