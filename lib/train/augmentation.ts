@@ -145,8 +145,9 @@ function objectsOn(
   const objects: { box: Box; label: number }[] = [];
   for (const [i, label] of labels.entries()) {
     if (crowd?.[i]) continue;
-    const [xmin, ymin, xmax, ymax] = boxes.subarray(4 * i, 4 * i + 4) as unknown as Box;
-    objects.push({ box: [xmin + left, ymin + top, xmax + left, ymax + top], label });
+    const at = 4 * i;
+    const box: Box = [boxes[at]! + left, boxes[at + 1]! + top, boxes[at + 2]! + left, boxes[at + 3]! + top];
+    objects.push({ box, label });
   }
   return objects;
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
+import { checkedPicture } from '../data/check';
 import type { Sample } from '../data/dataset';
-import { decodePicture } from '../data/images';
 import { limit } from '../data/limit';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
@@ -81,7 +81,7 @@ export async function* trainingBatches(
       pictures.map(({ sample, augmentation }, place) =>
         decoding(async () => {
           signal?.throwIfAborted();
-          await augmenter.fillPlace(await pictureOf(samples[sample]!), augmentation, inputs, place);
+          await augmenter.fillPlace(await checkedPicture(samples[sample]!), augmentation, inputs, place);
         }),
       ),
     );
@@ -144,24 +144,6 @@ function* planEpoch(
     yield batch;
     batch = [];
   }
-}
-
-async function pictureOf({ image, width, height }: Sample) {
-  const picture = await decodePicture(image);
-  if (picture.width === width && picture.height === height) return picture;
-  throw wrongSize(image, picture, { width, height });
-}
-
-/** The error for a picture that is not as large as its annotation says: its boxes would lie elsewhere. */
-export function wrongSize(
-  file: string,
-  found: { width: number; height: number },
-  annotated: { width: number; height: number },
-): SsdPruneError {
-  return new SsdPruneError(
-    'ERR_BAD_DATA',
-    `${file}: the picture is ${found.width}x${found.height}, but its annotation says ${annotated.width}x${annotated.height}`,
-  );
 }
 
 function truthOf(pictures: readonly Planned[]): Pick<TrainingBatch, 'samples' | 'offsets' | 'boxes' | 'labels'> {

@@ -107,12 +107,12 @@ test('memory that is given back is used again, other is left alone', async () =>
     batch.release();
   }
   expect(seen.size).toBeLessThanOrEqual(3);
-  const kept: { now: Float32Array; then: Float32Array }[] = [];
+  const kept: { now: Float32Array; copy: Float32Array }[] = [];
   for await (const batch of trainingBatches(samples, input, { batchSize: 2, seed: 1, epoch: 0 })) {
-    kept.push({ now: batch.inputs, then: batch.inputs.slice() });
+    kept.push({ now: batch.inputs, copy: batch.inputs.slice() });
   }
   expect(new Set(kept.map(({ now }) => now)).size).toBe(kept.length);
-  for (const { now, then } of kept) expect(now).toEqual(then);
+  for (const { now, copy } of kept) expect(now).toEqual(copy);
 });
 
 test('a picture that is broken or of another size is named', async () => {
