@@ -80,6 +80,24 @@ TEST(Optimizer, NormIsOfWhatIsNotFrozen) {
   EXPECT_EQ(optimizer.Steps()[1], 1U);
 }
 
+TEST(Optimizer, AverageFollowsWhatIsNotTrainedToo) {
+  ThreadPool pool(1);
+  const ParameterGroup middle[] = {{10, 20, 0.0F}};
+  std::vector<float> weights(30, 1.0F);
+  const std::vector<float> gradients(30, 1.0F);
+  Optimizer optimizer({.rule = Rule::kSgd, .momentum = 0.0F, .average = true}, middle, 30);
+  const std::vector<float> frozen = {0.0F};
+  const StepSettings step{.learning_rates = frozen, .average_decay = 0.5F};
+  optimizer.Step(weights.data(), gradients.data(), step, pool);
+  weights[5] = 3.0F;   // a running statistic
+  weights[15] = 2.0F;  // a frozen weight, restored from elsewhere
+  optimizer.Step(weights.data(), gradients.data(), step, pool);
+  EXPECT_EQ(optimizer.Average()[5], 2.0F);
+  EXPECT_EQ(optimizer.Average()[15], 1.5F);
+  EXPECT_EQ(optimizer.Average()[25], 1.0F);
+  EXPECT_EQ(weights[5], 3.0F);
+}
+
 TEST(Optimizer, GradientsThatAreNotNumbersChangeNothing) {
   ThreadPool pool(1);
   std::vector<float> weights(50, 1.0F);

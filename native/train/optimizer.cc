@@ -61,22 +61,22 @@ Optimizer::Optimizer(const OptimizerSettings& settings, std::span<const Paramete
     if (groups_[g].begin < end || groups_[g].end < groups_[g].begin || groups_[g].end > size) {
       throw std::invalid_argument("parameter groups overlap, are out of order or leave the array");
     }
+    AddSlices(kNoGroup, end, groups_[g].begin);
     end = groups_[g].end;
-    for (size_t at = groups_[g].begin; at < end; at += kSlice) slices_.push_back({g, at, std::min(at + kSlice, end)});
+    AddSlices(g, groups_[g].begin, end);
   }
+  AddSlices(kNoGroup, end, size);
   sums_.resize(slices_.size());
 }
 
-void Optimizer::BeginAverage(const float* weights) {
-  std::copy(weights, weights + average_.size(), average_.begin());
-  average_begun_ = true;
+void Optimizer::AddSlices(size_t group, size_t begin, size_t end) {
+  for (size_t at = begin; at < end; at += kSlice) slices_.push_back({group, at, std::min(at + kSlice, end)});
 }
 
 double Optimizer::GradientNorm(const float* gradients, const StepSettings& step, ThreadPool& pool) {
   pool.ForEach(slices_.size(), [&](size_t i) {
     const Slice& slice = slices_[i];
-    const bool frozen = step.learning_rates[slice.group] == 0.0F;
-    sums_[i] = frozen ? 0.0 : kernels_.square_sum(gradients + slice.begin, slice.end - slice.begin);
+    sums_[i] = Trains(slice, step) ? kernels_.square_sum(gradients + slice.begin, slice.end - slice.begin) : 0.0;
   });
   double sum = 0.0;
   for (const double part : sums_) sum += part;
@@ -84,7 +84,10 @@ double Optimizer::GradientNorm(const float* gradients, const StepSettings& step,
 }
 
 StepResult Optimizer::Step(float* weights, const float* gradients, const StepSettings& step, ThreadPool& pool) {
-  if (settings_.average && !average_begun_) BeginAverage(weights);
+  if (settings_.average && !average_begun_) {
+    std::copy(weights, weights + average_.size(), average_.begin());
+    average_begun_ = true;
+  }
   const double norm = GradientNorm(gradients, step, pool);
   if (!std::isfinite(norm)) return {norm, false};
   const bool limited = step.max_norm > 0.0F && norm > static_cast<double>(step.max_norm);
@@ -94,27 +97,30 @@ StepResult Optimizer::Step(float* weights, const float* gradients, const StepSet
   }
   UpdateKernel* const kernel = KernelOf(settings_.rule, kernels_);
   pool.ForEach(slices_.size(), [&](size_t i) {
-    const auto [group, begin, end] = slices_[i];
-    if (step.learning_rates[group] == 0.0F) return;
-    const auto taken = static_cast<double>(steps_[group]);
-    const bool adam = settings_.rule == Rule::kAdamW;
-    const double beta1 = settings_.momentum;
-    const double beta2 = settings_.decay;
-    kernel({.weights = weights + begin,
-            .gradients = gradients + begin,
-            .state0 = planes_.empty() ? nullptr : planes_[0].data() + begin,
-            .state1 = planes_.size() < 2 ? nullptr : planes_[1].data() + begin,
-            .average = settings_.average ? average_.data() + begin : nullptr,
-            .count = end - begin,
-            .gradient_scale = static_cast<float>(limit * static_cast<double>(step.gradient_scale)),
-            .learning_rate = step.learning_rates[group],
-            .weight_decay = groups_[group].weight_decay,
-            .average_share = 1.0F - step.average_decay,
-            .momentum = settings_.momentum,
-            .decay = settings_.decay,
-            .epsilon = settings_.epsilon,
-            .correction1 = adam ? static_cast<float>(1.0 / (1.0 - std::pow(beta1, taken))) : 0.0F,
-            .correction2 = adam ? static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2, taken))) : 0.0F});
+    const Slice& slice = slices_[i];
+    UpdateArguments arguments{.weights = weights + slice.begin,
+                              .gradients = gradients + slice.begin,
+                              .average = settings_.average ? average_.data() + slice.begin : nullptr,
+                              .count = slice.end - slice.begin,
+                              .average_share = 1.0F - step.average_decay};
+    if (!Trains(slice, step)) {
+      if (settings_.average) kernels_.follow(arguments);
+      return;
+    }
+    arguments.state0 = planes_.empty() ? nullptr : planes_[0].data() + slice.begin;
+    arguments.state1 = planes_.size() < 2 ? nullptr : planes_[1].data() + slice.begin;
+    arguments.gradient_scale = static_cast<float>(limit * static_cast<double>(step.gradient_scale));
+    arguments.learning_rate = step.learning_rates[slice.group];
+    arguments.weight_decay = groups_[slice.group].weight_decay;
+    arguments.momentum = settings_.momentum;
+    arguments.decay = settings_.decay;
+    arguments.epsilon = settings_.epsilon;
+    if (settings_.rule == Rule::kAdamW) {
+      const auto taken = static_cast<double>(steps_[slice.group]);
+      arguments.correction1 = static_cast<float>(1.0 / (1.0 - std::pow(settings_.momentum, taken)));
+      arguments.correction2 = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(settings_.decay, taken)));
+    }
+    kernel(arguments);
   });
   return {norm, true};
 }

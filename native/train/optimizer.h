@@ -23,11 +23,12 @@ struct OptimizerSettings {
   /// RMSProp: ρ; AdamW: β2.
   float decay = 0.95F;
   float epsilon = 1e-6F;
-  /// Keep an exponential average of the weights.
+  /// Keep an exponential average of the weights, of frozen ones and of those without a group too: running statistics
+  /// move without the optimiser.
   bool average = false;
 };
 
-/// Elements begin … end - 1 of the flat arrays. What no group holds is never touched.
+/// Elements begin … end - 1 of the flat arrays. Weights that no group holds are never touched.
 struct ParameterGroup {
   size_t begin;
   size_t end;
@@ -75,12 +76,17 @@ class Optimizer {
 
  private:
   struct Slice {
-    size_t group;
+    size_t group;  // kNoGroup: between the groups
     size_t begin;
     size_t end;
   };
 
-  void BeginAverage(const float* weights);
+  static constexpr size_t kNoGroup = SIZE_MAX;
+
+  void AddSlices(size_t group, size_t begin, size_t end);
+  bool Trains(const Slice& slice, const StepSettings& step) const {
+    return slice.group != kNoGroup && step.learning_rates[slice.group] != 0.0F;
+  }
   double GradientNorm(const float* gradients, const StepSettings& step, ThreadPool& pool);
 
   OptimizerSettings settings_;

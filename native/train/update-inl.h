@@ -102,6 +102,13 @@ void AdamW(const UpdateArguments& a) {
   });
 }
 
+void Follow(const UpdateArguments& a) {
+  const float* __restrict weights = a.weights;
+  float* __restrict average = a.average;
+  const float share = a.average_share;
+  for (size_t i = 0; i < a.count; ++i) average[i] += share * (weights[i] - average[i]);
+}
+
 double SquareSum(const float* values, size_t count) {
   double sums[8] = {};
   size_t i = 0;
@@ -122,6 +129,6 @@ double SquareSum(const float* values, size_t count) {
 
 }  // namespace
 
-const UpdateKernels SSD_PRUNE_UPDATE = {Sgd, Nesterov, RmsProp, AdamW, SquareSum};
+const UpdateKernels SSD_PRUNE_UPDATE = {Sgd, Nesterov, RmsProp, AdamW, Follow, SquareSum};
 
 }  // namespace ssd_prune

@@ -9,26 +9,26 @@ namespace ssd_prune {
 
 /// Arrays of `count` float32. `state0`, `state1` and `average` are null where the rule or the caller has none.
 struct UpdateArguments {
-  float* weights;
-  const float* gradients;
-  float* state0;
-  float* state1;
+  float* weights = nullptr;
+  const float* gradients = nullptr;
+  float* state0 = nullptr;
+  float* state1 = nullptr;
   /// Exponential average of the weights, moved towards the new ones by `average_share` of the way.
-  float* average;
-  size_t count;
+  float* average = nullptr;
+  size_t count = 0;
   /// Gradients count times this much.
-  float gradient_scale;
-  float learning_rate;
-  float weight_decay;
-  float average_share;
+  float gradient_scale = 0.0F;
+  float learning_rate = 0.0F;
+  float weight_decay = 0.0F;
+  float average_share = 0.0F;
   /// SGD, RMSProp: momentum. AdamW: β1.
-  float momentum;
+  float momentum = 0.0F;
   /// RMSProp: ρ. AdamW: β2.
-  float decay;
-  float epsilon;
+  float decay = 0.0F;
+  float epsilon = 0.0F;
   /// AdamW: 1 / (1 - β1^t) and 1 / √(1 - β2^t).
-  float correction1;
-  float correction2;
+  float correction1 = 0.0F;
+  float correction2 = 0.0F;
 };
 
 using UpdateKernel = void(const UpdateArguments& arguments);
@@ -44,6 +44,8 @@ struct UpdateKernels {
   UpdateKernel* rmsprop;
   /// w -= rate·decay·w; m = β1·m + (1 - β1)·g; v = β2·v + (1 - β2)·g²; w -= rate·m·c1 / (√v·c2 + ε).
   UpdateKernel* adamw;
+  /// Only moves the average towards the weights.
+  UpdateKernel* follow;
   /// Σ g² in float64, in eight interleaved sums.
   double (*square_sum)(const float* values, size_t count);
 };
