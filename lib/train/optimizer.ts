@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors';
+import { compilePattern } from '../prune/select';
 import type { RateGroup } from './schedule';
 
 /** How weights follow their gradients. */
@@ -71,8 +72,11 @@ export interface GroupSettings {
   otherDecay?: number;
   /** Multiplies the rate of filters outside the heads. Defaults to 1. */
   backboneRate?: number;
-  /** Rates by name, the first that fits the whole name wins over `backboneRate`; 0 freezes. */
-  rates?: readonly { pattern: RegExp; multiplier: number }[];
+  /**
+   * Multipliers by name: the first pattern that matches the whole name, in the syntax of `--pruned-params`, wins over
+   * `backboneRate`; 0 freezes.
+   */
+  rates?: readonly { pattern: string; multiplier: number }[];
 }
 
 /** Paddle's: decay on everything that is trained, backbone and extra filters at a tenth of the rate. */
@@ -83,17 +87,23 @@ export interface ParameterGroup extends RateGroup {
   weightDecay: number;
 }
 
-/** The group of each parameter; running statistics and constants are frozen. */
+/**
+ * The group of each parameter; running statistics and constants are frozen.
+ * @throws {SsdPruneError} ERR_USAGE for a number that makes no sense, ERR_BAD_PATTERN
+ */
 export function groupParameters(
   parameters: readonly TrainedParameter[],
   { weightDecay = 5e-4, otherDecay = 0, backboneRate = 1, rates = [] }: GroupSettings = {},
 ): ParameterGroup[] {
   for (const [name, value] of Object.entries({ weightDecay, otherDecay, backboneRate })) notNegative(name, value);
-  for (const { pattern, multiplier } of rates) notNegative(`rates[${pattern}]`, multiplier);
+  const named = rates.map(({ pattern, multiplier }) => {
+    notNegative(`the rate of ${pattern}`, multiplier);
+    return { match: compilePattern(pattern), multiplier };
+  });
   return parameters.map(({ name, role, head }) => {
     if (role === 'statistic' || role === 'constant') return { multiplier: 0, head, weightDecay: 0 };
-    const named = rates.find(({ pattern }) => pattern.exec(name)?.[0] === name);
-    const multiplier = named?.multiplier ?? (role === 'weight' && !head ? backboneRate : 1);
+    const own = named.find(({ match }) => match.full(name));
+    const multiplier = own?.multiplier ?? (role === 'weight' && !head ? backboneRate : 1);
     return { multiplier, head, weightDecay: role === 'weight' ? weightDecay : otherDecay };
   });
 }
