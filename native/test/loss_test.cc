@@ -75,8 +75,8 @@ struct Result {
   std::vector<float> offsets;
 };
 
-Result RunCase(const Batch& batch, const LossSettings& settings, ThreadPool& pool) {
-  DetectionLoss loss(settings, batch.priors.data(), batch.count, batch.truths.size());
+Result RunCase(const Batch& batch, const LossSettings& settings, ThreadPool& pool, Isa isa = ActiveIsa()) {
+  DetectionLoss loss(settings, batch.priors.data(), batch.count, batch.truths.size(), isa);
   Divisors divisors;
   divisors.positives = static_cast<double>(loss.Match(batch.truths, pool));
   divisors.teacher_mass = loss.TeacherMass(batch.teacher_scores.data(), batch.truths.size(), pool);
@@ -151,16 +151,18 @@ TEST(Loss, TeacherMassIsTheRecordedOne) {
   EXPECT_NEAR(loss.TeacherMass(batch.teacher_scores.data(), 4, pool), batch.record.Doubles("teacher_mass")[0], 1e-5);
 }
 
-TEST(Loss, ThreadsChangeNoBit) {
+TEST(Loss, ThreadsAndInstructionSetsChangeNoBit) {
   const Batch batch;
   ThreadPool one(1);
   ThreadPool five(5);
   for (const Case& test : Cases()) {
     const Result a = RunCase(batch, test.settings, one);
-    const Result b = RunCase(batch, test.settings, five);
-    EXPECT_EQ(a.scores, b.scores) << test.name;
-    EXPECT_EQ(a.offsets, b.offsets) << test.name;
-    EXPECT_EQ(a.parts.total, b.parts.total) << test.name;
+    for (const Isa isa : SupportedIsas()) {
+      const Result b = RunCase(batch, test.settings, five, isa);
+      EXPECT_EQ(a.scores, b.scores) << test.name << " " << IsaName(isa);
+      EXPECT_EQ(a.offsets, b.offsets) << test.name << " " << IsaName(isa);
+      EXPECT_EQ(a.parts.total, b.parts.total) << test.name << " " << IsaName(isa);
+    }
   }
 }
 
@@ -230,7 +232,7 @@ TEST(Loss, FocalByHand) {
   // Margins 0: p = 1/2 for both classes. α/4 ln 2 + (1 - α)/4 ln 2 = ln 2 / 4.
   const float scores[] = {7.0F, 7.0F, 7.0F};
   double gradient[3] = {0, 0, 0};
-  EXPECT_NEAR(FocalTerm(scores, 3, 1, {0.25, 2.0}, 1.0, gradient), std::log(2.0) / 4, 1e-12);
+  EXPECT_NEAR(ClassTerms(3).Focal(scores, 1, {0.25, 2.0}, 1.0, gradient), std::log(2.0) / 4, 1e-12);
   // α (1-p)² (γ p ln p + p - 1) with α = 1/4: (−ln 2 − 1/2)/16; three times that, positive, for the absent class.
   const double slope = (-std::log(2.0) - 0.5) / 16;
   EXPECT_NEAR(gradient[1], slope, 1e-12);
@@ -242,9 +244,10 @@ TEST(Loss, TermsOfHugeScoresAreFinite) {
   const float scores[] = {0.0F, 200.0F, -200.0F};
   const float teacher[] = {0.0F, -200.0F, 200.0F};
   double gradient[3] = {0, 0, 0};
-  EXPECT_NEAR(FocalTerm(scores, 3, 2, {-1.0, 0.0}, 1.0, gradient), 400.0, 1e-9);
-  EXPECT_NEAR(SigmoidDistanceTerm(scores, teacher, 3, 1.0, 1.0, gradient), 400.0, 1e-9);
-  EXPECT_NEAR(SoftmaxDistanceTerm(scores, teacher, 3, 1.0, 1.0, gradient), 400.0, 1e-9);
+  ClassTerms terms(3);
+  EXPECT_NEAR(terms.Focal(scores, 2, {-1.0, 0.0}, 1.0, gradient), 400.0, 1e-9);
+  EXPECT_NEAR(terms.SigmoidDistance(scores, teacher, 1.0, 1.0, gradient), 400.0, 1e-9);
+  EXPECT_NEAR(terms.SoftmaxDistance(scores, teacher, 1.0, 1.0, gradient), 400.0, 1e-9);
   for (const double value : gradient) EXPECT_TRUE(std::isfinite(value));
 }
 
@@ -253,9 +256,10 @@ TEST(Loss, ScoresThatMoveTogetherChangeNothing) {
   const float moved[] = {8.5F, 6.75F, 10.0F};
   const float teacher[] = {0.25F, 1.5F, -2.0F};
   double unused[3] = {0, 0, 0};
-  EXPECT_DOUBLE_EQ(FocalTerm(scores, 3, 1, {}, 1.0, unused), FocalTerm(moved, 3, 1, {}, 1.0, unused));
-  EXPECT_DOUBLE_EQ(SigmoidDistanceTerm(scores, teacher, 3, 2.0, 1.0, unused),
-                   SigmoidDistanceTerm(moved, teacher, 3, 2.0, 1.0, unused));
+  ClassTerms terms(3);
+  EXPECT_DOUBLE_EQ(terms.Focal(scores, 1, {}, 1.0, unused), terms.Focal(moved, 1, {}, 1.0, unused));
+  EXPECT_DOUBLE_EQ(terms.SigmoidDistance(scores, teacher, 2.0, 1.0, unused),
+                   terms.SigmoidDistance(moved, teacher, 2.0, 1.0, unused));
 }
 
 TEST(Loss, BatchWithoutBoxes) {

@@ -4,107 +4,126 @@
 #include <cmath>
 
 namespace ssd_prune {
-namespace {
 
-/// ln σ(m) and ln σ(-m), and σ(m), from one exponential.
-struct Sigmoid {
-  double log_p;
-  double log_q;
-  double p;
-};
-
-Sigmoid SigmoidOf(double m) {
-  const double e = std::exp(-std::abs(m));
-  const double log_of_likelier = -std::log1p(e);
-  const double log_of_other = log_of_likelier - std::abs(m);
-  const double likelier = 1.0 / (1.0 + e);
-  if (m >= 0) return {log_of_likelier, log_of_other, likelier};
-  return {log_of_other, log_of_likelier, e * likelier};
+ClassTerms::ClassTerms(size_t classes, Isa isa) : classes_(classes), math_(VectorMathOf(isa)) {
+  const size_t padded = MathPadded(classes);
+  for (Row* row : {&values_, &mine_, &theirs_, &student_.p, &student_.log_p, &student_.log_q, &teacher_.p,
+                   &teacher_.log_p, &teacher_.log_q}) {
+    row->resize(padded);
+  }
 }
 
-/// Σ exp((x - top) / T) and top.
-struct Scaled {
-  double top;
-  double log_sum;  // of exp((x - top) / T)
-};
-
-Scaled ScaledSum(const float* scores, size_t classes, double inverse_temperature) {
-  const double top = *std::max_element(scores, scores + classes);
+double ClassTerms::Powers(const float* scores, double inverse_temperature, double top, Row& powers) {
+  for (size_t c = 0; c < classes_; ++c) powers[c] = (scores[c] - top) * inverse_temperature;
+  math_.exp(powers.data(), powers.size(), powers.data());
+  // Padding would grow from call to call.
+  std::fill(powers.begin() + static_cast<ptrdiff_t>(classes_), powers.end(), 0.0);
   double sum = 0.0;
-  for (size_t c = 0; c < classes; ++c) sum += std::exp((scores[c] - top) * inverse_temperature);
-  return {top, std::log(sum)};
+  for (size_t c = 0; c < classes_; ++c) sum += powers[c];
+  return std::log(sum);
 }
 
-}  // namespace
-
-double LogSumExp(const float* scores, size_t classes) {
-  const auto [top, log_sum] = ScaledSum(scores, classes, 1.0);
-  return top + log_sum;
+void ClassTerms::SigmoidsOf(const float* scores, double inverse_temperature, Sigmoids& sigmoids) {
+  const double background = scores[0];
+  for (size_t c = 1; c < classes_; ++c) values_[c - 1] = (scores[c] - background) * inverse_temperature;
+  math_.sigmoid(values_.data(), MathPadded(classes_ - 1), sigmoids.p.data(), sigmoids.log_p.data(),
+                sigmoids.log_q.data());
 }
 
-double SoftmaxTerm(const float* scores, size_t classes, size_t label, double log_sum, double scale, double* gradient) {
-  for (size_t c = 0; c < classes; ++c) gradient[c] += scale * std::exp(scores[c] - log_sum);
+double ClassTerms::LogSumExp(const float* scores) {
+  const double top = *std::max_element(scores, scores + classes_);
+  return top + Powers(scores, 1.0, top, mine_);
+}
+
+double ClassTerms::Softmax(const float* scores, size_t label, double log_sum, double scale, double* gradient) {
+  for (size_t c = 0; c < classes_; ++c) values_[c] = std::min(scores[c] - log_sum, 0.0);
+  math_.exp(values_.data(), values_.size(), mine_.data());
+  for (size_t c = 0; c < classes_; ++c) gradient[c] += scale * mine_[c];
   gradient[label] -= scale;
   return log_sum - scores[label];
 }
 
-double FocalTerm(const float* scores, size_t classes, size_t label, const FocalShape& shape, double scale,
-                 double* gradient) {
+double ClassTerms::Focal(const float* scores, size_t label, const FocalShape& shape, double scale, double* gradient) {
+  SigmoidsOf(scores, 1.0, student_);
+  // (1 - p_t)^γ and the slope's factor γ p_t ln p_t - (1 - p_t) of classes that are not there: p_t = 1 - p.
+  const double* p = student_.p.data();
+  const double* log_q = student_.log_q.data();
+  const double absent = shape.alpha < 0 ? 1.0 : 1.0 - shape.alpha;
+  const size_t count = classes_ - 1;
+  double* focus = mine_.data();
+  if (shape.gamma == 2.0) {
+    for (size_t c = 0; c < count; ++c) focus[c] = p[c] * p[c];
+  } else {
+    for (size_t c = 0; c < mine_.size(); ++c) focus[c] = std::min(shape.gamma * student_.log_p[c], 0.0);
+    math_.exp(focus, MathPadded(count), focus);
+  }
+  double* slopes = theirs_.data();
+  double* losses = values_.data();
+  for (size_t c = 0; c < count; ++c) {
+    const double weight = absent * focus[c];
+    losses[c] = -weight * log_q[c];
+    slopes[c] = -weight * (shape.gamma * (1.0 - p[c]) * log_q[c] - p[c]);
+  }
+  if (label > 0) {
+    const size_t c = label - 1;
+    const double wrong = 1.0 - p[c];
+    const double weight =
+        (shape.alpha < 0 ? 1.0 : shape.alpha) * (shape.gamma == 2.0 ? wrong * wrong : std::exp(shape.gamma * log_q[c]));
+    losses[c] = -weight * student_.log_p[c];
+    slopes[c] = weight * (shape.gamma * p[c] * student_.log_p[c] - wrong);
+  }
   double loss = 0.0;
   double background = 0.0;
-  for (size_t c = 1; c < classes; ++c) {
-    const double m = static_cast<double>(scores[c]) - scores[0];
-    const bool there = c == label;
-    // With the sign of m turned, a class that isn't there is one whose absence is there.
-    const Sigmoid s = SigmoidOf(there ? m : -m);
-    const double alpha = shape.alpha < 0 ? 1.0 : (there ? shape.alpha : 1.0 - shape.alpha);
-    const double wrong = 1.0 - s.p;
-    const double focus = shape.gamma == 2.0 ? wrong * wrong : std::exp(shape.gamma * s.log_q);
-    loss -= alpha * focus * s.log_p;
-    const double slope = alpha * focus * (shape.gamma * s.p * s.log_p - wrong) * (there ? scale : -scale);
-    gradient[c] += slope;
-    background -= slope;
+  for (size_t c = 0; c < count; ++c) {
+    loss += losses[c];
+    background -= slopes[c];
+    gradient[c + 1] += scale * slopes[c];
   }
-  gradient[0] += background;
+  gradient[0] += scale * background;
   return loss;
 }
 
-double SoftmaxDistanceTerm(const float* scores, const float* teacher, size_t classes, double temperature, double scale,
-                           double* gradient) {
+double ClassTerms::SoftmaxDistance(const float* scores, const float* teacher, double temperature, double scale,
+                                   double* gradient) {
   const double inverse = 1.0 / temperature;
-  const Scaled s = ScaledSum(scores, classes, inverse);
-  const Scaled t = ScaledSum(teacher, classes, inverse);
+  const double top_s = *std::max_element(scores, scores + classes_);
+  const double top_t = *std::max_element(teacher, teacher + classes_);
+  const double log_s = Powers(scores, inverse, top_s, mine_);
+  const double log_t = Powers(teacher, inverse, top_t, theirs_);
+  const double share_s = std::exp(-log_s);
+  const double share_t = std::exp(-log_t);
+  const double rest = log_s - log_t;
   double distance = 0.0;
-  for (size_t c = 0; c < classes; ++c) {
-    const double log_s = (scores[c] - s.top) * inverse - s.log_sum;
-    const double log_t = (teacher[c] - t.top) * inverse - t.log_sum;
-    const double p_t = std::exp(log_t);
-    distance += p_t * (log_t - log_s);
-    gradient[c] += scale * temperature * (std::exp(log_s) - p_t);
+  for (size_t c = 0; c < classes_; ++c) {
+    const double p_t = theirs_[c] * share_t;
+    distance += p_t * (((teacher[c] - top_t) - (scores[c] - top_s)) * inverse + rest);
+    gradient[c] += scale * temperature * (mine_[c] * share_s - p_t);
   }
   return temperature * temperature * distance;
 }
 
-double SigmoidDistanceTerm(const float* scores, const float* teacher, size_t classes, double temperature, double scale,
-                           double* gradient) {
+double ClassTerms::SigmoidDistance(const float* scores, const float* teacher, double temperature, double scale,
+                                   double* gradient) {
   const double inverse = 1.0 / temperature;
+  SigmoidsOf(scores, inverse, student_);
+  SigmoidsOf(teacher, inverse, teacher_);
+  const Sigmoids& s = student_;
+  const Sigmoids& t = teacher_;
   double distance = 0.0;
   double background = 0.0;
-  for (size_t c = 1; c < classes; ++c) {
-    const Sigmoid s = SigmoidOf((static_cast<double>(scores[c]) - scores[0]) * inverse);
-    const Sigmoid t = SigmoidOf((static_cast<double>(teacher[c]) - teacher[0]) * inverse);
-    distance += t.p * (t.log_p - s.log_p) + (1.0 - t.p) * (t.log_q - s.log_q);
-    const double slope = scale * temperature * (s.p - t.p);
-    gradient[c] += slope;
+  for (size_t c = 0; c + 1 < classes_; ++c) {
+    distance += t.p[c] * (t.log_p[c] - s.log_p[c]) + (1.0 - t.p[c]) * (t.log_q[c] - s.log_q[c]);
+    const double slope = scale * temperature * (s.p[c] - t.p[c]);
+    gradient[c + 1] += slope;
     background -= slope;
   }
   gradient[0] += background;
   return temperature * temperature * distance;
 }
 
-double Confidence(const float* scores, size_t classes) {
-  const float likeliest = *std::max_element(scores + 1, scores + classes);
-  return std::exp(likeliest - LogSumExp(scores, classes));
+double ClassTerms::Confidence(const float* scores) {
+  const double likeliest = *std::max_element(scores + 1, scores + classes_);
+  return std::exp(likeliest - LogSumExp(scores));
 }
 
 double SmoothL1(const float offsets[4], const float targets[4], double scale, float gradient[4]) {

@@ -19,7 +19,7 @@ bool AllFinite(const float* values, size_t count) {
 
 }  // namespace
 
-DetectionLoss::DetectionLoss(const LossSettings& settings, const float* priors, size_t count, size_t pictures)
+DetectionLoss::DetectionLoss(const LossSettings& settings, const float* priors, size_t count, size_t pictures, Isa isa)
     : settings_(settings),
       priors_(count),
       matcher_(priors, count, settings.overlap),
@@ -27,14 +27,16 @@ DetectionLoss::DetectionLoss(const LossSettings& settings, const float* priors, 
       mined_(pictures * count),
       positives_(pictures),
       masses_(pictures),
-      parts_(pictures),
-      scratch_(pictures) {
+      parts_(pictures) {
   truths_.reserve(pictures);
-  for (Scratch& scratch : scratch_) {
-    scratch.order.reserve(count);
-    scratch.log_sums.resize(count);
-    scratch.losses.resize(count);
-    scratch.row.resize(settings.classes);
+  for (size_t i = 0; i < pictures; ++i) {
+    scratch_.push_back({.match = {},
+                        .order = {},
+                        .log_sums = std::vector<double>(count),
+                        .losses = std::vector<double>(count),
+                        .row = std::vector<double>(settings.classes),
+                        .terms = ClassTerms(settings.classes, isa)});
+    scratch_.back().order.reserve(count);
   }
 }
 
@@ -53,7 +55,7 @@ double DetectionLoss::TeacherMass(const float* teacher_scores, size_t pictures, 
   pool.ForEach(pictures, [&](size_t i) {
     masses_[i] = 0.0;
     for (size_t p = 0; p < priors_; ++p) {
-      const double confidence = Confidence(teacher_scores + (i * priors_ + p) * classes, classes);
+      const double confidence = scratch_[i].terms.Confidence(teacher_scores + (i * priors_ + p) * classes);
       if (confidence >= settings_.teacher_confidence) masses_[i] += confidence;
     }
   });
@@ -89,6 +91,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
   const LossSettings& s = settings_;
   const size_t classes = s.classes;
   Scratch& scratch = scratch_[i];
+  ClassTerms& terms = scratch.terms;
   const float* scores = outputs.scores + i * priors_ * classes;
   const float* offsets = outputs.offsets + i * priors_ * 4;
   const int32_t* matched = matched_.data() + i * priors_;
@@ -105,7 +108,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
   if (softmax && positives_[i] > 0) {
     for (size_t p = 0; p < priors_; ++p) {
       const float* x = scores + p * classes;
-      scratch.log_sums[p] = LogSumExp(x, classes);
+      scratch.log_sums[p] = terms.LogSumExp(x);
       scratch.losses[p] = scratch.log_sums[p] - x[0];
     }
     parts.negatives = MineHardNegatives(matched, scratch.losses.data(), priors_, positives_[i], s.negative_ratio, mined,
@@ -130,9 +133,9 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
     const size_t label = positive ? static_cast<size_t>(truths_[i].labels[matched[p]]) : 0;
     const double class_scale = s.class_weight * truth_share;
     if (!softmax) {
-      parts.classes += class_scale * FocalTerm(x, classes, label, s.focal, class_scale, row);
+      parts.classes += class_scale * terms.Focal(x, label, s.focal, class_scale, row);
     } else if (positive || mined[p]) {
-      parts.classes += class_scale * SoftmaxTerm(x, classes, label, scratch.log_sums[p], class_scale, row);
+      parts.classes += class_scale * terms.Softmax(x, label, scratch.log_sums[p], class_scale, row);
     }
     if (positive) {
       float target[4];
@@ -142,11 +145,12 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
     }
     if (taught) {
       const float* y = teacher.scores + at * classes;
-      const double confidence = Confidence(y, classes);
+      const double confidence = terms.Confidence(y);
       const double weight = s.teacher_background + (1.0 - s.teacher_background) * confidence;
       const double scale = s.teacher_class_weight * teacher_share * weight;
-      const auto term = s.teacher_loss == TeacherLoss::kSoftmax ? SoftmaxDistanceTerm : SigmoidDistanceTerm;
-      if (scale != 0.0) parts.teacher_classes += scale * term(x, y, classes, s.temperature, scale, row);
+      const auto term =
+          s.teacher_loss == TeacherLoss::kSoftmax ? &ClassTerms::SoftmaxDistance : &ClassTerms::SigmoidDistance;
+      if (scale != 0.0) parts.teacher_classes += scale * (terms.*term)(x, y, s.temperature, scale, row);
       if (s.teacher_box_weight != 0.0 && confidence >= s.teacher_confidence) {
         const double box_scale = s.teacher_box_weight * teacher_share * confidence;
         parts.teacher_boxes += box_scale * SmoothL1(offset, teacher.offsets + at * 4, box_scale, offset_gradient);

@@ -83,7 +83,8 @@ struct LossParts {
 class DetectionLoss {
  public:
   /// `priors` (count, 4): cx, cy, w, h. Batches hold at most `pictures`.
-  DetectionLoss(const LossSettings& settings, const float* priors, size_t count, size_t pictures);
+  DetectionLoss(const LossSettings& settings, const float* priors, size_t count, size_t pictures,
+                Isa isa = ActiveIsa());
 
   /// Matches the priors of a batch; Run works on what was matched last. Returns the number of matched priors.
   size_t Match(std::span<const Truth> batch, ThreadPool& pool);
@@ -107,6 +108,7 @@ class DetectionLoss {
     std::vector<double> log_sums;
     std::vector<double> losses;
     std::vector<double> row;
+    ClassTerms terms;
   };
 
   LossParts RunPicture(size_t i, const HeadOutputs& outputs, const HeadOutputs& teacher, const Divisors& divisors,
