@@ -1,8 +1,10 @@
-// How fast the batch pipeline makes training pictures, and what processor time each costs:
+// How fast the batch pipeline makes training pictures, what processor time each costs, and how long it holds the event
+// loop (99th percentile of its delay, measured in steps of a millisecond):
 // `node scripts/bench-batches.js [--pictures N] [--decoders N] [--batch N]`. Reads the VOC pictures of the shared folder
 // (SSD_PRUNE_SHARED, else ../shared); needs `npm run build`.
 const { availableParallelism } = require('node:os');
 const path = require('node:path');
+const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { parseArgs } = require('node:util');
 
 const { values: flags } = parseArgs({
@@ -26,16 +28,20 @@ const level = [127.5, 127.5, 127.5];
 const input = { name: 'image', width: 300, height: 300, channels: 'RGB', mean: level, std: level };
 const resizes = { bilinear: false, lanczos3: true };
 
+const headings = ['pictures a second', 'processor ms a picture', 'event loop p99 ms'];
+
 /** Runs `work`, which returns how many pictures it made. */
 async function measure(name, work) {
   const [begin, cpu] = [process.hrtime.bigint(), process.cpuUsage()];
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
   const pictures = await work();
+  delay.disable();
   const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
   const { user, system } = process.cpuUsage(cpu);
   const milliseconds = (user + system) / 1000 / pictures;
-  console.log(
-    `${name.padEnd(34)} ${(pictures / seconds).toFixed(0).padStart(6)} ${milliseconds.toFixed(2).padStart(22)}`,
-  );
+  const columns = [(pictures / seconds).toFixed(0), milliseconds.toFixed(2), (delay.percentile(99) / 1e6).toFixed(1)];
+  console.log(name.padEnd(30) + columns.map((column, i) => column.padStart(headings[i].length + 3)).join(''));
 }
 
 /** Runs pieces of work 0 … count - 1, `decoders` at a time; each returns whether it made a picture. */
@@ -51,7 +57,7 @@ async function main() {
   const some = samples.slice(0, Number(flags.pictures));
   const held = await Promise.all(some.slice(0, 64).map(({ image }) => decodePicture(image)));
   console.log(`${some.length} pictures, ${decoders} at a time, batches of ${batchSize}`);
-  console.log(`${''.padEnd(34)} a second  processor ms a picture`);
+  console.log(''.padEnd(30) + headings.map((heading) => `   ${heading}`).join(''));
   await measure('decode', () => all(some.length, (i) => decodePicture(some[i].image)));
   for (const [kernel, antialias] of Object.entries(resizes)) {
     const resized = { ...input, resize: { kernel, antialias } };
