@@ -97,7 +97,8 @@ export function drawAugmentation(
   const labels: number[] = [];
   for (const { box, label } of objects) {
     if (!holdsCentre(crop, box)) continue;
-    const seen = within(crop, box);
+    // As float32, in which a sliver may have no width any more.
+    const seen = within(crop, box).map(Math.fround) as unknown as Box;
     if (area(seen) <= 0) continue;
     boxes.push(...(mirror ? mirrored(seen) : seen));
     labels.push(label);

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "record.h"
@@ -260,6 +262,23 @@ TEST(Loss, ScoresThatMoveTogetherChangeNothing) {
   EXPECT_DOUBLE_EQ(terms.Focal(scores, 1, {}, 1.0, unused), terms.Focal(moved, 1, {}, 1.0, unused));
   EXPECT_DOUBLE_EQ(terms.SigmoidDistance(scores, teacher, 2.0, 1.0, unused),
                    terms.SigmoidDistance(moved, teacher, 2.0, 1.0, unused));
+}
+
+TEST(Loss, LabelsThatAreNoClassesAreRefused) {
+  const Batch batch;
+  ThreadPool pool(1);
+  LossSettings settings;
+  settings.classes = 5;
+  DetectionLoss loss(settings, batch.priors.data(), batch.count, 1);
+  const float box[] = {0.25F, 0.25F, 0.75F, 0.75F};
+  for (const int32_t label : {0, -1, 5}) {
+    const Truth truth{box, &label, 1};
+    EXPECT_THROW(loss.Match({&truth, 1}, pool), std::invalid_argument) << label;
+  }
+  const int32_t last = 4;
+  const std::vector<Truth> two(2, Truth{box, &last, 1});
+  EXPECT_THROW(loss.Match(two, pool), std::invalid_argument);
+  EXPECT_GT(loss.Match({two.data(), 1}, pool), 0U);
 }
 
 TEST(Loss, BatchWithoutBoxes) {

@@ -22,7 +22,7 @@ std::vector<float> FromCorners(const std::vector<float>& corners) {
 }
 
 std::vector<int32_t> Match(const std::vector<float>& prior_corners, const std::vector<float>& boxes,
-                           float overlap = 0.5F) {
+                           double overlap = 0.5) {
   const std::vector<float> priors = FromCorners(prior_corners);
   const PriorMatcher matcher(priors.data(), priors.size() / 4, overlap);
   const std::vector<int32_t> labels(boxes.size() / 4, 1);
@@ -48,8 +48,8 @@ TEST(PriorMatcher, ThresholdIsInclusive) {
   const std::vector<float> priors = {0, 0, 0.5F, 0.5F, 0, 0, 0.5F, 0.25F, 0, 0, 0.25F, 0.25F};
   const std::vector<float> box = {0, 0, 0.5F, 0.5F};
   EXPECT_EQ(Match(priors, box), (std::vector<int32_t>{0, 0, -1}));
-  EXPECT_EQ(Match(priors, box, 0.25F), (std::vector<int32_t>{0, 0, 0}));
-  EXPECT_EQ(Match(priors, box, 0.51F), (std::vector<int32_t>{0, -1, -1}));
+  EXPECT_EQ(Match(priors, box, 0.25), (std::vector<int32_t>{0, 0, 0}));
+  EXPECT_EQ(Match(priors, box, 0.51), (std::vector<int32_t>{0, -1, -1}));
 }
 
 TEST(PriorMatcher, EqualOverlapsTakeTheLowerPriorThenTheLowerBox) {
@@ -74,15 +74,17 @@ TEST(PriorMatcher, BoxesThatTouchNothingHaveNoPrior) {
 TEST(PriorMatcher, EncodingIsUndoneByDecoding) {
   const std::vector<float> priors = {0.5F, 0.4F, 0.2F, 0.1F};
   const float variances[] = {0.1F, 0.1F, 0.2F, 0.2F};
-  const PriorMatcher matcher(priors.data(), 1, 0.5F);
+  const PriorMatcher matcher(priors.data(), 1, 0.5);
   const float box[] = {0.3F, 0.25F, 0.7F, 0.45F};
-  float offsets[4];
+  double offsets[4];
   matcher.Encode(0, box, variances, offsets);
-  EXPECT_NEAR(offsets[0], 0.0F, 1e-5F);
-  EXPECT_NEAR(offsets[1], -5.0F, 1e-5F);  // (0.35 - 0.4) / 0.1 / 0.1
-  EXPECT_NEAR(offsets[2], std::log(2.0F) / 0.2F, 1e-5F);
+  EXPECT_NEAR(offsets[0], 0.0, 1e-5);
+  EXPECT_NEAR(offsets[1], -5.0, 1e-5);  // (0.35 - 0.4) / 0.1 / 0.1
+  EXPECT_NEAR(offsets[2], std::log(2.0) / 0.2, 1e-5);
+  const float stored[] = {static_cast<float>(offsets[0]), static_cast<float>(offsets[1]),
+                          static_cast<float>(offsets[2]), static_cast<float>(offsets[3])};
   float corners[4];
-  DecodeCenterSize(offsets, priors.data(), 1, variances, corners);
+  DecodeCenterSize(stored, priors.data(), 1, variances, corners);
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(corners[i], box[i], 1e-6F);
 }
 

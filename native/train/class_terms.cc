@@ -126,14 +126,4 @@ double ClassTerms::Confidence(const float* scores) {
   return std::exp(likeliest - LogSumExp(scores));
 }
 
-double SmoothL1(const float offsets[4], const float targets[4], double scale, float gradient[4]) {
-  double loss = 0.0;
-  for (size_t i = 0; i < 4; ++i) {
-    const double d = static_cast<double>(offsets[i]) - targets[i];
-    loss += std::abs(d) < 1.0 ? 0.5 * d * d : std::abs(d) - 0.5;
-    gradient[i] += static_cast<float>(scale * std::clamp(d, -1.0, 1.0));
-  }
-  return loss;
-}
-
 }  // namespace ssd_prune

@@ -65,7 +65,4 @@ class ClassTerms {
   Sigmoids teacher_;
 };
 
-/// Smooth L1 of four offsets: Σ of d²/2 where |d| < 1, |d| - 1/2 elsewhere.
-double SmoothL1(const float offsets[4], const float targets[4], double scale, float gradient[4]);
-
 }  // namespace ssd_prune

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 #include "train/hard_negatives.h"
 
@@ -15,6 +17,18 @@ bool AllFinite(const float* values, size_t count) {
   uint32_t bad = 0;
   for (size_t i = 0; i < count; ++i) bad |= (std::bit_cast<uint32_t>(values[i]) & kExponent) == kExponent ? 1U : 0U;
   return bad == 0;
+}
+
+/// Smooth L1 of four offsets, Σ of d²/2 where |d| < 1 and |d| - 1/2 elsewhere; adds `scale` times its gradient.
+template <typename Target>
+double SmoothL1(const float offsets[4], const Target targets[4], double scale, float gradient[4]) {
+  double loss = 0.0;
+  for (size_t i = 0; i < 4; ++i) {
+    const double d = static_cast<double>(offsets[i]) - targets[i];
+    loss += std::abs(d) < 1.0 ? 0.5 * d * d : std::abs(d) - 0.5;
+    gradient[i] += static_cast<float>(scale * std::clamp(d, -1.0, 1.0));
+  }
+  return loss;
 }
 
 }  // namespace
@@ -41,6 +55,14 @@ DetectionLoss::DetectionLoss(const LossSettings& settings, const float* priors, 
 }
 
 size_t DetectionLoss::Match(std::span<const Truth> batch, ThreadPool& pool) {
+  if (batch.size() > parts_.size()) throw std::invalid_argument("more pictures than the loss has room for");
+  for (const Truth& truth : batch) {
+    for (size_t t = 0; t < truth.count; ++t) {
+      if (truth.labels[t] >= 1 && static_cast<size_t>(truth.labels[t]) < settings_.classes) continue;
+      throw std::invalid_argument("label " + std::to_string(truth.labels[t]) + " is not a class from 1 to " +
+                                  std::to_string(settings_.classes - 1));
+    }
+  }
   truths_.assign(batch.begin(), batch.end());
   pool.ForEach(batch.size(), [&](size_t i) {
     positives_[i] = matcher_.Match(truths_[i], matched_.data() + i * priors_, scratch_[i].match);
@@ -138,7 +160,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
       parts.classes += class_scale * terms.Softmax(x, label, scratch.log_sums[p], class_scale, row);
     }
     if (positive) {
-      float target[4];
+      double target[4];
       matcher_.Encode(p, truths_[i].boxes + 4 * matched[p], s.variances, target);
       const double scale = s.box_weight * truth_share;
       parts.boxes += scale * SmoothL1(offset, target, scale, offset_gradient);

@@ -30,7 +30,7 @@ struct LossSettings {
   size_t classes = 0;
   float variances[4] = {0.1F, 0.1F, 0.2F, 0.2F};
   /// Intersection over union from which on a prior answers for a box.
-  float overlap = 0.5F;
+  double overlap = 0.5;
   ClassLoss class_loss = ClassLoss::kSoftmax;
   /// Background priors in the softmax loss for each matched one, at most.
   float negative_ratio = 3.0F;
@@ -86,7 +86,8 @@ class DetectionLoss {
   DetectionLoss(const LossSettings& settings, const float* priors, size_t count, size_t pictures,
                 Isa isa = ActiveIsa());
 
-  /// Matches the priors of a batch; Run works on what was matched last. Returns the number of matched priors.
+  /// Matches the priors of a batch; Run works on what was matched last. Returns the number of matched priors. Throws
+  /// std::invalid_argument for a label that is not one of 1 … classes - 1, or more pictures than there is room for.
   size_t Match(std::span<const Truth> batch, ThreadPool& pool);
 
   /// Σ over the batch of the teacher's confidence, where it reaches the threshold.

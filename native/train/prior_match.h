@@ -17,20 +17,21 @@ struct Truth {
 };
 
 /// A pair that overlaps by less never matches, whatever the threshold.
-inline constexpr float kLeastOverlap = 1e-6F;
+inline constexpr double kLeastOverlap = 1e-6;
 
 class PriorMatcher {
  public:
   /// Memory only, kept between calls.
   struct Scratch {
-    std::vector<float> overlaps;  // (truth, prior)
-    std::vector<size_t> best;     // the prior that each unpaired box overlaps most
+    std::vector<double> overlaps;  // (truth, prior)
+    std::vector<size_t> best;      // the prior that each unpaired box overlaps most
     std::vector<char> paired;
   };
 
   /// `priors` (count, 4): cx, cy, w, h as shares of the picture. `overlap`: intersection over union from which on a
-  /// prior takes the box that it covers best.
-  PriorMatcher(const float* priors, size_t count, float overlap);
+  /// prior takes the box that it covers best. Overlaps are computed in float64: many priors overlap a box alike, and
+  /// there float32 would choose by its rounding.
+  PriorMatcher(const float* priors, size_t count, double overlap);
 
   /// matched[p] = index of the truth that prior p answers for, -1 where it answers for none. First the pair that
   /// overlaps most of all, then the next among priors and boxes not yet paired, until every box has its prior; then
@@ -39,13 +40,13 @@ class PriorMatcher {
   size_t Match(const Truth& truth, int32_t* matched, Scratch& scratch) const;
 
   /// Target offsets (dx, dy, dw, dh) of prior p that answers for `box` (corners): the inverse of DecodeCenterSize.
-  void Encode(size_t p, const float* box, const float variances[4], float offsets[4]) const;
+  void Encode(size_t p, const float* box, const float variances[4], double offsets[4]) const;
 
  private:
   std::vector<float> priors_;
-  std::vector<float> corners_;
+  std::vector<double> corners_;
   size_t count_;
-  float overlap_;
+  double overlap_;
 };
 
 }  // namespace ssd_prune
