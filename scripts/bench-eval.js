@@ -43,12 +43,23 @@ async function subject(folder) {
   const samples = [];
   for (let i = 0; i < pictures; i++) {
     const image = path.join(folder, `${i}.jpg`);
-    await sharp({ create: { width, height, channels: 3, background: '#888', noise } }).blur(4).jpeg().toFile(image);
+    await sharp({ create: { width, height, channels: 3, background: '#888', noise } })
+      .blur(4)
+      .jpeg()
+      .toFile(image);
     const none = new Uint8Array(0);
     const boxes = { boxes: new Float32Array(0), labels: new Int32Array(0), difficult: none, truncated: none };
     samples.push({ id: String(i), image, width, height, ...boxes });
   }
-  const dataset = { format: 'voc', directory: folder, split: 'made', classes: [], categoryIds: [], samples, warnings: [] };
+  const dataset = {
+    format: 'voc',
+    directory: folder,
+    split: 'made',
+    classes: [],
+    categoryIds: [],
+    samples,
+    warnings: [],
+  };
   return { model: made, detector: readDetectorSettings(await readModel(made)), dataset };
 }
 

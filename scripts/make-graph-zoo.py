@@ -17,13 +17,13 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from graph_zoo import derived_zoo, hand_neighbours, hand_shapes, hand_tails, readme, torch_zoo  # noqa: E402
+from graph_zoo import derived_zoo, hand_detectors, hand_neighbours, hand_shapes, hand_tails, readme, torch_zoo  # noqa: E402
 from graph_zoo.common import Zoo  # noqa: E402
 
 
 def main():
     zoo = Zoo(sys.argv[1:])
-    for room in (torch_zoo, derived_zoo, hand_neighbours, hand_shapes, hand_tails):
+    for room in (torch_zoo, derived_zoo, hand_neighbours, hand_shapes, hand_tails, hand_detectors):
         room.fill(zoo)
     readme.write(zoo.write())
 

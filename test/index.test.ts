@@ -36,6 +36,8 @@ const names = [
   'decodeModel',
   'describeParameters',
   'detectDataset',
+  'detectFiles',
+  'drawDetections',
   'detectPictures',
   'encodeModel',
   'errorCodes',

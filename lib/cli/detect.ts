@@ -14,27 +14,23 @@ interface DetectArguments extends NmsArguments, RunArguments {
 }
 
 export function builder(yargs: Argv): Argv {
-  return (
-    yargs
-      // Every picture counts, not only the last one; and one that is called 007 is no number.
-      .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })
-      .positional('model', { type: 'string', demandOption: true, describe: 'ONNX file' })
-      .positional('pictures', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: 'Picture files, or folders of them',
-      })
-      .options({
-        output: { type: 'string', alias: 'o', describe: 'Folder for copies with the boxes drawn' },
-        ...runOptions,
-        ...nmsOptions,
-        'score-threshold': { ...nmsOptions['score-threshold'], default: 0.3, describe: 'Only boxes that score more' },
-        'skip-bad': { type: 'boolean', default: false, describe: 'Pass over pictures that cannot be read' },
-      })
-      .example('$0 detect ssd.onnx street.jpg -o drawn', 'draw boxes on drawn/street.jpg')
-      .example('$0 detect ssd.onnx holiday/ --score-threshold 0.5 --json', 'boxes of all pictures of a folder, as JSON')
-  );
+  return yargs
+    .positional('model', { type: 'string', demandOption: true, describe: 'ONNX file' })
+    .positional('pictures', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'Picture files, or folders of them',
+    })
+    .options({
+      output: { type: 'string', alias: 'o', describe: 'Folder for copies with the boxes drawn' },
+      ...runOptions,
+      ...nmsOptions,
+      'score-threshold': { ...nmsOptions['score-threshold'], default: 0.3, describe: 'Only boxes that score more' },
+      'skip-bad': { type: 'boolean', default: false, describe: 'Pass over pictures that cannot be read' },
+    })
+    .example('$0 detect ssd.onnx street.jpg -o drawn', 'draw boxes on drawn/street.jpg')
+    .example('$0 detect ssd.onnx holiday/ --score-threshold 0.5 --json', 'boxes of all pictures of a folder, as JSON');
 }
 
 export async function handler(args: DetectArguments): Promise<void> {

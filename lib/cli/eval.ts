@@ -57,7 +57,8 @@ export async function handler(args: EvalArguments): Promise<void> {
   checkOutput(args);
   const whole = await openDataset(args.data, {
     split: args.split,
-    classes: detector.classes,
+    // Index 0 is background, whatever the settings call it.
+    classes: ['background', ...detector.classes.slice(1)],
     requireImages: !args.skipBad,
   });
   const dataset = limitDataset(whole, args.limit);

@@ -34,9 +34,12 @@ export async function handler(args: ParamsArguments): Promise<void> {
   });
 }
 
+/** Said of parameters that nobody would select by themselves; shown only where a pattern takes them. */
+const generic = /^it opens no channels|^a depthwise filter follows/;
+
 function line({ name, shape, selected, locked }: ParameterRow, width: number): string {
   const mark = selected ? (locked === null ? '✂ ' : '✕ ') : '  ';
-  return `${mark}${name.padEnd(width)}  (${shape.join(', ')})${selected && locked !== null ? `  can't be cut: ${locked}` : ''}`;
+  return `${mark}${name.padEnd(width)}  (${shape.join(', ')})${locked !== null && (selected || !generic.test(locked)) ? `  can't be cut: ${locked}` : ''}`;
 }
 
 /** What the pattern takes, and what looser ways of matching would have taken besides. */

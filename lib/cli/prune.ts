@@ -94,6 +94,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   if (args.dryRun && args.output !== undefined) throw usage('--dry-run writes nothing: leave -o off.');
   if (!args.dryRun && args.output === undefined)
     throw usage('Say where to write the smaller model with -o OUT.onnx, or add --dry-run.');
+  checkReportPath(args);
   if (targets.length > 1) {
     if (!args.dryRun) throw usage('Several targets need --dry-run.');
     return compareTargets(args, ui, targets);
@@ -189,6 +190,20 @@ function parseRatios(text: string | undefined): Map<string, number> | undefined 
       return [entry.slice(0, at).trim(), Number(value)];
     }),
   );
+}
+
+/** Before the work: a report that can't be written, or would replace a model, must not be found out after it. */
+function checkReportPath({ report, model, output }: PruneArguments): void {
+  if (report === undefined) return;
+  const path = require('node:path') as typeof import('node:path');
+  const { existsSync } = require('node:fs') as typeof import('node:fs');
+  const file = path.resolve(report);
+  for (const other of [model, output]) {
+    if (other !== undefined && path.resolve(other) === file) throw usage(`--report would replace the model ${other}.`);
+  }
+  if (!existsSync(path.dirname(file))) {
+    throw new SsdPruneError('ERR_IO', `Can't write the report ${report}: its folder does not exist.`);
+  }
 }
 
 async function saveReport(file: string | undefined, document: object): Promise<void> {

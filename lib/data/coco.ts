@@ -19,7 +19,8 @@ export async function openCoco(request: DatasetRequest): Promise<Dataset> {
   const file = await findAnnotations(directory, split);
   const instances = parseInstances(await readFile(file), file);
   const { names, categoryIds } = chooseClasses(instances, classes, file);
-  const labels = new Map(categoryIds.map((id, label) => [id, label]));
+  // Background has no category: 0 may be the file's first one.
+  const labels = new Map(categoryIds.slice(1).map((id, i) => [id, i + 1]));
   const folder = await imageFolder(directory, split, instances.pictures[0]!);
   const there = requireImages ? new Set(await readdir(folder, { recursive: true })) : undefined;
   const samples = instances.pictures.flatMap((picture): Sample[] => {
@@ -80,6 +81,20 @@ async function imageFolder(directory: string, split: string, first: CocoPicture)
  */
 function chooseClasses(instances: CocoInstances, wish: readonly string[] | undefined, file: string) {
   const categories = [...instances.categories].sort(([a], [b]) => a - b);
+  // Some exporters add a category for the whole dataset, by the name of a class and without annotations.
+  const used = new Map<string, number>();
+  for (const [id, name] of categories) {
+    const line = instances.used.get(id);
+    if (line === undefined) continue;
+    const other = used.get(name);
+    if (other !== undefined) {
+      throw new SsdPruneError(
+        'ERR_BAD_DATA',
+        `${file}:${line}: categories ${other} and ${id} are both called ${JSON.stringify(name)}`,
+      );
+    }
+    used.set(name, id);
+  }
   if (!wish) {
     const names = ['background', ...categories.map(([, name]) => name)];
     return { names, categoryIds: [0, ...categories.map(([id]) => id)] };
@@ -93,7 +108,7 @@ function chooseClasses(instances: CocoInstances, wish: readonly string[] | undef
     );
   }
   // A class of the model that the file doesn't list has no id of its own: -1 equals none.
-  const ids = new Map(categories.map(([id, name]) => [name, id]));
+  const ids = new Map([...categories.map(([id, name]) => [name, id] as const), ...used]);
   return { names: wish, categoryIds: [0, ...wish.slice(1).map((name) => ids.get(name) ?? -1)] };
 }
 

@@ -122,6 +122,7 @@ export class JsonScanner {
       mantissa = mantissa * 10 + (char - Char.Zero);
       digits++;
     }
+    if (digits > 1 && bytes[this.#at - digits] === Char.Zero) this.#broken(`no zero in front for ${what}`, start);
     if (char === Char.Dot) {
       char = bytes[++this.#at]!;
       for (; char >= Char.Zero && char <= Char.Nine; char = bytes[++this.#at]!) {

@@ -166,7 +166,8 @@ function checkDetections(dataset: Dataset, { image, label, score, box }: Detecti
     const sum = score[i]! + box[i * 4]! + box[i * 4 + 1]! + box[i * 4 + 2]! + box[i * 4 + 3]!;
     if (!Number.isFinite(sum)) {
       const shown = `${score[i]} at [${Array.from(box.subarray(i * 4, i * 4 + 4))}]`;
-      throw new SsdPruneError('ERR_BAD_DATA', `Detection ${i} isn't finite: ${shown}`);
+      const where = dataset.samples[image[i]!]!.id;
+      throw new SsdPruneError('ERR_BAD_DATA', `Detection ${i}, of picture ${where}, isn't finite: ${shown}`);
     }
   }
 }

@@ -9,7 +9,7 @@ import type { DetectorSession } from './session';
 export interface PipelineOptions {
   /** Pictures a run; a model whose batch is fixed has its own. Defaults to 8. */
   batchSize?: number;
-  /** Pictures decoded at the same time. Defaults to the number of cores, at most 4. */
+  /** Pictures decoded at the same time. Defaults to the number of cores, at most UV_THREADPOOL_SIZE (Node's own is 4). */
   decoders?: number;
   /** Replaces what the detector settings say of suppression. */
   nms?: NmsOverrides;
@@ -131,10 +131,10 @@ async function decodeAll(
   return pictures.filter((picture) => picture !== undefined);
 }
 
-/** Pictures decoded at the same time where nothing else is asked for. */
+/** Pictures decoded at the same time where nothing else is asked for: one a core, as far as Node's thread pool goes. */
 export function defaultDecoders(): number {
   const { availableParallelism } = require('node:os') as typeof import('node:os');
-  return Math.min(4, availableParallelism());
+  return Math.min(Number(process.env.UV_THREADPOOL_SIZE) || 4, availableParallelism());
 }
 
 /** The batch size asked for, or the model's own where its shape fixes one; checks that the input fits the settings. */

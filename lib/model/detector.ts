@@ -2,11 +2,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { type ErrorCode, SsdPruneError } from '../errors';
+import { detectorKey } from './detector-key';
 import type { OnnxModel } from './onnx-model';
 import { generatePriors } from './prior-boxes';
-
-/** Where the settings lie in a model's metadata. */
-export const detectorKey = 'ssd-prune.detector';
 
 const positive = z.number().positive();
 const count = z.int().positive();

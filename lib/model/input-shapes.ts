@@ -1,9 +1,10 @@
 import { invalidArgument } from '../errors';
+import { detectorKey } from './detector-key';
 import type { OnnxModel } from './onnx-model';
 
 /** Height of the input that a model's detector settings give, for models that leave it open; undefined without them. */
 export function readDetectorSize(model: OnnxModel): number | undefined {
-  const text = model.metadata('ssd-prune.detector');
+  const text = model.metadata(detectorKey);
   if (text === undefined) return undefined;
   try {
     const size = (JSON.parse(text) as { input?: { height?: unknown } }).input?.height;

@@ -1,16 +1,16 @@
 import { getInt, getTensor } from './attributes';
 import { type NodeProto, TensorProto_DataType } from './onnx_pb';
 import {
-  isReduction,
   normalizeAxis,
   product,
   type SliceRange,
   shapeRange,
   sliceRanges,
-  type TensorInfo,
   transposePermutation,
-} from './shape-inference';
+} from './operator-arguments';
+import { isReduction } from './operator-families';
 import { toInts } from './tensor';
+import type { TensorInfo } from './tensor-info';
 
 /** A small integer tensor whose values are known, in row-major order. */
 export interface IntTensor {

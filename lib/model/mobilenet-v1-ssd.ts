@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { invalidArgument } from '../errors';
 import { vocClasses } from './class-names';
+import { detectorKey } from './detector-key';
 import { GraphWriter } from './graph-writer';
 import { ModelProtoSchema } from './onnx_pb';
 import { OnnxModel } from './onnx-model';
@@ -92,7 +93,7 @@ export function buildMobileNetV1Ssd(options: MobileNetV1SsdOptions = {}): OnnxMo
       graph: new Network(width, seed).build(classes),
     }),
   );
-  model.setMetadata('ssd-prune.detector', JSON.stringify(detectorSettings(names)));
+  model.setMetadata(detectorKey, JSON.stringify(detectorSettings(names)));
   return model;
 }
 

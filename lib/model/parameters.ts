@@ -29,7 +29,23 @@ const parameterInputs: Record<string, readonly number[]> = {
 const arithmetic = new Set(['Add', 'Sub', 'Mul', 'Div']);
 
 /** Operators through which an exporter may pass a parameter before it is used. */
-const passThrough = new Set(['Identity', 'Cast', 'DequantizeLinear', 'Reshape', 'Squeeze', 'Transpose', 'Unsqueeze']);
+const passThrough = new Set(
+  'Identity Cast DequantizeLinear QuantizeLinear Reshape Squeeze Transpose Unsqueeze'.split(' '),
+);
+
+/**
+ * The constant behind a node's input, through copies, casts, (de)quantisation and changes of layout: the parameter
+ * that the node uses. Undefined where the input is computed from something else.
+ */
+export function constantBehind(model: OnnxModel, node: NodeProto, input: number): string | undefined {
+  let name = node.input[input] ?? '';
+  while (!model.constant(name)) {
+    const from = model.producer(name);
+    if (!from || !passThrough.has(from.opType)) return undefined;
+    name = from.input[0] ?? '';
+  }
+  return name;
+}
 
 /**
  * All parameters in definition order: the order in which the graph's nodes first read them. Constants that are no
@@ -37,18 +53,18 @@ const passThrough = new Set(['Identity', 'Cast', 'DequantizeLinear', 'Reshape', 
  */
 export function listParameters(model: OnnxModel): Parameter[] {
   const found = new Map<string, Parameter>();
-  const add = (name: string, vectorOnly: boolean): void => {
-    const tensor = model.constant(name);
-    if (!tensor || found.has(name) || !trained.has(tensor.dataType)) return;
+  const add = (node: NodeProto, input: number, vectorOnly: boolean): void => {
+    const name = constantBehind(model, node, input);
+    const tensor = name === undefined ? undefined : model.constant(name);
+    if (name === undefined || !tensor || found.has(name) || !trained.has(tensor.dataType)) return;
     const shape = tensorDims(tensor);
     if (vectorOnly && (shape.filter((dim) => dim > 1).length !== 1 || tensor.dataType === T.INT32)) return;
     found.set(name, { name, shape, type: T[tensor.dataType]! });
   };
   for (const node of model.graph.node) {
     const inputs = parameterInputs[node.opType];
-    if (inputs) for (const input of inputs) add(sourceOf(model, node, input), false);
-    else if (arithmetic.has(node.opType))
-      for (const input of node.input.keys()) add(sourceOf(model, node, input), true);
+    if (inputs) for (const input of inputs) add(node, input, false);
+    else if (arithmetic.has(node.opType)) for (const input of node.input.keys()) add(node, input, true);
   }
   return [...found.values()];
 }
@@ -56,14 +72,4 @@ export function listParameters(model: OnnxModel): Parameter[] {
 /** Elements of all parameters, the moving mean and variance of BatchNormalization included. */
 export function countElements(parameters: readonly Pick<Parameter, 'shape'>[]): number {
   return parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-}
-
-function sourceOf(model: OnnxModel, node: NodeProto, input: number): string {
-  let name = node.input[input] ?? '';
-  for (let depth = 0; depth < 8 && name !== '' && !model.constant(name); depth++) {
-    const from = model.producer(name);
-    if (!from || !passThrough.has(from.opType)) break;
-    name = from.input[0] ?? '';
-  }
-  return name;
 }

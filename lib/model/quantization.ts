@@ -1,7 +1,7 @@
 import { getInt } from './attributes';
 import { type NodeProto, TensorProto_DataType as T, type TensorProto } from './onnx_pb';
 import type { OnnxModel } from './onnx-model';
-import { normalizeAxis } from './shape-inference';
+import { normalizeAxis } from './operator-arguments';
 import { tensorDims, toFloat32 } from './tensor';
 
 /** By which an operator understands integers: (value − zero) × scale. */

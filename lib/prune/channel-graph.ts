@@ -1,11 +1,14 @@
 import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
 import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
-import { type InferOptions, inferShapes, type TensorInfo, type TensorInfos } from '../model/shape-inference';
+import { constantBehind } from '../model/parameters';
+import { type InferOptions, inferShapes } from '../model/shape-inference';
 import { tensorDims } from '../model/tensor';
+import type { TensorInfo, TensorInfos } from '../model/tensor-info';
 import { capturedNames, subgraphs } from '../model/walk';
 import { ChannelAtoms, type Label, type Lock } from './channel-atoms';
 import { channelRule } from './channel-rules';
 import type { GraphEdit } from './graph-edit';
+import { WidthValues } from './width-values';
 
 /** One label (or null) an axis. */
 export type Labels = (Label | null)[];
@@ -59,6 +62,7 @@ export class ChannelGraph {
   readonly edits: GraphEdit[] = [];
   readonly macTerms: MacTerm[] = [];
   private readonly labels = new Map<string, Labels>();
+  private readonly widths = new WidthValues();
   private readonly shared = new Map<string, ConstantUse>();
 
   constructor(
@@ -95,6 +99,7 @@ export class ChannelGraph {
     const rule = isOnnxDomain(node) ? channelRule(node.opType) : undefined;
     if (rule) rule(visit);
     else visit.lockAll(`the operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not understood`);
+    this.widths.follow(visit);
     for (const body of subgraphs(node)) {
       for (const name of capturedNames(body)) visit.lockTensor(name, `is read inside the body of ${node.opType}`);
     }
@@ -113,16 +118,19 @@ export class ChannelGraph {
     return use;
   }
 
-  /** The constant behind a node's input, through Identity, casts, dequantisation and changes of layout. */
-  weightBehind(node: NodeProto, input: number): ConstantUse | undefined {
-    let name = node.input[input] ?? '';
-    for (let depth = 0; depth < 8; depth++) {
-      if (this.model.constant(name)) return this.sharedConstant(name);
-      const from = this.model.producer(name);
-      if (!from || !passesWeights.has(from.opType)) return undefined;
-      name = from.input[0] ?? '';
+  /** Why a weight that opens no channels can't be cut: the first lock on any of its axes. */
+  lockOfConstant(name: string): Lock | undefined {
+    for (const label of this.shared.get(name)?.labels ?? []) {
+      const lock = label?.[0] === undefined ? undefined : this.atoms.lockOf(label[0]);
+      if (lock) return lock;
     }
     return undefined;
+  }
+
+  /** The atoms of the parameter behind a node's input, see {@link constantBehind}. */
+  weightBehind(node: NodeProto, input: number): ConstantUse | undefined {
+    const name = constantBehind(this.model, node, input);
+    return name === undefined ? undefined : this.sharedConstant(name);
   }
 
   /** Atoms of a constant for one reader only, so that a vector which the exporter shares ties no layers together. */
@@ -250,15 +258,3 @@ export class NodeVisit {
     });
   }
 }
-
-/** Operators between a stored weight and the convolution that reads it. */
-const passesWeights = new Set([
-  'Identity',
-  'Cast',
-  'DequantizeLinear',
-  'QuantizeLinear',
-  'Transpose',
-  'Squeeze',
-  'Unsqueeze',
-  'Reshape',
-]);

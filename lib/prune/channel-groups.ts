@@ -45,7 +45,8 @@ export class ChannelGroups {
     const members: number[][] = [];
     groupOf.forEach((group, id) => {
       this.groupOfRoot[classes.roots[id]!] = group;
-      (members[group] ??= []).push(id);
+      if (group === members.length) members.push([]);
+      members[group]!.push(id);
     });
     this.groups = members.map((ids, id) => ({
       id,

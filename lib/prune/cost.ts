@@ -1,5 +1,5 @@
 import { getInt, getInts } from '../model/attributes';
-import { product } from '../model/shape-inference';
+import { product } from '../model/operator-arguments';
 import type { MacTerm } from './channel-graph';
 import type { ChannelGroups, LabelSize } from './channel-groups';
 

@@ -1,5 +1,5 @@
 import type { NodeProto } from '../model/onnx_pb';
-import type { SliceArguments } from '../model/shape-inference';
+import type { SliceArguments } from '../model/operator-arguments';
 import type { Label } from './channel-atoms';
 
 /** What must change in a node, beside its weights, when channels go. Sizes are counted from labels after the cut. */

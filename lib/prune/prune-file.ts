@@ -4,11 +4,9 @@ import { readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
 import type { InferOptions } from '../model/shape-inference';
-import { writeModel } from '../model/write';
 import type { PruneOptions } from './options';
 import { Pruner } from './prune';
 import { buildReport, type PruneReport } from './report';
-import { verifyCut } from './verify';
 
 export interface PruneFileOptions extends PruneOptions {
   /** Prove the cut before anything is written. Defaults to `true`. */
@@ -61,9 +59,12 @@ export async function pruneFile(
     }
     if (options.verify ?? true) {
       begin('verify');
+      // Loaded here: who opens a model to list its parameters neither proves nor writes.
+      const { verifyCut } = require('./verify') as typeof import('./verify');
       report.verified = await verifyCut(pruner.graph, cut, options.signal ? { signal: options.signal } : {});
     }
     begin('write');
+    const { writeModel } = require('../model/write') as typeof import('../model/write');
     await writeModel(cut.model, output, { inputs: [input], force: options.force ?? false });
   }
   report.seconds = (performance.now() - started) / 1000;

@@ -2,13 +2,13 @@ import { SsdPruneError } from '../errors';
 import { TensorProto_DataType as T } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { dequantize, quantizationOf } from '../model/quantization';
+import { uniform } from '../model/random';
 import { tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
 import type { Label } from './channel-atoms';
 import type { ChannelProducer } from './channel-graph';
 import type { ChannelGroup, ChannelGroups } from './channel-groups';
 import { type Criterion, type RankJob, rankChannels, selectKept } from './kernels';
 import type { PruneCriterion } from './options';
-import { seededUniform } from './random';
 
 export interface RankingOptions {
   criterion: PruneCriterion;
@@ -59,7 +59,8 @@ export class ChannelRanking {
   }
 
   private random({ name, label }: ChannelProducer): Float64Array {
-    return Float64Array.from(label, (_, channel) => seededUniform(this.options.seed, name, channel));
+    const score = uniform(this.options.seed, name);
+    return Float64Array.from(label, (_, channel) => score(channel));
   }
 
   private job(producer: ChannelProducer, criterion: Criterion, removed: ReadonlySet<number>): RankJob {

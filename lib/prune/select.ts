@@ -1,4 +1,5 @@
 import { SsdPruneError } from '../errors';
+import { translatePattern } from './python-pattern';
 
 /** How a name can be found by a pattern; only `full` selects. */
 export interface PatternMatch {
@@ -11,46 +12,23 @@ export interface PatternMatch {
 }
 
 /**
- * A parameter pattern in Python's syntax, as far as JavaScript carries it: `(?P<name>…)`, `(?P=name)`, `\A`, `\Z` and
- * leading flags `(?i)`, `(?s)`, `(?m)`, `(?a)`, `(?u)` are translated; possessive quantifiers, atomic groups,
- * comments, conditionals and verbose mode are refused.
- * @throws {SsdPruneError} ERR_BAD_PATTERN with the place and the reason.
+ * A parameter pattern in Python's syntax, see {@link translatePattern}.
+ * @throws {SsdPruneError} ERR_BAD_PATTERN with the reason.
  */
 export function compilePattern(pattern: string): PatternMatch {
-  const bad = (reason: string): SsdPruneError =>
-    new SsdPruneError('ERR_BAD_PATTERN', `The pattern ${JSON.stringify(pattern)} can't be used: ${reason}`);
-  let source = pattern;
-  let flags = '';
-  const inline = /^\(\?([aimsux]+)\)/.exec(source);
-  if (inline) {
-    if (inline[1]!.includes('x')) throw bad('verbose mode (?x) is not supported');
-    flags = [...new Set(inline[1]!)].filter((flag) => 'ims'.includes(flag)).join('');
-    source = source.slice(inline[0].length);
-  }
-  const refused: [RegExp, string][] = [
-    [/^(?:[^\\]|\\.)*?\(\?#/s, 'comments (?#…) are not supported'],
-    [/^(?:[^\\]|\\.)*?\(\?\(/s, 'conditional groups (?(…)…) are not supported'],
-    [/^(?:[^\\]|\\.)*?\(\?>/s, 'atomic groups (?>…) are not supported'],
-    [/^(?:[^\\]|\\.)*?[*+?}]\+/s, 'possessive quantifiers are not supported'],
-  ];
-  for (const [test, reason] of refused) if (test.test(source)) throw bad(reason);
-  source = source
-    .replace(/\(\?P</g, '(?<')
-    .replace(/\(\?P=(\w+)\)/g, '\\k<$1>')
-    .replace(/\\(.)/gs, (whole, letter: string) => (letter === 'A' ? '^' : letter === 'Z' ? '$' : whole));
+  const { source, flags } = translatePattern(pattern);
   const compile = (body: string): RegExp => {
     try {
       return new RegExp(body, flags);
     } catch (error) {
-      throw bad((error as Error).message);
+      throw new SsdPruneError(
+        'ERR_BAD_PATTERN',
+        `The pattern ${JSON.stringify(pattern)} can't be used: ${(error as Error).message}`,
+      );
     }
   };
-  compile(source);
-  const [full, prefix, anywhere] = [`^(?:${source})$`, `^(?:${source})`, source].map(compile) as [
-    RegExp,
-    RegExp,
-    RegExp,
-  ];
+  const anywhere = compile(source);
+  const [full, prefix] = [compile(`^(?:${source})$`), compile(`^(?:${source})`)];
   return {
     full: (name) => full.test(name),
     prefix: (name) => prefix.test(name),

@@ -19,7 +19,10 @@ export function whyLocked(groups: ChannelGroups, name: string): string | undefin
   const { producers, followers } = groups.graph;
   if (followers.has(name))
     return 'a depthwise filter follows the layer whose channels it reads and can’t be selected alone';
-  if (!producers.has(name)) return 'it opens no channels; biases and normalisation follow their layer';
+  if (!producers.has(name)) {
+    const lock = groups.graph.lockOfConstant(name);
+    return lock ? `${lock.node}: ${lock.reason}` : 'it opens no channels; biases and normalisation follow their layer';
+  }
   const own = groups.ofLayer(name);
   if (own.some((group) => group.locks.some((lock) => !lock))) return undefined;
   const lock = own[0]?.locks[0];

@@ -8,8 +8,8 @@ import type { ChannelGraph } from './channel-graph';
 import type { CutResult } from './cut';
 import { floatCopy } from './float-copy';
 import { maskOriginal } from './masked-original';
+import { normalNoise } from './noise';
 import { comparedTensors, exposeTensors } from './observed-tensors';
-import { seededNoise } from './random';
 import type { Verification } from './report';
 
 /** Difference allowed, relative to the largest value of the masked original's output (at least 1). */
@@ -110,8 +110,9 @@ function noiseFeeds(graph: ChannelGraph, copy: OnnxModel, seed: number): Feeds {
         'ERR_BAD_MODEL',
         `The shape of input ${JSON.stringify(name)} is not known; use --no-verify.`,
       );
-    const data = seededNoise(
-      7919 * seed + i,
+    const data = normalNoise(
+      seed,
+      name,
       shape.reduce((a, b) => a * b, 1),
     );
     const element = type?.value.case === 'tensorType' ? type.value.value.elemType : T.FLOAT;

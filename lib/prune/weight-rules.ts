@@ -1,5 +1,5 @@
 import { getInt } from '../model/attributes';
-import { product } from '../model/shape-inference';
+import { product } from '../model/operator-arguments';
 import type { Label } from './channel-atoms';
 import type { Labels, NodeVisit } from './channel-graph';
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "addon/promise_worker.h"
 #include "kernels/thread_pool.h"
 #include "prune/rank.h"
 #include "prune/slice.h"
@@ -91,13 +92,6 @@ Call SliceCall(const Napi::CallbackInfo& info) {
   return call;
 }
 
-/// An error with the code of lib/errors.ts: wrong arguments here are wrong environment variables.
-Napi::Error CodedError(Napi::Env env, const std::string& message, bool usage) {
-  const Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", usage ? "ERR_USAGE" : "ERR_INTERNAL");
-  return error;
-}
-
 using MakeCall = Call(const Napi::CallbackInfo& info);
 
 template <MakeCall* kMake>
@@ -113,45 +107,24 @@ Napi::Value RunNow(const Napi::CallbackInfo& info) {
   return call.outputs;
 }
 
-class Worker : public Napi::AsyncWorker {
+/// A batch on another thread.
+class BatchWorker : public PromiseWorker {
  public:
-  Worker(Napi::Env env, Call call)
-      : Napi::AsyncWorker(env, "ssd-prune"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        inputs_(Napi::Persistent(call.inputs.As<Napi::Object>())),
-        outputs_(Napi::Persistent(call.outputs.As<Napi::Object>())),
-        run_(std::move(call.run)) {}
+  BatchWorker(Napi::Env env, const Call& call)
+      : PromiseWorker(env, call.inputs), outputs_(Napi::Persistent(Napi::Object(call.outputs))), run_(call.run) {}
 
-  Napi::Promise Promise() const { return deferred_.Promise(); }
-
-  void Execute() override {
-    try {
-      run_();
-    } catch (const std::invalid_argument& error) {
-      usage_ = true;
-      SetError(error.what());
-    } catch (const std::exception& error) {
-      SetError(error.what());
-    }
-  }
-  void OnOK() override { deferred_.Resolve(outputs_.Value()); }
-  void OnError(const Napi::Error& error) override {
-    deferred_.Reject(CodedError(Env(), error.Message(), usage_).Value());
-  }
+ protected:
+  void Work() override { run_(); }
+  Napi::Value Result(Napi::Env) override { return outputs_.Value(); }
 
  private:
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference inputs_;  // the memory that run_ reads and writes stays while the worker does
   Napi::ObjectReference outputs_;
   std::function<void()> run_;
-  bool usage_ = false;
 };
 
 template <MakeCall* kMake>
 Napi::Value RunLater(const Napi::CallbackInfo& info) {
-  auto* worker = new Worker(info.Env(), kMake(info));  // deletes itself
-  worker->Queue();
-  return worker->Promise();
+  return (new BatchWorker(info.Env(), kMake(info)))->Start();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "addon/train.h"
 
+#include "addon/arguments.h"
 #include "addon/promise_worker.h"
 #include "train/augment.h"
 
@@ -46,7 +47,7 @@ class AugmentInputWorker : public PromiseWorker {
               Int(strides, "row"), Int(strides, "channel")};
   }
 
-  void Execute() override { AugmentInto(pixels_, width_, height_, augmentation_, format_, place_); }
+  void Work() override { AugmentInto(pixels_, width_, height_, augmentation_, format_, place_); }
 
  protected:
   Napi::Value Result(Napi::Env env) override { return env.Undefined(); }

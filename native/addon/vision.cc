@@ -1,9 +1,11 @@
 #include "addon/vision.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "addon/arguments.h"
 #include "addon/promise_worker.h"
 #include "vision/decode.h"
 #include "vision/nms.h"
@@ -25,7 +27,7 @@ class FillInputWorker : public PromiseWorker {
     out_ = info[4].As<Napi::Float32Array>().Data() + index * 3 * format_.width * format_.height;
   }
 
-  void Execute() override { ResizeInto(pixels_, width_, height_, format_, out_); }
+  void Work() override { ResizeInto(pixels_, width_, height_, format_, out_); }
 
  protected:
   Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
@@ -59,7 +61,7 @@ class DetectBoxesWorker : public PromiseWorker {
     priors_ = info[2].As<Napi::Float32Array>().Data();
   }
 
-  void Execute() override {
+  void Work() override {
     std::vector<float> probabilities;
     if (logits_) {
       probabilities.resize(count_ * classes_);

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <random>
 #include <vector>
 
 #include "vision/decode.h"
@@ -53,6 +55,65 @@ TEST(Nms, LimitsHoldPerClassAndOverall) {
   EXPECT_EQ(kept[0].box, 0U);
   EXPECT_EQ(kept[1].box, 9U);
   EXPECT_EQ(kept[4].box, 6U);
+}
+
+/// Suppression as it is described: class after class, and the best of what is left over all classes.
+std::vector<Detection> ClassByClass(const std::vector<float>& corners, const std::vector<float>& scores, size_t count,
+                                    size_t classes, const NmsSettings& settings) {
+  const auto better = [](const Detection& a, const Detection& b) { return a.score > b.score; };
+  const auto cut = [](std::vector<Detection>& list, int64_t limit) {
+    if (limit >= 0 && list.size() > static_cast<size_t>(limit)) list.resize(static_cast<size_t>(limit));
+  };
+  std::vector<Detection> kept;
+  for (size_t c = 0; c < classes; ++c) {
+    if (static_cast<int64_t>(c) == settings.background) continue;
+    std::vector<Detection> candidates;
+    for (size_t i = 0; i < count; ++i) {
+      const float score = scores[i * classes + c];
+      if (score > settings.score_threshold) {
+        candidates.push_back({static_cast<uint32_t>(c), score, static_cast<uint32_t>(i)});
+      }
+    }
+    std::stable_sort(candidates.begin(), candidates.end(), better);
+    cut(candidates, settings.top_k);
+    std::vector<Detection> of_class;
+    for (const Detection& candidate : candidates) {
+      const bool free = std::all_of(of_class.begin(), of_class.end(), [&](const Detection& other) {
+        return Overlap(&corners[candidate.box * 4], &corners[other.box * 4]) <= settings.iou_threshold;
+      });
+      if (free) of_class.push_back(candidate);
+    }
+    kept.insert(kept.end(), of_class.begin(), of_class.end());
+  }
+  std::stable_sort(kept.begin(), kept.end(), better);
+  cut(kept, settings.keep_top_k);
+  std::stable_sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
+  return kept;
+}
+
+TEST(Nms, EqualsOneClassAfterTheOther) {
+  // Coarse numbers, so that scores tie, boxes coincide and some have no area.
+  std::mt19937 random(7);
+  const auto below = [&](uint32_t limit) { return static_cast<int64_t>(random() % limit); };
+  for (int round = 0; round < 300; ++round) {
+    const auto count = static_cast<size_t>(below(60));
+    const auto classes = static_cast<size_t>(1 + below(6));
+    std::vector<float> corners(count * 4);
+    std::vector<float> scores(count * classes);
+    for (float& value : corners) value = static_cast<float>(below(10)) / 10.0F;
+    for (float& value : scores) value = static_cast<float>(below(10)) / 10.0F;
+    NmsSettings settings;
+    settings.top_k = below(20) - 1;
+    settings.keep_top_k = below(20) - 1;
+    settings.background = below(3) - 1;
+    const auto expected = ClassByClass(corners, scores, count, classes, settings);
+    const auto found = MulticlassNms(corners.data(), scores.data(), count, classes, settings);
+    ASSERT_EQ(found.size(), expected.size()) << "round " << round;
+    for (size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].label, expected[i].label) << "round " << round;
+      EXPECT_EQ(found[i].box, expected[i].box) << "round " << round;
+    }
+  }
 }
 
 TEST(Nms, IgnoresScoresThatAreNotNumbers) {

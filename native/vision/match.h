@@ -30,10 +30,11 @@ struct Truth {
   std::span<const int32_t> offset;  // images + 1
   std::span<const int32_t> label;   // 1 … classes − 1
   std::span<const uint8_t> flag;    // kIgnored, kCrowd
-  /// Pixels. detection_map: corners as annotated; VOC: corners from the picture's upper left; COCO: x, y, width, height.
+  /// Pixels. detection_map: corners as annotated; VOC: corners from the picture's upper left; COCO: x, y, width,
+  /// height.
   std::span<const double> box;
-  std::span<const double> area;     // square pixels; COCO only
-  std::span<const double> size;     // width and height of each picture
+  std::span<const double> area;  // square pixels; COCO only
+  std::span<const double> size;  // width and height of each picture
 };
 
 /// Detections in any order. Boxes are normalised corners, or x, y, width, height in pixels where `pixels` is set.

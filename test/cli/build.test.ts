@@ -1,4 +1,4 @@
-import type { SpawnSyncOptions } from 'node:child_process';
+import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { command, copyPackage, events, failure, messageOf, root } from './command';
@@ -30,13 +30,29 @@ function stubbed(script = stub) {
   return { ...copy, run };
 }
 
-/** Root may write everywhere, so there the command runs as nobody, who may write to the cache only. */
-function makeReadOnly({ folder, cache }: { folder: string; cache: string }): SpawnSyncOptions {
+/**
+ * Takes the right to write from the package. Root has it all the same, so for root the command runs as nobody, who may
+ * write to the cache only; where nobody can't reach the modules either, it is told that it has no right.
+ */
+function makeReadOnly({ folder, cache, env }: ReturnType<typeof copyPackage>): SpawnSyncOptions {
   mkdirSync(cache, { recursive: true });
   for (let above = cache; above.includes('ssd-prune-cli-'); above = path.dirname(above)) chmodSync(above, 0o755);
   chmodSync(cache, 0o777);
   chmodSync(folder, 0o555);
-  return process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  if (process.getuid?.() !== 0) return {};
+  const nobody = { uid: 65534, gid: 65534 };
+  const reach = ['-e', 'require(process.argv[1])', path.join(root, 'node_modules', 'yargs', 'package.json')];
+  if (spawnSync(process.execPath, reach, nobody).status === 0) return nobody;
+  const preload = path.join(cache, 'preload.js');
+  writeFileSync(
+    preload,
+    `const fs = require('node:fs'); const { accessSync } = fs;
+    fs.accessSync = (file, mode) => {
+      if (file.startsWith(${JSON.stringify(folder)})) throw new Error('EROFS');
+      return accessSync(file, mode);
+    };`,
+  );
+  return { env: { ...env, TEST_ADDON: compiled, NODE_OPTIONS: `-r ${preload}` } };
 }
 
 test('builds into the package where that can be written, and commands then work', () => {
@@ -83,10 +99,13 @@ test('builds in the cache where the package is read-only, and writes nothing int
 test('says which folder it cannot write', () => {
   const copy = stubbed();
   const options = makeReadOnly(copy);
-  chmodSync(copy.cache, 0o555);
-  const result = copy.run(['build', '--json'], options);
+  // A file where the cache folder should be.
+  const taken = path.join(copy.cache, 'taken');
+  writeFileSync(taken, '');
+  const env = { ...copy.env, ...options.env, XDG_CACHE_HOME: taken };
+  const result = copy.run(['build', '--json'], { ...options, env });
   expect(failure(result)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
-  expect(messageOf(result)).toContain(copy.cache);
+  expect(messageOf(result)).toContain(taken);
 });
 
 test('exit 4 and the names of missing tools', () => {

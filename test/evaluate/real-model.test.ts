@@ -50,4 +50,20 @@ available('the real model on real pictures', () => {
     const { map } = JSON.parse(ended.stdout);
     expect(Math.abs(map - expected)).toBeLessThan(tolerance);
   });
+
+  test('detect finds the dog where it is annotated', async () => {
+    const ended = await run([
+      ...['detect', path.join(model, 'model.onnx'), path.join(data, 'JPEGImages', '000001.jpg')],
+      ...['--detector', path.join(model, 'detector.json'), '--device', 'cpu', '--json'],
+    ]);
+    expect(ended.status).toBe(0);
+    const [picture] = JSON.parse(ended.stdout).pictures;
+    expect(picture).toMatchObject({ width: 353, height: 500 });
+    const dogs = picture.detections.filter((found: { class: string }) => found.class === 'dog');
+    expect(dogs).toHaveLength(1);
+    // Annotated at (48, 240, 195, 371).
+    const [xmin, ymin, xmax, ymax] = dogs[0].box;
+    const both = (Math.min(xmax, 195) - Math.max(xmin, 48)) * (Math.min(ymax, 371) - Math.max(ymin, 240));
+    expect(both / ((xmax - xmin) * (ymax - ymin) + 147 * 131 - both)).toBeGreaterThan(0.8);
+  });
 });

@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { detectorKey, readDetectorSettings } from '../../lib/model/detector';
+import { readDetectorSettings } from '../../lib/model/detector';
+import { detectorKey } from '../../lib/model/detector-key';
 import { buildMobileNetV1Ssd } from '../../lib/model/mobilenet-v1-ssd';
 import { generatePriors } from '../../lib/model/prior-boxes';
 import { failure } from './onnx-files';

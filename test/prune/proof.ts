@@ -1,3 +1,4 @@
+import type { DetectorSession as Session } from '../../lib/evaluate/session';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import type { PruneReport } from '../../lib/prune/report';
 
@@ -32,7 +33,7 @@ const linear = new Set(
 /** Runs the float copy of a model, with some inner tensors made outputs. */
 class Runner {
   private constructor(
-    private readonly session: InstanceType<typeof DetectorSession>,
+    private readonly session: Session,
     private readonly names: string[],
   ) {}
 

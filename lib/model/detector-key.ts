@@ -1,0 +1,2 @@
+/** Where detector settings lie in a model's metadata. */
+export const detectorKey = 'ssd-prune.detector';

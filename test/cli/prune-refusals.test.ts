@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const root = path.resolve(__dirname, '..', '..');
+const main = path.join(root, 'dist', 'lib', 'cli', 'main.js');
+/** Its layers `onnx::Conv_130`, `_136` and `_142` meet in Adds; `_133`, `_139` and `_145` stand alone. */
+const model = path.join(root, 'test', 'graphs', 'residual-resnet-legacy-17.onnx');
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'ssd-prune-refusals-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function prune(...args: string[]): { status: number | null; stdout: string; code: string; message: string } {
+  const run = spawnSync(process.execPath, [main, 'prune', ...args, '--json'], { encoding: 'utf8', cwd: folder });
+  const { error } = JSON.parse(run.stderr.trim().split('\n').pop()!);
+  return { status: run.status, stdout: run.stdout, ...error };
+}
+
+const alone = 'onnx::Conv_133|onnx::Conv_139|onnx::Conv_145';
+const wish = ['--pruned-params', alone, '--align', '1', '--target-ratio', '0.1'];
+
+describe('what is refused before anything is written: exit 3, the reason, no file', () => {
+  test.each<[string, string, string[], RegExp]>([
+    [
+      'nothing selected',
+      'ERR_NO_MATCH',
+      ['--pruned-params', 'Conv_133', '--target-ratio', '0.1'],
+      /An unanchored search would have taken 1 \(onnx::Conv_133\), but a name must match in full/,
+    ],
+    [
+      'a target out of reach',
+      'ERR_TARGET_UNREACHABLE',
+      ['--pruned-params', alone, '--align', '1', '--target-ratio', '0.9'],
+      /90\.00 % is out of reach: the selected layers hold \d+\.\d\d %/,
+    ],
+    [
+      'a layer that would be emptied',
+      'ERR_LAYER_EMPTIED',
+      ['--pruned-params', alone, '--ratios', 'onnx::Conv_139=1'],
+      /onnx::Conv_139 would lose all of its 6 channels/,
+    ],
+    [
+      'a tied layer that is not selected',
+      'ERR_TIED_CHANNELS',
+      ['--pruned-params', 'onnx::Conv_130', '--target-ratio', '0.05'],
+      /onnx::Conv_130: shares channels with onnx::Conv_136, onnx::Conv_142, not selected/,
+    ],
+    [
+      'a locked layer',
+      'ERR_LOCKED_CHANNELS',
+      ['--pruned-params', `${alone}|loc.0.weight`, '--target-ratio', '0.05'],
+      /loc\.0\.weight: Reshape node "\/Reshape"/,
+    ],
+    [
+      'a criterion that the layers lack',
+      'ERR_UNSUPPORTED_CRITERION',
+      [...wish, '--criterion', 'bn_scale'],
+      /bn_scale needs a BatchNormalization behind Conv node/,
+    ],
+    [
+      'ratios for a layer that is not selected',
+      'ERR_NO_MATCH',
+      ['--pruned-params', alone, '--ratios', 'onnx::Conv_130=0.5'],
+      /--ratios names "onnx::Conv_130"/,
+    ],
+  ])('%s', (_, code, args, message) => {
+    const result = prune(model, '-o', 'out.onnx', ...args);
+    expect([result.status, result.code, result.stdout]).toEqual([3, code, '']);
+    expect(result.message).toMatch(message);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('the largest reachable cut that is named can be reached', () => {
+    const { message } = prune(
+      model,
+      '-o',
+      'out.onnx',
+      '--pruned-params',
+      alone,
+      '--align',
+      '1',
+      '--target-ratio',
+      '0.9',
+    );
+    const largest = Number(/hold (\d+\.\d+) %/.exec(message)![1]) / 100 - 1e-4;
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [
+        main,
+        'prune',
+        model,
+        '--dry-run',
+        '--pruned-params',
+        alone,
+        '--align',
+        '1',
+        '--target-ratio',
+        `${largest}`,
+        '--json',
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).macs.cut).toBeGreaterThanOrEqual(largest);
+  });
+});
+
+describe('outputs that cannot be', () => {
+  test('the input, without --force; with it the input is replaced', () => {
+    const copy = path.join(folder, 'model.onnx');
+    writeFileSync(copy, readFileSync(model));
+    const refused = prune('model.onnx', '-o', './model.onnx', ...wish);
+    expect([refused.status, refused.code]).toEqual([2, 'ERR_OUTPUT_EXISTS']);
+    expect(readFileSync(copy).equals(readFileSync(model))).toBe(true);
+    const forced = spawnSync(process.execPath, [main, 'prune', copy, '-o', copy, '--force', ...wish], { cwd: folder });
+    expect(forced.status).toBe(0);
+    expect(readFileSync(copy).length).toBeLessThan(readFileSync(model).length);
+    expect(readdirSync(folder)).toEqual(['model.onnx']);
+  });
+
+  test.each([
+    ['in a folder that is not there', 'none/out.onnx', 'its folder does not exist'],
+    ['under a file', 'plain/out.onnx', "Can't write"],
+    ['a folder', 'folder', 'it is a folder'],
+    ['where nobody may write', '/sys/out.onnx', "Can't write"],
+  ])('%s: exit 1, and nothing is left', (_, output, message) => {
+    writeFileSync(path.join(folder, 'plain'), '');
+    mkdirSync(path.join(folder, 'folder'));
+    const result = prune(model, '-o', output, ...wish, '--no-verify');
+    expect([result.status, result.code, result.stdout]).toEqual([1, 'ERR_IO', '']);
+    expect(result.message).toContain(message);
+    expect(readdirSync(folder).sort()).toEqual(['folder', 'plain']);
+    expect(readdirSync(path.join(folder, 'folder'))).toEqual([]);
+  });
+
+  test.each<[string, string[], number, string]>([
+    ['that replaces the cut model', ['--report', './out.onnx'], 2, 'ERR_USAGE'],
+    ['that replaces the input', ['--report', model], 2, 'ERR_USAGE'],
+    ['in a folder that is not there', ['--report', 'none/report.json'], 1, 'ERR_IO'],
+  ])('a report %s is refused before the work', (_, args, status, code) => {
+    const before = readFileSync(model);
+    const result = prune(model, '-o', 'out.onnx', ...wish, ...args);
+    expect([result.status, result.code]).toEqual([status, code]);
+    expect(existsSync(path.join(folder, 'out.onnx'))).toBe(false);
+    expect(readFileSync(model).equals(before)).toBe(true);
+  });
+
+  test.each<[string, string[]]>([
+    ['no output and no dry run', wish],
+    ['an output and a dry run', [...wish, '-o', 'out.onnx', '--dry-run']],
+    ['several targets without a dry run', ['--pruned-params', alone, '--target-ratio', '0.1,0.2', '-o', 'out.onnx']],
+    ['neither target nor ratios', ['--pruned-params', alone, '-o', 'out.onnx']],
+    ['a target and ratios', [...wish, '--ratios', 'onnx::Conv_133=0.5', '-o', 'out.onnx']],
+    ['an unknown option', [...wish, '-o', 'out.onnx', '--align-to', '4']],
+    ['an alignment of 0', ['--pruned-params', alone, '--target-ratio', '0.1', '--align', '0', '-o', 'out.onnx']],
+    ['an order for a frozen ranking', [...wish, '--order', 'onnx::Conv_133', '-o', 'out.onnx']],
+  ])('wrong usage (%s): exit 2', (_, args) => {
+    const result = prune(model, ...args);
+    expect([result.status, result.code, result.stdout]).toEqual([2, 'ERR_USAGE', '']);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
