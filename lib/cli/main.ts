@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { availableParallelism } from 'node:os';
 import type { Argv } from 'yargs';
 import { SsdPruneError } from '../errors';
 import { type CommandEntry, commands } from './commands';
@@ -10,6 +11,8 @@ import { fail } from './ui';
  * stderr and an exit code. Commands are loaded lazily so that `--help` costs little more than Node.
  */
 async function main(args: string[]): Promise<void> {
+  // Pictures are decoded on libuv's pool, which reads this at its first job; its own four threads would idle the rest.
+  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
   const completing = args.includes('--get-yargs-completions');
   const name = args.find((arg) => !arg.startsWith('-'));
   const asked = commands.find(({ command }) => {

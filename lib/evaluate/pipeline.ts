@@ -114,20 +114,24 @@ async function decodeAll(
 ): Promise<{ index: number; picture: Picture }[]> {
   const pictures: ({ index: number; picture: Picture } | undefined)[] = [];
   let at = 0;
+  // Of several bad pictures the first in the list is named, whichever was found first.
+  const failures: { place: number; error: unknown }[] = [];
   const work = async (): Promise<void> => {
-    while (at < indexes.length) {
+    while (at < indexes.length && failures.length === 0) {
       const place = at++;
       const index = indexes[place]!;
       throwIfAborted(signal);
       try {
         pictures[place] = { index, picture: await decodePicture(files[index]!, { orient }) };
       } catch (error) {
-        if (!onBadPicture || !(error instanceof SsdPruneError) || error.code !== 'ERR_BAD_DATA') throw error;
-        onBadPicture(error, index);
+        if (onBadPicture && error instanceof SsdPruneError && error.code === 'ERR_BAD_DATA') onBadPicture(error, index);
+        else failures.push({ place, error });
       }
     }
   };
   await Promise.all(Array.from({ length: decoders ?? defaultDecoders() }, work));
+  const [first] = failures.sort((a, b) => a.place - b.place);
+  if (first) throw first.error;
   return pictures.filter((picture) => picture !== undefined);
 }
 

@@ -77,8 +77,9 @@ export function explainFailure(stderr: string, error: { signal?: unknown; killed
 export function cudaRepair({ missingLibrary }: ProviderProbe): string {
   if (missingLibrary?.startsWith('libonnxruntime_providers')) {
     return (
-      'The CUDA part of onnxruntime-node was not downloaded. Run `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild ' +
-      'onnxruntime-node`, or lay libonnxruntime_providers_{shared,cuda}.so of the same version beside libonnxruntime.so.1.'
+      // Not npm rebuild: npm runs no script of a package that allowScripts, or its own default, forbids, and says nothing.
+      'The CUDA part of onnxruntime-node was not downloaded. Run `ONNXRUNTIME_NODE_INSTALL=true node ' +
+      'node_modules/onnxruntime-node/script/install.js`, or lay libonnxruntime_providers_{shared,cuda}.so of the same version beside libonnxruntime.so.1.'
     );
   }
   if (missingLibrary) {

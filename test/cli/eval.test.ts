@@ -17,7 +17,8 @@ beforeAll(async () => {
   });
 });
 
-const evaluate = (...args: string[]) => run(['eval', model, '--data', data, '--device', 'cpu', '--json', ...args]);
+const evaluate = (...args: string[]) =>
+  run(['eval', model, '--device', 'cpu', '--json', ...(args.includes('--data') ? [] : ['--data', data]), ...args]);
 
 describe('eval', () => {
   test('one JSON document with the keys of ssd-prune.eval/1, progress on stderr', async () => {
