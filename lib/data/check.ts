@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { throwIfAborted } from '../abort';
 import { SsdPruneError } from '../errors';
 import { type Dataset, type OpenDatasetOptions, openDataset, type Sample } from './dataset';
 import { decodePicture } from './images';
@@ -40,7 +41,7 @@ export async function checkDataset(directory: string, options: CheckOptions): Pr
   const found = await Promise.all(
     opened.samples.map((sample) =>
       decoding(async () => {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const wrong = boxProblems(sample, opened.classes);
         await checkedPicture(sample).catch((error) => wrong.push(messageOf(error)));
         onProgress?.(++done, total);

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { throwIfAborted } from '../abort';
 import { checkedPicture } from '../data/check';
 import type { Sample } from '../data/dataset';
 import { limit } from '../data/limit';
@@ -80,7 +81,7 @@ export async function* trainingBatches(
     await Promise.all(
       pictures.map(({ sample, augmentation }, place) =>
         decoding(async () => {
-          signal?.throwIfAborted();
+          throwIfAborted(signal);
           await augmenter.fillPlace(await checkedPicture(samples[sample]!), augmentation, inputs, place);
         }),
       ),
@@ -121,7 +122,7 @@ export async function* trainingBatches(
     }
     while (running.length > 0) {
       const batch = await running.shift()!;
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       begin();
       yield batch;
     }
