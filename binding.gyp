@@ -9,12 +9,12 @@
     "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti", "-fno-exceptions"],
     "cflags_cc": [
       "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wno-sign-conversion",
-      "-ffp-contract=off"
+      "-ffp-contract=off", "-fno-math-errno"
     ],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
       "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
-      "OTHER_CPLUSPLUSFLAGS": ["-ffp-contract=off"]
+      "OTHER_CPLUSPLUSFLAGS": ["-ffp-contract=off", "-fno-math-errno"]
     }
   },
   "targets": [

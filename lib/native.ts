@@ -153,6 +153,23 @@ export interface NativeChoiceJob {
   cost: Float64Array;
 }
 
+/** What was drawn for a training picture, as native/addon/train.cc reads it; pixels are whole numbers. */
+export interface NativeAugmentation {
+  colours: { brightness: number; contrast: number; saturation: number; hue: number; contrastLast: boolean };
+  left: number;
+  top: number;
+  crop: { left: number; top: number; width: number; height: number };
+  mirror: boolean;
+}
+
+/** Distances in a batch, in float32 values. */
+export interface NativeStrides {
+  picture: number;
+  row: number;
+  pixel: number;
+  channel: number;
+}
+
 /** What the addon exports. Arguments are checked by the callers in this package before they get here. */
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
@@ -181,6 +198,18 @@ export interface Addon {
     width: number,
     height: number,
     format: NativeInputFormat,
+    batch: Float32Array,
+    index: number,
+  ): Promise<void>;
+  /** Augments, resizes and normalises 8-bit RGB into place `index` of a training batch; `fill` is 8-bit RGB too. */
+  augmentInput(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    augmentation: NativeAugmentation,
+    format: NativeInputFormat,
+    fill: readonly number[],
+    strides: NativeStrides,
     batch: Float32Array,
     index: number,
   ): Promise<void>;

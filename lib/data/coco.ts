@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
 import { type CocoInstances, type CocoPicture, parseInstances } from './coco-instances';
-import type { Dataset, DatasetRequest, Sample } from './dataset';
+import { type Dataset, type DatasetRequest, leaveOut, type Sample } from './dataset';
 
 /** Where the annotations of a split may lie: COCO's own place first. */
 const annotationFiles = (split: string): string[] => [
@@ -14,7 +14,8 @@ const annotationFiles = (split: string): string[] => [
 const imageFolders = (split: string): string[] => [split, path.join('images', split), 'images', '.'];
 
 /** Reads one split of a folder with `annotations/instances_<split>.json` and pictures in `<split>/` or `images/`. */
-export async function openCoco({ directory, split, classes, requireImages }: DatasetRequest): Promise<Dataset> {
+export async function openCoco(request: DatasetRequest): Promise<Dataset> {
+  const { directory, split, classes, requireImages } = request;
   const file = await findAnnotations(directory, split);
   const instances = parseInstances(await readFile(file), file);
   const { names, categoryIds } = chooseClasses(instances, classes, file);
@@ -22,12 +23,14 @@ export async function openCoco({ directory, split, classes, requireImages }: Dat
   const labels = new Map(categoryIds.slice(1).map((id, i) => [id, i + 1]));
   const folder = await imageFolder(directory, split, instances.pictures[0]!);
   const there = requireImages ? new Set(await readdir(folder, { recursive: true })) : undefined;
-  const samples = instances.pictures.map((picture): Sample => {
+  const samples = instances.pictures.flatMap((picture): Sample[] => {
+    const image = path.join(folder, picture.fileName);
     if (there && !there.has(path.normalize(picture.fileName))) {
-      const missing = path.join(folder, picture.fileName);
-      throw new SsdPruneError('ERR_BAD_DATA', `${missing} is not there; image ${picture.id} of ${file} names it`);
+      const missing = `${image} is not there; image ${picture.id} of ${file} names it`;
+      leaveOut(new SsdPruneError('ERR_BAD_DATA', missing), request);
+      return [];
     }
-    return toSample(picture, path.join(folder, picture.fileName), labels);
+    return [toSample(picture, image, labels)];
   });
   return { format: 'coco', directory, split, classes: names, categoryIds, samples, warnings: instances.warnings };
 }

@@ -50,6 +50,11 @@ export interface OpenDatasetOptions {
   classes?: readonly string[];
   /** Refuse a split with pictures that aren't there. Defaults to `true`. */
   requireImages?: boolean;
+  /**
+   * Told of a sample whose annotation is wrong (VOC) or whose picture isn't there, which is then left out. By default
+   * the first one is thrown.
+   */
+  onBadSample?: (error: SsdPruneError) => void;
 }
 
 /**
@@ -58,7 +63,7 @@ export interface OpenDatasetOptions {
  */
 export async function openDataset(directory: string, options: OpenDatasetOptions): Promise<Dataset> {
   if (typeof directory !== 'string' || directory === '') throw invalidArgument('directory', 'a path', directory);
-  const { split, requireImages = true } = options;
+  const { split, requireImages = true, onBadSample } = options;
   // A split names a file inside the folder and nothing outside of it.
   if (typeof split !== 'string' || !/^[^/\\]+$/.test(split) || split.startsWith('.')) {
     throw invalidArgument('split', 'the name of a split', split);
@@ -66,7 +71,7 @@ export async function openDataset(directory: string, options: OpenDatasetOptions
   const classes = options.classes && withBackground(options.classes);
   const found = await stat(directory).catch(() => undefined);
   if (!found?.isDirectory()) throw new SsdPruneError('ERR_BAD_DATA', `${directory} is not a folder`);
-  const request = { directory: path.resolve(directory), split, classes, requireImages };
+  const request = { directory: path.resolve(directory), split, classes, requireImages, onBadSample };
   return (await isVocDirectory(directory)) ? openVoc(request) : openCoco(request);
 }
 
@@ -76,6 +81,13 @@ export interface DatasetRequest {
   split: string;
   classes: readonly string[] | undefined;
   requireImages: boolean;
+  onBadSample: OpenDatasetOptions['onBadSample'] | undefined;
+}
+
+/** Hands a sample's error to who wants it; everything else is thrown. */
+export function leaveOut(error: unknown, { onBadSample }: DatasetRequest): undefined {
+  if (!onBadSample || !(error instanceof SsdPruneError) || error.code !== 'ERR_BAD_DATA') throw error;
+  onBadSample(error);
 }
 
 const backgroundNames = new Set(['background', '__background__']);

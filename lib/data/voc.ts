@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
-import type { Dataset, DatasetRequest, Sample } from './dataset';
+import { type Dataset, type DatasetRequest, leaveOut, type Sample } from './dataset';
 import { parseVocAnnotation } from './voc-annotation';
 
 /** The 20 classes of Pascal VOC behind background, in the order every published model uses. */
@@ -26,25 +26,28 @@ export async function isVocDirectory(directory: string): Promise<boolean> {
 }
 
 /** Reads one split of a folder with `JPEGImages`, `Annotations` and `ImageSets/Main/<split>.txt`. */
-export async function openVoc({ directory, split, classes, requireImages }: DatasetRequest): Promise<Dataset> {
+export async function openVoc(request: DatasetRequest): Promise<Dataset> {
+  const { directory, split, classes, requireImages } = request;
   const names = classes ?? vocClasses;
   const ids = await readSplit(directory, split);
   const images = await imageFinder(directory, requireImages);
   const indexes = new Map(names.slice(1).map((name, i) => [name, i + 1]));
   const warnings: string[] = [];
-  const samples = new Array<Sample>(ids.length);
+  const samples = new Array<Sample | undefined>(ids.length);
+  const read = async ({ id, where }: (typeof ids)[number]): Promise<Sample> => {
+    const image = images(id, where);
+    const file = path.join(directory, 'Annotations', `${id}.xml`);
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.message})`;
+      throw new SsdPruneError('ERR_BAD_DATA', `${file} ${reason}; ${where} names it`);
+    });
+    return { id, image, ...parseVocAnnotation(text, file, indexes, warnings) };
+  };
   let next = 0;
   const reader = async (): Promise<void> => {
     while (next < ids.length) {
       const position = next++;
-      const { id, where } = ids[position]!;
-      const image = images(id, where);
-      const file = path.join(directory, 'Annotations', `${id}.xml`);
-      const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        const reason = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.message})`;
-        throw new SsdPruneError('ERR_BAD_DATA', `${file} ${reason}; ${where} names it`);
-      });
-      samples[position] = { id, image, ...parseVocAnnotation(text, file, indexes, warnings) };
+      samples[position] = await read(ids[position]!).catch((error) => leaveOut(error, request));
     }
   };
   await Promise.all(Array.from({ length: readsInFlight }, reader));
@@ -55,7 +58,7 @@ export async function openVoc({ directory, split, classes, requireImages }: Data
     split,
     classes: names,
     categoryIds: names.map((_, i) => i),
-    samples,
+    samples: samples.filter((sample) => sample !== undefined),
     warnings,
   };
 }

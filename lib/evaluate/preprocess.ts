@@ -1,10 +1,8 @@
 import type { Picture } from '../data/images';
 import { invalidArgument } from '../errors';
 import type { DetectorSettings } from '../model/detector';
+import { nativeInputFormat } from '../model/input-format';
 import { addon, type NativeInputFormat } from '../native';
-
-/** In the order of native/vision/resize.h. */
-const kernels = ['nearest', 'bilinear', 'bicubic', 'lanczos3', 'area'];
 
 /** Turns pictures into a detector's input: resized, channels ordered, normalised, planar. */
 export class Preprocessor {
@@ -14,19 +12,11 @@ export class Preprocessor {
   readonly height: number;
   private readonly format: NativeInputFormat;
 
-  constructor({ width, height, channels, mean, std, resize }: DetectorSettings['input']) {
-    this.width = width;
-    this.height = height;
-    this.size = 3 * width * height;
-    this.format = {
-      width,
-      height,
-      mean,
-      std,
-      kernel: kernels.indexOf(resize.kernel),
-      antialias: resize.antialias,
-      bgr: channels === 'BGR',
-    };
+  constructor(input: DetectorSettings['input']) {
+    this.width = input.width;
+    this.height = input.height;
+    this.size = 3 * input.width * input.height;
+    this.format = nativeInputFormat(input);
   }
 
   /** Writes a picture to place `index` of `batch` (n, 3, height, width), off this thread. */

@@ -5,6 +5,7 @@
 #include "addon/mean_ap.h"
 #include "addon/memory.h"
 #include "addon/prune.h"
+#include "addon/train.h"
 #include "addon/vision.h"
 #include "kernels/isa.h"
 
@@ -25,6 +26,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ssd_prune::RegisterMeanAp(env, exports);
   ssd_prune::RegisterMemory(env, exports);
   ssd_prune::RegisterPrune(env, exports);
+  ssd_prune::RegisterTrain(env, exports);
   ssd_prune::RegisterVision(env, exports);
   return exports;
 }

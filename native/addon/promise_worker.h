@@ -65,4 +65,10 @@ class PromiseWorker : public Napi::AsyncWorker {
   bool usage_ = false;
 };
 
+/// A function of the addon that makes a worker of its arguments and starts it.
+template <typename Worker>
+Napi::Value RunWorker(const Napi::CallbackInfo& info) {
+  return (new Worker(info))->Start();
+}
+
 }  // namespace ssd_prune

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "addon/arguments.h"
 #include "addon/promise_worker.h"
 #include "vision/decode.h"
 #include "vision/nms.h"
@@ -13,15 +14,6 @@
 namespace ssd_prune {
 namespace {
 
-float Float(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().FloatValue(); }
-int64_t Int(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().Int64Value(); }
-bool Bool(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Boolean>().Value(); }
-
-void Floats(const Napi::Object& object, const char* name, size_t count, float* to) {
-  const auto array = object.Get(name).As<Napi::Array>();
-  for (uint32_t i = 0; i < count; ++i) to[i] = array.Get(i).As<Napi::Number>().FloatValue();
-}
-
 /// fillInput(pixels, width, height, format, batch, index): a picture into its place in the batch.
 class FillInputWorker : public PromiseWorker {
  public:
@@ -29,15 +21,8 @@ class FillInputWorker : public PromiseWorker {
       : PromiseWorker(info),
         pixels_(info[0].As<Napi::Uint8Array>().Data()),
         width_(static_cast<size_t>(info[1].As<Napi::Number>().Int64Value())),
-        height_(static_cast<size_t>(info[2].As<Napi::Number>().Int64Value())) {
-    const auto format = info[3].As<Napi::Object>();
-    format_.width = static_cast<size_t>(Int(format, "width"));
-    format_.height = static_cast<size_t>(Int(format, "height"));
-    format_.kernel = static_cast<ResizeKernel>(Int(format, "kernel"));
-    format_.antialias = Bool(format, "antialias");
-    format_.bgr = Bool(format, "bgr");
-    Floats(format, "mean", 3, format_.mean);
-    Floats(format, "std", 3, format_.std);
+        height_(static_cast<size_t>(info[2].As<Napi::Number>().Int64Value())),
+        format_(ReadInputFormat(info[3].As<Napi::Object>())) {
     const auto index = static_cast<size_t>(info[5].As<Napi::Number>().Int64Value());
     out_ = info[4].As<Napi::Float32Array>().Data() + index * 3 * format_.width * format_.height;
   }
@@ -115,17 +100,11 @@ class DetectBoxesWorker : public PromiseWorker {
   std::vector<float> rows_;
 };
 
-template <typename Worker>
-Napi::Value Run(const Napi::CallbackInfo& info) {
-  // The worker deletes itself once its promise is settled.
-  return (new Worker(info))->Start();
-}
-
 }  // namespace
 
 void RegisterVision(Napi::Env env, Napi::Object exports) {
-  exports.Set("fillInput", Napi::Function::New(env, Run<FillInputWorker>));
-  exports.Set("detectBoxes", Napi::Function::New(env, Run<DetectBoxesWorker>));
+  exports.Set("fillInput", Napi::Function::New(env, RunWorker<FillInputWorker>));
+  exports.Set("detectBoxes", Napi::Function::New(env, RunWorker<DetectBoxesWorker>));
 }
 
 }  // namespace ssd_prune

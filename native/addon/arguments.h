@@ -1,0 +1,36 @@
+// Numbers out of the objects that TypeScript hands over, checked there.
+#pragma once
+
+#include <napi.h>
+
+#include "vision/resize.h"
+
+namespace ssd_prune {
+
+inline float Float(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::Number>().FloatValue();
+}
+inline int64_t Int(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::Number>().Int64Value();
+}
+inline bool Bool(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Boolean>().Value(); }
+
+inline void Floats(const Napi::Object& object, const char* name, size_t count, float* to) {
+  const auto array = object.Get(name).As<Napi::Array>();
+  for (uint32_t i = 0; i < count; ++i) to[i] = array.Get(i).As<Napi::Number>().FloatValue();
+}
+
+/// Input settings as lib/model/input-format.ts makes them.
+inline InputFormat ReadInputFormat(const Napi::Object& object) {
+  InputFormat format;
+  format.width = static_cast<size_t>(Int(object, "width"));
+  format.height = static_cast<size_t>(Int(object, "height"));
+  format.kernel = static_cast<ResizeKernel>(Int(object, "kernel"));
+  format.antialias = Bool(object, "antialias");
+  format.bgr = Bool(object, "bgr");
+  Floats(object, "mean", 3, format.mean);
+  Floats(object, "std", 3, format.std);
+  return format;
+}
+
+}  // namespace ssd_prune

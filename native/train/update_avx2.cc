@@ -1,0 +1,2 @@
+#define SSD_PRUNE_UPDATE kUpdateAvx2
+#include "train/update-inl.h"

@@ -1,0 +1,2 @@
+#define SSD_PRUNE_UPDATE kUpdatePortable
+#include "train/update-inl.h"
