@@ -1,0 +1,38 @@
+// What operations share during a step.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "engine/team.h"
+
+namespace ssd_prune {
+
+struct Step {
+  Team& team;
+  /// Parameters, one after the other as ONNX lays them out, and the same for their gradients.
+  float* weights;
+  float* gradients;
+  const std::vector<size_t>& offsets;  // of each parameter
+  /// Workspaces, each for the operation at work alone: packed weights, slices' weight gradients, per-channel sums.
+  float* packed;
+  float* partial;
+  float* sums;
+  size_t sums_pitch;
+  /// Statistics of normalisation come from the batch, and the running ones follow; else the running ones count.
+  bool batch_statistics;
+  /// Gradients of parameters are added to what is there.
+  bool accumulate;
+
+  float* Weight(int parameter) const { return weights + offsets[static_cast<size_t>(parameter)]; }
+  float* Gradient(int parameter) const { return gradients + offsets[static_cast<size_t>(parameter)]; }
+  /// Two vectors, `sums_pitch` apart.
+  float* Sums(size_t slice) const { return sums + slice * 2 * sums_pitch; }
+};
+
+/// How many slices a loop over rows has: enough for many threads, each of a block's size at least.
+inline size_t RowSlices(size_t rows, size_t block) {
+  return std::clamp<size_t>(rows / std::max<size_t>(block, 1), 1, kMaxSlices);
+}
+
+}  // namespace ssd_prune
