@@ -130,10 +130,12 @@ void Convolution::PackForward(const Step& step) {
         const float* row = weight + channel * inputs_each + begin;
         for (size_t i = 0; i < size; ++i) out[i * panels.panel + j] = row[i];
       } else {
+        const float* row = weight + channel * inputs_each * Taps();
         size_t tap = begin / inputs_each;
         size_t input = begin % inputs_each;
         for (size_t i = 0; i < size; ++i) {
-          out[i * panels.panel + j] = WeightAt(weight, channel, tap, input);
+          out[i * panels.panel + j] =
+              groups_ == 1 ? row[input * Taps() + tap] : WeightAt(weight, channel, tap, input);
           if (++input == inputs_each) input = 0, ++tap;
         }
       }
@@ -156,8 +158,9 @@ void Convolution::PackBackward(const Step& step) {
         const size_t channel = (panels.BlockBegin(block) + i) % output->channels;
         const size_t tap = places.taps[(panels.BlockBegin(block) + i) / output->channels];
         float* row = out + i * panels.panel;
-        if (Taps() == 1 && groups_ == 1) {
-          std::memcpy(row, weight + channel * in().channels + column, count * sizeof(float));
+        if (groups_ == 1) {
+          const float* from = weight + (channel * in().channels + column) * Taps() + tap;
+          for (size_t j = 0; j < count; ++j) row[j] = from[j * Taps()];
         } else {
           for (size_t j = 0; j < count; ++j) row[j] = WeightAt(weight, channel, tap, column + j);
         }
@@ -407,11 +410,11 @@ void Convolution::SumWeights(const Step& step, size_t slices) const {
       }
       const size_t first = out / (output->channels / groups_) * group_inputs;
       float* result = gradient + out * group_inputs * Taps();
-      for (size_t i = 0; i < group_inputs; ++i) {
-        for (size_t tap = 0; tap < Taps(); ++tap) {
+      for (size_t tap = 0; tap < Taps(); ++tap) {
+        const float* fresh = total + tap * channels + first;
+        for (size_t i = 0; i < group_inputs; ++i) {
           float& value = result[i * Taps() + tap];
-          const float fresh = total[tap * channels + first + i];
-          value = step.accumulate ? value + fresh : fresh;
+          value = step.accumulate ? value + fresh[i] : fresh[i];
         }
       }
     }

@@ -71,7 +71,7 @@ void Engine::Forward(bool batch_statistics) {
   for (size_t i = 0; i < plan_.operations.size(); ++i) {
     const auto start = Clock::now();
     plan_.operations[i]->Forward(step);
-    times_[i].forward_seconds += SecondsSince(start);
+    times_[i].forward_seconds = std::min(times_[i].forward_seconds, SecondsSince(start));
   }
 }
 
@@ -80,7 +80,7 @@ void Engine::Backward(bool accumulate) {
   for (size_t i = plan_.operations.size(); i-- > 0;) {
     const auto start = Clock::now();
     plan_.operations[i]->Backward(step);
-    times_[i].backward_seconds += SecondsSince(start);
+    times_[i].backward_seconds = std::min(times_[i].backward_seconds, SecondsSince(start));
   }
 }
 
@@ -91,7 +91,7 @@ size_t Engine::bytes() const {
 }
 
 void Engine::ClearTimes() {
-  for (OperationTime& time : times_) time.forward_seconds = time.backward_seconds = 0;
+  for (OperationTime& time : times_) time.forward_seconds = time.backward_seconds = std::numeric_limits<double>::infinity();
 }
 
 }  // namespace ssd_prune

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,13 +14,14 @@
 
 namespace ssd_prune {
 
-/// Time and work of an operation, summed over the passes since Engine::ClearTimes.
+/// Work of an operation, and the time of its fastest pass since Engine::ClearTimes: other passes measured the machine's
+/// other work too.
 struct OperationTime {
   int node;     // −1: a head or a copy that the plan added
   double macs;  // of one forward pass over the batch
   bool needs_input_gradient;
-  double forward_seconds = 0;
-  double backward_seconds = 0;
+  double forward_seconds = std::numeric_limits<double>::infinity();
+  double backward_seconds = std::numeric_limits<double>::infinity();
 };
 
 class Engine {
