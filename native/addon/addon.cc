@@ -1,6 +1,7 @@
 // Entry point of the addon: each room registers its functions on the exports object.
 #include <napi.h>
 
+#include "addon/engine.h"
 #include "addon/mean_ap.h"
 #include "addon/prune.h"
 #include "addon/vision.h"
@@ -19,6 +20,7 @@ Napi::Value InstructionSets(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New(env, InstructionSets));
+  ssd_prune::RegisterEngine(env, exports);
   ssd_prune::RegisterMeanAp(env, exports);
   ssd_prune::RegisterPrune(env, exports);
   ssd_prune::RegisterVision(env, exports);

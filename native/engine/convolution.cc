@@ -134,8 +134,7 @@ void Convolution::PackForward(const Step& step) {
         size_t tap = begin / inputs_each;
         size_t input = begin % inputs_each;
         for (size_t i = 0; i < size; ++i) {
-          out[i * panels.panel + j] =
-              groups_ == 1 ? row[input * Taps() + tap] : WeightAt(weight, channel, tap, input);
+          out[i * panels.panel + j] = groups_ == 1 ? row[input * Taps() + tap] : WeightAt(weight, channel, tap, input);
           if (++input == inputs_each) input = 0, ++tap;
         }
       }
@@ -399,6 +398,7 @@ void Convolution::SumWeights(const Step& step, size_t slices) const {
   const size_t channels = in().channels;
   const size_t group_inputs = channels / groups_;
   float* gradient = step.Gradient(weight_);
+  const bool add = step.Adds(weight_);
   const size_t tasks = std::min<size_t>(output->channels, kMaxSlices);
   step.team.For(tasks, [&](size_t task, float*) {
     for (size_t out = SliceBegin(output->channels, tasks, task); out < SliceBegin(output->channels, tasks, task + 1);
@@ -414,7 +414,7 @@ void Convolution::SumWeights(const Step& step, size_t slices) const {
         const float* fresh = total + tap * channels + first;
         for (size_t i = 0; i < group_inputs; ++i) {
           float& value = result[i * Taps() + tap];
-          value = step.accumulate ? value + fresh[i] : fresh[i];
+          value = add ? value + fresh[i] : fresh[i];
         }
       }
     }

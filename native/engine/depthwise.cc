@@ -184,7 +184,7 @@ void Depthwise::SumWeights(const Step& step, size_t slices) const {
       float sum = 0;
       for (size_t slice = 0; slice < slices; ++slice) sum += step.partial[(slice * Taps() + tap) * pitch + c];
       float& value = gradient[c * Taps() + tap];
-      value = step.accumulate ? value + sum : sum;
+      value = step.Adds(weight_) ? value + sum : sum;
     }
   }
 }

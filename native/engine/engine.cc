@@ -9,6 +9,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+std::vector<bool> SharedParameters(const Graph& graph) {
+  std::vector<bool> seen(graph.parameters.size(), false);
+  std::vector<bool> shared(graph.parameters.size(), false);
+  for (const Node& node : graph.nodes) {
+    for (const int parameter : {node.weight, node.bias}) {
+      if (parameter < 0) continue;
+      if (seen[static_cast<size_t>(parameter)]) shared[static_cast<size_t>(parameter)] = true;
+      seen[static_cast<size_t>(parameter)] = true;
+    }
+  }
+  return shared;
+}
+
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
@@ -21,6 +34,8 @@ Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa)
     offsets_.push_back(floats);
     floats += PitchOf(size);
   }
+  sizes_ = graph.parameters;
+  shared_ = SharedParameters(graph);
   weights_ = Buffer(floats);
   gradients_ = Buffer(floats);
   arena_ = Buffer(plan_.arena_floats);
@@ -61,8 +76,8 @@ std::span<float> Engine::picture() {
 }
 
 Step Engine::MakeStep(bool accumulate) {
-  return {*team_,          weights_.data(), gradients_.data(), offsets_,          packed_.data(),
-          partial_.data(), sums_.data(),    sums_pitch_,       batch_statistics_, accumulate};
+  return {*team_,       weights_.data(), gradients_.data(), offsets_,   packed_.data(), partial_.data(),
+          sums_.data(), sums_pitch_,     batch_statistics_, accumulate, shared_};
 }
 
 void Engine::Forward(bool batch_statistics) {
@@ -77,6 +92,9 @@ void Engine::Forward(bool batch_statistics) {
 
 void Engine::Backward(bool accumulate) {
   const Step step = MakeStep(accumulate);
+  for (size_t i = 0; i < sizes_.size() && !accumulate; ++i) {
+    if (shared_[i]) std::fill_n(gradients_.data() + offsets_[i], sizes_[i], 0.0f);
+  }
   for (size_t i = plan_.operations.size(); i-- > 0;) {
     const auto start = Clock::now();
     plan_.operations[i]->Backward(step);
@@ -91,7 +109,8 @@ size_t Engine::bytes() const {
 }
 
 void Engine::ClearTimes() {
-  for (OperationTime& time : times_) time.forward_seconds = time.backward_seconds = std::numeric_limits<double>::infinity();
+  for (OperationTime& time : times_)
+    time.forward_seconds = time.backward_seconds = std::numeric_limits<double>::infinity();
 }
 
 }  // namespace ssd_prune

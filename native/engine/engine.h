@@ -60,6 +60,8 @@ class Engine {
   const size_t batch_;
   Plan plan_;
   std::vector<size_t> offsets_;
+  std::vector<size_t> sizes_;  // of each parameter
+  std::vector<bool> shared_;   // whether several nodes have it
   Buffer weights_;
   Buffer gradients_;
   Buffer arena_;

@@ -100,21 +100,19 @@ void Concat::Take(const Step&, size_t input, const float* dy, size_t rows, float
 }
 
 void Scale::Put(const Step& step, size_t, const float* x, size_t rows, float* y) const {
-  const float* factor = factor_ >= 0 ? step.Weight(factor_) : nullptr;
-  const float* summand = summand_ >= 0 ? step.Weight(summand_) : nullptr;
   for (size_t r = 0; r < rows; ++r) {
     for (size_t c = 0; c < output->channels; ++c) {
-      const float value = x[r * output->pitch + c];
-      y[r * output->pitch + c] = value * (factor ? factor[c] : 1) + (summand ? summand[c] : 0);
+      const size_t at = r * output->pitch + c;
+      y[at] = x[at] * factor_.At(step, c, 1) + summand_.At(step, c, 0);
     }
   }
 }
 
 void Scale::Take(const Step& step, size_t, const float* dy, size_t rows, float* dx) const {
-  const float* factor = factor_ >= 0 ? step.Weight(factor_) : nullptr;
   for (size_t r = 0; r < rows; ++r) {
     for (size_t c = 0; c < output->channels; ++c) {
-      dx[r * output->pitch + c] = dy[r * output->pitch + c] * (factor ? factor[c] : 1);
+      const size_t at = r * output->pitch + c;
+      dx[at] = dy[at] * factor_.At(step, c, 1);
     }
   }
 }

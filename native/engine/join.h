@@ -40,16 +40,24 @@ class Concat : public RowOperation {
 /// needs where one tensor is seen in two ways.
 class Scale : public RowOperation {
  public:
-  /// Numbers of parameters, −1 for 1 and 0.
-  Scale(int factor, int summand) : factor_(factor), summand_(summand) {}
+  /// A parameter, −1 for none, and from channel to channel: 0 where one number serves all.
+  struct Constant {
+    int parameter = -1;
+    size_t step = 0;
+    float At(const Step& shared, size_t channel, float otherwise) const {
+      return parameter >= 0 ? shared.Weight(parameter)[channel * step] : otherwise;
+    }
+  };
+
+  Scale(Constant factor, Constant summand) : factor_(factor), summand_(summand) {}
 
  protected:
   void Put(const Step& step, size_t input, const float* x, size_t rows, float* y) const override;
   void Take(const Step& step, size_t input, const float* dy, size_t rows, float* dx) const override;
 
  private:
-  int factor_;
-  int summand_;
+  Constant factor_;
+  Constant summand_;
 };
 
 }  // namespace ssd_prune

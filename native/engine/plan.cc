@@ -96,7 +96,7 @@ class Planner {
     if (alone && open && tensor != plan_.tensors[0].get()) return tensor;
     Tensor* copy = AddTensor(static_cast<int>(tensor->channels), static_cast<int>(tensor->height),
                              static_cast<int>(tensor->width));
-    AddOperation(std::make_unique<Scale>(-1, -1), {tensor}, copy);
+    AddOperation(std::make_unique<Scale>(Scale::Constant{}, Scale::Constant{}), {tensor}, copy);
     return copy;
   }
 
@@ -122,9 +122,7 @@ class Planner {
       case NodeKind::kScale: {
         Tensor* out = NewOutput();
         Check(SameShape(*Input(0), *out), "another shape than its input");
-        if (node().weight >= 0) CheckParameter(node().weight, out->channels);
-        if (node().bias >= 0) CheckParameter(node().bias, out->channels);
-        AddOperation(std::make_unique<Scale>(node().weight, node().bias), {Input(0)}, out);
+        AddOperation(std::make_unique<Scale>(Constant(node().weight), Constant(node().bias)), {Input(0)}, out);
         return out;
       }
       case NodeKind::kAdd:
@@ -142,6 +140,14 @@ class Planner {
       }
     }
     Refuse("unknown kind");
+  }
+
+  Scale::Constant Constant(int parameter) const {
+    if (parameter < 0) return {};
+    const bool single = static_cast<size_t>(parameter) < graph_.parameters.size() &&
+                        graph_.parameters[static_cast<size_t>(parameter)] == 1;
+    if (!single) CheckParameter(parameter, static_cast<size_t>(node().channels));
+    return {parameter, single ? size_t{0} : size_t{1}};
   }
 
   void CheckWindow() const {

@@ -23,6 +23,10 @@ struct Step {
   bool batch_statistics;
   /// Gradients of parameters are added to what is there.
   bool accumulate;
+  /// Of each parameter: several nodes have it, so that each one adds; its gradient is 0 when the pass begins.
+  const std::vector<bool>& shared;
+
+  bool Adds(int parameter) const { return accumulate || shared[static_cast<size_t>(parameter)]; }
 
   float* Weight(int parameter) const { return weights + offsets[static_cast<size_t>(parameter)]; }
   float* Gradient(int parameter) const { return gradients + offsets[static_cast<size_t>(parameter)]; }

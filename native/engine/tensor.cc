@@ -15,7 +15,7 @@ double Total(const Step& step, size_t slices, size_t which, size_t channel) {
 
 void Put(const Step& step, int parameter, size_t channel, double gradient) {
   float& out = step.Gradient(parameter)[channel];
-  out = static_cast<float>(step.accumulate ? out + gradient : gradient);
+  out = static_cast<float>(step.Adds(parameter) ? out + gradient : gradient);
 }
 
 }  // namespace

@@ -96,6 +96,9 @@ struct Kernels {
   /// gradients[tap][channel] += Σ over j < count of g[j·g_step] ⊙ x of the tap [j·in_step]; `pitch` between taps.
   void (*depthwise_weights)(const Tap* taps, size_t tap_count, size_t in_step, const float* g, size_t g_step,
                             size_t count, size_t channels, float* gradients, size_t pitch);
+
+  /// Multiply-adds in registers for some rounds; returns how many.
+  double (*spin)(size_t rounds);
 };
 
 /// The table of an instruction set that SupportedIsas() lists.

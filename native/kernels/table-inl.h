@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 #include "kernels/product-inl.h"
 #include "kernels/rows-inl.h"
+#include "kernels/spin-inl.h"
 
 namespace ssd_prune {
 
@@ -18,6 +19,7 @@ extern const Kernels SSD_PRUNE_KERNELS = {
     .finish_backward = FinishBackward,
     .depthwise_row = DepthwiseRow,
     .depthwise_weights = DepthwiseWeights,
+    .spin = Spin,
 };
 
 }  // namespace ssd_prune

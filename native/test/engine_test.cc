@@ -43,6 +43,12 @@ class NetBuilder {
     node.groups = groups;
     return Push(node, outputs, Slide(in.h, window, 0), Slide(in.w, window, 1));
   }
+  /// The node behind `value` once more, with the same parameters.
+  int Again(int from, int value) {
+    Node node = graph.nodes[static_cast<size_t>(value) - 1];
+    node.inputs = {from};
+    return Push(node, node.channels, node.height, node.width);
+  }
   int Pointwise(int from, int outputs, bool bias = false) { return Conv(from, outputs, {}, 1, bias); }
   int DepthwiseConv(int from, Window window, bool bias = false) {
     return Conv(from, shapes_[from].c, window, shapes_[from].c, bias);
@@ -154,7 +160,7 @@ NetBuilder Mixed() {
                                 net.Clip(net.Pool(mean, true, Square(1, 1, 0, 0)), -0.5f, 0.5f));
   const int far = net.Conv(joined, 7, Square(2, 3, 0, 0));
   const int twice = net.Add(far, far);
-  net.Out({twice, five}, 1);
+  net.Out({twice, five, net.Again(net.Clip(x, 0.1f, 0.7f), grouped)}, 1);
   return net;
 }
 
