@@ -46,7 +46,9 @@ Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa)
     sums_pitch_ = std::max(sums_pitch_, tensor.pitch);
   }
   sums_pitch_ = PitchOf(sums_pitch_);
-  sums_ = Buffer(kMaxSlices * 2 * sums_pitch_);
+  pivots_ = Buffer(kMaxSlices * sums_pitch_);
+  slice_rows_.resize(kMaxSlices);
+  sums_.resize(kMaxSlices * 2 * sums_pitch_);
   for (size_t i = 0; i < plan_.heads.size(); ++i) {
     outputs_.emplace_back(batch * plan_.output_floats[i]);
     derivatives_.emplace_back(batch * plan_.output_floats[i]);
@@ -76,8 +78,9 @@ std::span<float> Engine::picture() {
 }
 
 Step Engine::MakeStep(bool accumulate) {
-  return {*team_,       weights_.data(), gradients_.data(), offsets_,   packed_.data(), partial_.data(),
-          sums_.data(), sums_pitch_,     batch_statistics_, accumulate, shared_};
+  return {*team_,       weights_.data(), gradients_.data(), offsets_,           packed_.data(),    partial_.data(),
+          sums_.data(), sums_pitch_,     pivots_.data(),    slice_rows_.data(), batch_statistics_, accumulate,
+          shared_};
 }
 
 void Engine::Forward(bool batch_statistics) {
@@ -103,7 +106,8 @@ void Engine::Backward(bool accumulate) {
 }
 
 size_t Engine::bytes() const {
-  size_t floats = weights_.size() + gradients_.size() + arena_.size() + packed_.size() + partial_.size() + sums_.size();
+  size_t floats =
+      weights_.size() + gradients_.size() + arena_.size() + packed_.size() + partial_.size() + 2 * sums_.size();
   for (const Buffer& buffer : outputs_) floats += 2 * buffer.size();
   return floats * sizeof(float) + team_->bytes();
 }

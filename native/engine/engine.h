@@ -69,8 +69,10 @@ class Engine {
   std::vector<Buffer> derivatives_;
   Buffer packed_;
   Buffer partial_;
-  Buffer sums_;
+  std::vector<double> sums_;
   size_t sums_pitch_ = 0;
+  Buffer pivots_;
+  std::vector<size_t> slice_rows_;
   std::unique_ptr<Team> team_;
   bool batch_statistics_ = true;
   std::vector<OperationTime> times_;

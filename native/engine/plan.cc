@@ -195,7 +195,7 @@ class Planner {
     normalization.epsilon = node().epsilon;
     normalization.momentum = node().momentum;
     normalization.pitch = tensor->pitch;
-    normalization.vectors = Buffer(8 * tensor->pitch + kSlack);
+    normalization.vectors = Buffer(7 * tensor->pitch + kSlack);
     tensor->normalization = std::move(normalization);
     return tensor;
   }

@@ -17,8 +17,11 @@ struct Step {
   /// Workspaces, each for the operation at work alone: packed weights, slices' weight gradients, per-channel sums.
   float* packed;
   float* partial;
-  float* sums;
+  double* sums;
   size_t sums_pitch;
+  /// Of each slice of a forward pass: the numbers that its sums are relative to, and its rows.
+  float* pivots;
+  size_t* slice_rows;
   /// Statistics of normalisation come from the batch, and the running ones follow; else the running ones count.
   bool batch_statistics;
   /// Gradients of parameters are added to what is there.
@@ -31,7 +34,7 @@ struct Step {
   float* Weight(int parameter) const { return weights + offsets[static_cast<size_t>(parameter)]; }
   float* Gradient(int parameter) const { return gradients + offsets[static_cast<size_t>(parameter)]; }
   /// Two vectors, `sums_pitch` apart.
-  float* Sums(size_t slice) const { return sums + slice * 2 * sums_pitch; }
+  double* Sums(size_t slice) const { return sums + slice * 2 * sums_pitch; }
 };
 
 /// How many slices a loop over rows has: enough for many threads, each of a block's size at least.

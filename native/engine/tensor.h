@@ -28,9 +28,8 @@ struct Normalization {
   Buffer vectors;
   size_t pitch = 0;
   /// 0: what stored numbers are multiplied by; 1: and what is added; 2: mean of the batch (or the running one where
-  /// statistics are frozen); 3: reciprocal deviation; 4: pivot of the sums, the running mean before the step: near the
-  /// batch's mean, so that the variance isn't a small difference of big sums. 5, 6, 7: factors of gradient, of stored
-  /// numbers, and the summand, of the derivative by stored numbers.
+  /// statistics are frozen); 3: reciprocal deviation. 4, 5, 6: factors of gradient and of stored numbers, and the
+  /// summand, of the derivative by stored numbers.
   float* vector(int i) const { return vectors.data() + static_cast<size_t>(i) * pitch; }
 };
 

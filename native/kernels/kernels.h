@@ -30,14 +30,19 @@ struct Source {
 
 /// What becomes of an operation's fresh output y: y + bias, clipped, written; and two sums a channel over the rows, of
 /// (y − pivot) and (y − pivot)², added to `sums` (two vectors `pitch` apart). Null pointers leave a part out.
+///
+/// The pivot is the first row of the first call: a number as good as any of its channel, so that the variance is no
+/// small difference of big sums, however far the mean is from 0.
 struct ForwardFinish {
   const float* bias = nullptr;
   bool clip = false;
   float low = 0;
   float high = 0;
-  const float* pivot = nullptr;
-  float* sums = nullptr;
+  double* sums = nullptr;
   size_t sums_pitch = 0;
+  float* pivot = nullptr;
+  /// Rows so far.
+  size_t* rows = nullptr;
 };
 
 /// What becomes of a fresh gradient g of what readers of a tensor x saw: g (+ what is in the output already), kept
@@ -52,7 +57,7 @@ struct BackwardFinish {
   float low = 0;
   float high = 0;
   const float* pivot = nullptr;
-  float* sums = nullptr;
+  double* sums = nullptr;
   size_t sums_pitch = 0;
 };
 

@@ -77,7 +77,14 @@ void ReadRows(const Source& source, size_t row, size_t rows, size_t channel, siz
   Read<Reading::kTwo>(source, row, rows, channel, channels, out, out_pitch);
 }
 
-void AddTo(float* sum, Lanes value) { Store(sum, Load(sum) + value); }
+/// Sums over a block's rows are float32, those over blocks float64: an error of the mean moves every place of a channel
+/// across the bound of its clip together, where errors of single places even out.
+void AddTo(double* sum, Lanes value) {
+  float values[kLanes];
+  Store(values, value);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; ++i) sum[i] += static_cast<double>(values[i]);
+}
 
 template <bool kClip, bool kSums>
 void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
@@ -92,7 +99,14 @@ void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pit
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) {
       if (finish.bias != nullptr) bias[v] = Load(finish.bias + c + v * kLanes);
-      if (finish.pivot != nullptr) pivot[v] = Load(finish.pivot + c + v * kLanes);
+      if constexpr (kSums) {
+        if (*finish.rows == 0) {
+          Lanes value = Load(y + c + v * kLanes) + bias[v];
+          if constexpr (kClip) value = Min(high, Max(low, value));
+          Store(finish.pivot + c + v * kLanes, value);
+        }
+        pivot[v] = Load(finish.pivot + c + v * kLanes);
+      }
     }
     for (size_t r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
@@ -115,6 +129,7 @@ void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pit
       }
     }
   });
+  if constexpr (kSums) *finish.rows += rows;
 }
 
 void FinishForward(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,

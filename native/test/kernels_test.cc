@@ -126,19 +126,23 @@ TEST_P(KernelTest, FinishForward) {
     const size_t rows = 11;
     const auto y = RandomFloats(rows * channels, 1);
     const auto bias = RandomFloats(channels, 2);
-    const auto pivot = RandomFloats(channels, 3);
     for (int parts = 0; parts < 8; ++parts) {
-      std::vector<float> sums(2 * channels, 1);
+      std::vector<float> pivot(channels, 7);
+      size_t rows_before = 0;
+      std::vector<double> sums(2 * channels, 1);
       ForwardFinish finish{.low = -0.5f, .high = 0.75f};
       if (parts & 1) finish.bias = bias.data();
       if (parts & 2) finish.clip = true;
       if (parts & 4) {
         finish.pivot = pivot.data();
+        finish.rows = &rows_before;
         finish.sums = sums.data();
         finish.sums_pitch = channels;
       }
       std::vector<float> out(rows * channels);
-      kernels.finish_forward(finish, y.data(), channels, rows, channels, out.data(), channels);
+      kernels.finish_forward(finish, y.data(), channels, 4, channels, out.data(), channels);
+      kernels.finish_forward(finish, &y[4 * channels], channels, rows - 4, channels, &out[4 * channels], channels);
+      EXPECT_EQ(rows_before, parts & 4 ? rows : 0);
       for (size_t c = 0; c < channels; ++c) {
         double first = 1;
         double squares = 1;
@@ -146,6 +150,7 @@ TEST_P(KernelTest, FinishForward) {
           double wanted = double{y[r * channels + c]} + (parts & 1 ? bias[c] : 0);
           if (parts & 2) wanted = std::clamp(wanted, -0.5, 0.75);
           ASSERT_NEAR(out[r * channels + c], wanted, 1e-6);
+          if (parts & 4 && r == 0) ASSERT_NEAR(pivot[c], wanted, 1e-6);
           first += wanted - pivot[c];
           squares += (wanted - pivot[c]) * (wanted - pivot[c]);
         }
@@ -166,7 +171,7 @@ TEST_P(KernelTest, FinishBackward) {
     const auto pivot = RandomFloats(channels, 5);
     const auto before = RandomFloats(rows * channels, 6);
     for (int parts = 0; parts < 32; ++parts) {
-      std::vector<float> sums(2 * channels, 1);
+      std::vector<double> sums(2 * channels, 1);
       BackwardFinish finish{.low = -0.25f, .high = 0.5f};
       finish.add = parts & 1;
       if (parts & 2) finish.x = x.data();

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import type { PlannedOutput } from '../../lib/train/plan';
+import { noisePictures } from './noise';
 
 const root = path.resolve(__dirname, '..', '..');
 const dist = (name: string) => require(path.join(root, 'dist', 'lib', name));
@@ -19,15 +20,6 @@ const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared'
 const realModel = path.join(shared, 'models', 'ssd-mobilenet-v1-0.75', 'model.onnx');
 const zoo = path.join(root, 'test', 'graphs');
 
-/** Repeatable noise in [-1, 1). */
-function noise(count: number): Float32Array {
-  let state = 1;
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return state / 2 ** 31;
-  });
-}
-
 function activated({ activation, width }: PlannedOutput, values: Float32Array): Float32Array {
   if (activation === 'sigmoid') return values.map((value) => 1 / (1 + Math.exp(-value)));
   if (activation === 'none') return values;
@@ -44,13 +36,7 @@ function activated({ activation, width }: PlannedOutput, values: Float32Array): 
 async function difference(model: OnnxModel, batch: number): Promise<number> {
   const plan = makePlan(model);
   const { channels, height, width } = plan.graph;
-  const planar = noise(batch * channels * height * width);
-  const places = height * width;
-  const pictures = new Float32Array(planar.length);
-  for (let n = 0; n < batch; n++)
-    for (let c = 0; c < channels; c++)
-      for (let i = 0; i < places; i++)
-        pictures[(n * places + i) * channels + c] = planar[(n * channels + c) * places + i]!;
+  const { planar, pictures } = noisePictures(batch, channels, height * width);
 
   const engine = new (addon().Engine)(plan.graph, batch);
   engine.setWeights(readParameters(model, plan));
