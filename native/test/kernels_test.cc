@@ -150,7 +150,9 @@ TEST_P(KernelTest, FinishForward) {
           double wanted = double{y[r * channels + c]} + (parts & 1 ? bias[c] : 0);
           if (parts & 2) wanted = std::clamp(wanted, -0.5, 0.75);
           ASSERT_NEAR(out[r * channels + c], wanted, 1e-6);
-          if (parts & 4 && r == 0) ASSERT_NEAR(pivot[c], wanted, 1e-6);
+          if ((parts & 4) && r == 0) {
+            ASSERT_NEAR(pivot[c], wanted, 1e-6);
+          }
           first += wanted - pivot[c];
           squares += (wanted - pivot[c]) * (wanted - pivot[c]);
         }
