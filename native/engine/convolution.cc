@@ -10,12 +10,26 @@ namespace {
 
 /// Numbers of a weight gradient below which every slice of rows gets one of its own.
 constexpr size_t kSmallWeight = size_t{1} << 16;
-/// Output channels of a part, where they are shared out: less, and packing the input again for each part shows.
-constexpr size_t kPartChannels = 128;
+/// Numbers of a weight gradient of a part, where output channels are shared out: what stays in a second-level cache of
+/// 1 MB beside the blocks.
+constexpr size_t kPartWeight = size_t{1} << 17;
 /// Spread of result rows in scratch: beside the pitch, so that powers of two don't meet in one set of the cache.
 constexpr size_t kSpread = 16;
 
 ptrdiff_t Signed(size_t value) { return static_cast<ptrdiff_t>(value); }
+
+/// A panel from rows of weights: out[i][j] = rows[j][i], zero from `count` rows on. In small squares, which stay in the
+/// first-level cache while they are turned.
+void Interleave(const float* rows, size_t pitch, size_t count, size_t length, size_t panel, float* out) {
+  constexpr size_t kSquare = 16;
+  for (size_t begin = 0; begin < length; begin += kSquare) {
+    const size_t end = std::min(begin + kSquare, length);
+    for (size_t j = 0; j < count; ++j) {
+      for (size_t i = begin; i < end; ++i) out[i * panel + j] = rows[j * pitch + i];
+    }
+    for (size_t i = begin; i < end; ++i) std::fill(out + i * panel + count, out + (i + 1) * panel, 0.0f);
+  }
+}
 
 /// From a place to the next of a map, row by row.
 void Advance(size_t& x, size_t& y, size_t& image, size_t width, size_t height) {
@@ -101,7 +115,7 @@ size_t Convolution::ScratchFloats(const Kernels&) const {
   const size_t widest = std::max(in().pitch, output->pitch);
   const size_t products = block + kBlockRows * (widest + kSpread);
   const size_t out_blocks = (output->channels + kPackColumns - 1) / kPackColumns;
-  return std::max(products, (out_blocks + 1) * block);
+  return products + out_blocks * block;
 }
 
 size_t Convolution::PackedFloats(const Kernels& kernels) const {
@@ -122,13 +136,14 @@ void Convolution::PackForward(const Step& step) {
     float* out = step.packed + panels.BlockOffset(block) + panels.PanelOffset(block, column);
     const size_t begin = panels.BlockBegin(block);
     const size_t size = panels.BlockSize(block);
+    if (Taps() == 1 && groups_ == 1) {
+      const size_t channels = std::min(panels.panel, output->channels - std::min(column, output->channels));
+      return Interleave(weight + column * inputs_each + begin, inputs_each, channels, size, panels.panel, out);
+    }
     for (size_t j = 0; j < panels.panel; ++j) {
       const size_t channel = column + j;
       if (channel >= output->channels) {
         for (size_t i = 0; i < size; ++i) out[i * panels.panel + j] = 0;
-      } else if (Taps() == 1 && groups_ == 1) {
-        const float* row = weight + channel * inputs_each + begin;
-        for (size_t i = 0; i < size; ++i) out[i * panels.panel + j] = row[i];
       } else {
         const float* row = weight + channel * inputs_each * Taps();
         size_t tap = begin / inputs_each;
@@ -253,8 +268,64 @@ void Convolution::Forward(const Step& step) {
 }
 
 void Convolution::Backward(const Step& step) {
+  if (Together()) return BackwardTogether(step);
   if (roles[0].wanted) BackwardData(step);
   BackwardWeights(step);
+}
+
+bool Convolution::Together() const {
+  return pointwise_ && roles[0].wanted && output->channels * PitchOf(Depth()) <= kSmallWeight;
+}
+
+void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, const BackwardFinish& finish,
+                                float* partial, float* scratch) const {
+  const Kernels& kernels = step.team.kernels;
+  Tensor& target = *inputs[0];
+  const Panels panels{output->channels, target.pitch, kernels.panel};
+  const Source source = output->GradientSource();
+  const Source view = in().View();
+  const size_t block_floats = kBlockRows * kPackPitch;
+  float* block = scratch;
+  float* gradients = block + block_floats;
+  float* result = gradients + panels.blocks() * block_floats;
+  const size_t result_pitch = target.pitch + kSpread;
+  const size_t weight_pitch = PitchOf(Depth());
+  for (size_t row = begin; row < end; row += kBlockRows) {
+    const size_t rows = std::min(kBlockRows, end - row);
+    for (size_t k = 0; k < panels.blocks(); ++k) {
+      float* gradient = gradients + k * block_floats;
+      kernels.read_rows(source, row, rows, panels.BlockBegin(k), panels.BlockSize(k), gradient, kPackPitch);
+      kernels.multiply_rows(gradient, rows, panels.BlockSize(k), step.packed + panels.BlockOffset(k), target.pitch,
+                            result, result_pitch, k > 0);
+    }
+    BackwardFinish here = finish;
+    if (here.x != nullptr) here.x += row * target.pitch;
+    kernels.finish_backward(here, result, result_pitch, rows, target.pitch, target.gradient + row * target.pitch,
+                            target.pitch);
+    for (size_t from = 0; from < Depth(); from += kPackColumns) {
+      const size_t columns = std::min(kPackColumns, Depth() - from);
+      kernels.read_rows(view, row, rows, from, columns, block, kPackPitch);
+      for (size_t k = 0; k < panels.blocks(); ++k) {
+        kernels.multiply_columns(gradients + k * block_floats, panels.BlockSize(k), block, PitchOf(columns), rows,
+                                 partial + panels.BlockBegin(k) * weight_pitch + from, weight_pitch, row > begin);
+      }
+    }
+  }
+}
+
+void Convolution::BackwardTogether(const Step& step) {
+  PackBackward(step);
+  Tensor& target = *inputs[0];
+  const size_t rows = output->rows();
+  const size_t slices = WeightSlices();
+  const size_t floats = output->channels * PitchOf(Depth());
+  step.team.For(slices, [&](size_t slice, float* scratch) {
+    const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
+    TogetherSlice(step, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish,
+                  step.partial + slice * floats, scratch);
+  });
+  if (roles[0].finish) target.EndBackward(step, slices);
+  SumWeights(step, slices);
 }
 
 void Convolution::GatherGradient(const Step& step, const Source& source, const PlaceClass& places, size_t row,
@@ -380,8 +451,12 @@ void Convolution::BackwardWeights(const Step& step) {
                    step.partial + slice * floats, scratch);
     });
   } else {
-    // Parts begin at whole vectors, so that gradients are read aligned.
-    const size_t parts = std::max<size_t>(output->channels / kPartChannels, 2);
+    // Every number is a sum over all rows, whatever part it is in: parts may follow the threads. They begin at whole
+    // vectors, so that gradients are read aligned.
+    const size_t threads = step.team.size();
+    const size_t needed = std::max<size_t>((floats + kPartWeight - 1) / kPartWeight, 2);
+    const size_t most = std::max<size_t>(output->channels / 16, 1);
+    const size_t parts = std::min((needed + threads - 1) / threads * threads, most);
     const auto begin = [&](size_t part) {
       return part == parts ? output->channels : SliceBegin(output->channels, parts, part) / 16 * 16;
     };

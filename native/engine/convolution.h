@@ -57,6 +57,11 @@ class Convolution : public Operation {
   void GatherGradient(const Step& step, const Source& source, const PlaceClass& places, size_t row, size_t rows,
                       size_t from, size_t count, float* block) const;
 
+  /// Both gradients block by block, where the weight is small: what is read for one is in the cache for the other.
+  void BackwardTogether(const Step& step);
+  void TogetherSlice(const Step& step, size_t begin, size_t end, const BackwardFinish& finish, float* partial,
+                     float* scratch) const;
+  bool Together() const;
   void BackwardData(const Step& step);
   void DataSlice(const Step& step, const PlaceClass& places, size_t begin, size_t end, const BackwardFinish& finish,
                  float* scratch) const;

@@ -8,6 +8,8 @@ namespace {
 
 /// Largest kernel: its taps stand on the stack.
 constexpr size_t kMaxTaps = 256;
+/// Lines of a slice at least: each one reads some lines of its neighbours, too.
+constexpr size_t kSliceLines = 16;
 
 ptrdiff_t Signed(size_t value) { return static_cast<ptrdiff_t>(value); }
 
@@ -38,7 +40,7 @@ Depthwise::Depthwise(const Window& window, int weight, Tensor* in_tensor, Tensor
 LineRing::Shape Depthwise::InputRing() const {
   const size_t left = static_cast<size_t>(pad_w_);
   const size_t seen = (output->width - 1) * stride_w_ + (kernel_w_ - 1) * dilation_w_ + 1;
-  return {(kernel_h_ - 1) * dilation_h_ + 1, left, std::max(seen, left + in().width), in().pitch};
+  return {(kernel_h_ - 1) * dilation_h_ + 1, left, std::max(seen, left + in().width), SpreadPitch(in().pitch)};
 }
 
 LineRing::Shape Depthwise::GradientRing() const {
@@ -48,15 +50,13 @@ LineRing::Shape Depthwise::GradientRing() const {
   // (width − 1 + pad) / stride.
   const size_t left = (extent_w + stride_w_ - 1) / stride_w_;
   const size_t seen = (in().width - 1 + static_cast<size_t>(pad_w_)) / stride_w_ + 1;
-  return {extent_h / stride_h_ + 1, left, left + std::max(seen, output->width), in().pitch};
+  return {extent_h / stride_h_ + 1, left, left + std::max(seen, output->width), SpreadPitch(in().pitch)};
 }
 
-size_t Depthwise::Slices() const {
-  return std::clamp<size_t>(std::min(output->batch * output->height, in().rows() / 256), 1, kMaxSlices);
-}
+size_t Depthwise::Slices() const { return RowSlices(output->batch * output->height, kSliceLines); }
 
 size_t Depthwise::ScratchFloats(const Kernels&) const {
-  const size_t line = std::max(in().width, output->width) * in().pitch;
+  const size_t line = std::max(in().width, output->width) * SpreadPitch(in().pitch);
   return std::max(InputRing().floats(), GradientRing().floats()) + line;
 }
 
@@ -80,6 +80,7 @@ void Depthwise::Forward(const Step& step) {
   const Source view = in().View();
   const LineRing::Shape shape = InputRing();
   const size_t pitch = in().pitch;
+  const size_t spread = shape.pitch;
   const size_t lines = output->batch * output->height;
   const size_t slices = Slices();
   step.team.For(slices, [&](size_t slice, float* scratch) {
@@ -91,11 +92,11 @@ void Depthwise::Forward(const Step& step) {
       const size_t image = line / output->height;
       for (size_t tap = 0; tap < Taps(); ++tap) {
         const size_t y = line % output->height * stride_h_ + tap / kernel_w_ * dilation_h_;
-        const float* at = ring.Line(image, Signed(y) - pad_h_) + tap % kernel_w_ * dilation_w_ * pitch;
+        const float* at = ring.Line(image, Signed(y) - pad_h_) + tap % kernel_w_ * dilation_w_ * spread;
         taps[tap] = {at, step.packed + tap * pitch};
       }
-      kernels.depthwise_row(taps.data(), Taps(), stride_w_ * pitch, output->width, pitch, result, pitch);
-      kernels.finish_forward(finish, result, pitch, output->width, pitch, output->data + line * output->width * pitch,
+      kernels.depthwise_row(taps.data(), Taps(), stride_w_ * spread, output->width, pitch, result, spread);
+      kernels.finish_forward(finish, result, spread, output->width, pitch, output->data + line * output->width * pitch,
                              pitch);
     }
   });
@@ -108,6 +109,7 @@ void Depthwise::DataSlice(const Step& step, size_t begin, size_t end, const Back
   const Source source = output->GradientSource();
   const LineRing::Shape shape = GradientRing();
   const size_t pitch = in().pitch;
+  const size_t spread = shape.pitch;
   const size_t width = in().width;
   LineRing ring(kernels, source, shape, output->width, output->height, scratch);
   float* result = scratch + shape.floats();
@@ -124,15 +126,16 @@ void Depthwise::DataSlice(const Step& step, size_t begin, size_t end, const Back
         const float* row = ring.Line(image, y / Signed(stride_h_));
         for (const size_t kx : column.taps) {
           const ptrdiff_t x = (Signed(column.first) + pad_w_ - Signed(kx * dilation_w_)) / Signed(stride_w_);
-          taps[count++] = {row + (Signed(shape.left) + x) * Signed(pitch), step.packed + (ky * kernel_w_ + kx) * pitch};
+          taps[count++] = {row + (Signed(shape.left) + x) * Signed(spread),
+                           step.packed + (ky * kernel_w_ + kx) * pitch};
         }
       }
-      kernels.depthwise_row(taps.data(), count, pitch, column.count, pitch, result + column.first * pitch,
-                            stride_w_ * pitch);
+      kernels.depthwise_row(taps.data(), count, spread, column.count, pitch, result + column.first * spread,
+                            stride_w_ * spread);
     }
     BackwardFinish here = finish;
     if (here.x != nullptr) here.x += line * width * pitch;
-    kernels.finish_backward(here, result, pitch, width, pitch, inputs[0]->gradient + line * width * pitch, pitch);
+    kernels.finish_backward(here, result, spread, width, pitch, inputs[0]->gradient + line * width * pitch, pitch);
   }
 }
 
@@ -142,6 +145,7 @@ void Depthwise::WeightsSlice(const Step& step, size_t begin, size_t end, float* 
   const Source source = output->GradientSource();
   const LineRing::Shape shape = InputRing();
   const size_t pitch = in().pitch;
+  const size_t spread = shape.pitch;
   LineRing ring(kernels, view, shape, in().width, in().height, scratch);
   float* gradient = scratch + shape.floats();
   std::array<Tap, kMaxTaps> taps;
@@ -150,10 +154,10 @@ void Depthwise::WeightsSlice(const Step& step, size_t begin, size_t end, float* 
     for (size_t tap = 0; tap < Taps(); ++tap) {
       const size_t y = line % output->height * stride_h_ + tap / kernel_w_ * dilation_h_;
       const float* at = ring.Line(line / output->height, Signed(y) - pad_h_);
-      taps[tap] = {at + tap % kernel_w_ * dilation_w_ * pitch, nullptr};
+      taps[tap] = {at + tap % kernel_w_ * dilation_w_ * spread, nullptr};
     }
-    kernels.read_rows(source, line * output->width, output->width, 0, pitch, gradient, pitch);
-    kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * pitch, gradient, pitch, output->width, pitch, partial,
+    kernels.read_rows(source, line * output->width, output->width, 0, pitch, gradient, spread);
+    kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * spread, gradient, spread, output->width, pitch, partial,
                               pitch);
   }
 }

@@ -26,6 +26,7 @@ class Team {
 
   const Kernels& kernels;
 
+  size_t size() const { return static_cast<size_t>(pool_.size()); }
   size_t bytes() const { return scratch_.size() * sizeof(float); }
 
   /// Calls body(slice, scratch) for every slice below `slices`; at most one call at a time has the same scratch.
