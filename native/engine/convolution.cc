@@ -13,6 +13,8 @@ constexpr size_t kSmallWeight = size_t{1} << 16;
 /// Numbers of a weight gradient of a part, where output channels are shared out: what stays in a second-level cache of
 /// 1 MB beside the blocks.
 constexpr size_t kPartWeight = size_t{1} << 17;
+/// Floats of a kernel row of a picture: 3 places of up to 5 channels.
+constexpr size_t kShort = 16;
 /// Spread of result rows in scratch: beside the pitch, so that powers of two don't meet in one set of the cache.
 constexpr size_t kSpread = 16;
 
@@ -198,7 +200,12 @@ void Convolution::GatherDense(const Source& view, const Place& place, size_t fro
     if (y < 0 || y >= Signed(in().height)) {
       std::fill_n(row + done, here, 0.0f);
     } else if (first + offset >= 0 && first + offset + Signed(here) <= Signed(in().width) * channels) {
-      std::memcpy(row + done, line + first + offset, here * sizeof(float));
+      // A fixed size compiles to a few moves; what is too much is overwritten by the next kernel row.
+      if (here <= kShort) {
+        std::memcpy(row + done, line + first + offset, kShort * sizeof(float));
+      } else {
+        std::memcpy(row + done, line + first + offset, here * sizeof(float));
+      }
     } else {
       for (size_t i = 0; i < here; ++i) {
         const ptrdiff_t at = first + offset + Signed(i);

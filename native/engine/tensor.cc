@@ -80,6 +80,7 @@ void Tensor::BeginForward(const Step& step) {
 
 ForwardFinish Tensor::Finish(const Step& step, size_t slice) const {
   ForwardFinish finish{.low = low, .high = high};
+  finish.stream = Streams();
   if (bias >= 0) finish.bias = bias_vector.data();
   finish.clip = clip && !normalization;
   if (normalization && step.batch_statistics) {
@@ -113,6 +114,7 @@ void Tensor::EndForward(const Step& step, size_t slices) {
 
 BackwardFinish Tensor::FinishGradient(const Step& step, size_t slice, bool add, bool finish) const {
   BackwardFinish due{.add = add, .low = low, .high = high};
+  due.stream = Streams() && !add;
   if (!finish) return due;
   if (normalization) {
     due.scale = normalization->vector(0);

@@ -33,6 +33,9 @@ struct Normalization {
   float* vector(int i) const { return vectors.data() + static_cast<size_t>(i) * pitch; }
 };
 
+/// Tensors of more floats are written past the caches: 16 MB, about half of what a third-level cache has.
+inline constexpr size_t kStreamFloats = size_t{1} << 22;
+
 struct Tensor {
   size_t batch = 0;
   size_t height = 0;
@@ -69,6 +72,8 @@ struct Tensor {
   void EndBackward(const Step& step, size_t slices);
 
  private:
+  /// Too big to be in a cache when the next operation reads it.
+  bool Streams() const { return rows() * pitch > kStreamFloats; }
   bool HasGradientSums() const { return normalization.has_value() || bias >= 0; }
 };
 

@@ -43,6 +43,8 @@ struct ForwardFinish {
   float* pivot = nullptr;
   /// Rows so far.
   size_t* rows = nullptr;
+  /// The output is too big to be in a cache when it is read: write past the caches.
+  bool stream = false;
 };
 
 /// What becomes of a fresh gradient g of what readers of a tensor x saw: g (+ what is in the output already), kept
@@ -51,6 +53,7 @@ struct ForwardFinish {
 /// sum is made.
 struct BackwardFinish {
   bool add = false;
+  bool stream = false;       // not with `add`
   const float* x = nullptr;  // same pitch as the output
   const float* scale = nullptr;
   const float* shift = nullptr;

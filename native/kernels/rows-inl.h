@@ -86,7 +86,7 @@ void AddTo(double* sum, Lanes value) {
   for (size_t i = 0; i < kLanes; ++i) sum[i] += static_cast<double>(values[i]);
 }
 
-template <bool kClip, bool kSums>
+template <bool kClip, bool kSums, bool kStream>
 void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
                        float* out, size_t out_pitch) {
   const Lanes low = Fill(finish.low);
@@ -113,8 +113,13 @@ void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pit
       for (size_t v = 0; v < kVectors; ++v) {
         Lanes value = Load(y + r * y_pitch + c + v * kLanes) + bias[v];
         if constexpr (kClip) value = Min(high, Max(low, value));
-        __builtin_prefetch(out + (r + kAhead) * out_pitch + c + v * kLanes, 1);
-        Store(out + r * out_pitch + c + v * kLanes, value);
+        float* at = out + r * out_pitch + c + v * kLanes;
+        if constexpr (kStream) {
+          Stream(at, value);
+        } else {
+          __builtin_prefetch(at + kAhead * out_pitch, 1);
+          Store(at, value);
+        }
         if constexpr (kSums) {
           value -= pivot[v];
           first[v] += value;
@@ -132,17 +137,27 @@ void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pit
   if constexpr (kSums) *finish.rows += rows;
 }
 
+template <bool kClip, bool kSums>
+void FinishForwardTo(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
+                     float* out, size_t out_pitch) {
+  if (!finish.stream) {
+    return FinishForwardRows<kClip, kSums, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  }
+  FinishForwardRows<kClip, kSums, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  EndStream();
+}
+
 void FinishForward(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
                    float* out, size_t out_pitch) {
   if (finish.sums != nullptr) {
-    if (finish.clip) return FinishForwardRows<true, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
-    return FinishForwardRows<false, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
+    if (finish.clip) return FinishForwardTo<true, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
+    return FinishForwardTo<false, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
   }
-  if (finish.clip) return FinishForwardRows<true, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
-  FinishForwardRows<false, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  if (finish.clip) return FinishForwardTo<true, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  FinishForwardTo<false, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
 }
 
-template <bool kMask, bool kSums>
+template <bool kMask, bool kSums, bool kStream>
 void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
                         float* out, size_t out_pitch) {
   const Lanes low = Fill(finish.low);
@@ -163,7 +178,7 @@ void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_p
 #pragma GCC unroll 4
       for (size_t v = 0; v < kVectors; ++v) {
         float* at = out + r * out_pitch + c + v * kLanes;
-        __builtin_prefetch(at + kAhead * out_pitch, 1);
+        if constexpr (!kStream) __builtin_prefetch(at + kAhead * out_pitch, 1);
         if constexpr (kMask) __builtin_prefetch(finish.x + (r + kAhead) * out_pitch + c + v * kLanes);
         Lanes value = Load(g + r * g_pitch + c + v * kLanes);
         if (finish.add) value += Load(at);
@@ -172,7 +187,11 @@ void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_p
           x = Load(finish.x + r * out_pitch + c + v * kLanes);
           value = Between(Fma(x, scale[v], shift[v]), low, high, value);
         }
-        Store(at, value);
+        if constexpr (kStream) {
+          Stream(at, value);
+        } else {
+          Store(at, value);
+        }
         if constexpr (kSums) {
           first[v] += value;
           if constexpr (kMask) second[v] = Fma(value, x - pivot[v], second[v]);
@@ -190,14 +209,24 @@ void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_p
   });
 }
 
+template <bool kMask, bool kSums>
+void FinishBackwardTo(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
+                      float* out, size_t out_pitch) {
+  if (!finish.stream) {
+    return FinishBackwardRows<kMask, kSums, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  }
+  FinishBackwardRows<kMask, kSums, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  EndStream();
+}
+
 void FinishBackward(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
                     float* out, size_t out_pitch) {
   if (finish.sums != nullptr) {
-    if (finish.x != nullptr) return FinishBackwardRows<true, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
-    return FinishBackwardRows<false, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
+    if (finish.x != nullptr) return FinishBackwardTo<true, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
+    return FinishBackwardTo<false, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
   }
-  if (finish.x != nullptr) return FinishBackwardRows<true, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
-  FinishBackwardRows<false, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  if (finish.x != nullptr) return FinishBackwardTo<true, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  FinishBackwardTo<false, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
 }
 
 }  // namespace

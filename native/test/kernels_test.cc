@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/buffer.h"
 #include "test/random.h"
 
 namespace ssd_prune {
@@ -126,11 +127,14 @@ TEST_P(KernelTest, FinishForward) {
     const size_t rows = 11;
     const auto y = RandomFloats(rows * channels, 1);
     const auto bias = RandomFloats(channels, 2);
-    for (int parts = 0; parts < 8; ++parts) {
+    for (int run = 0; run < 16; ++run) {
+      const int parts = run / 2;
+      const bool stream = run % 2 == 1;
       std::vector<float> pivot(channels, 7);
       size_t rows_before = 0;
       std::vector<double> sums(2 * channels, 1);
       ForwardFinish finish{.low = -0.5f, .high = 0.75f};
+      finish.stream = stream;
       if (parts & 1) finish.bias = bias.data();
       if (parts & 2) finish.clip = true;
       if (parts & 4) {
@@ -139,8 +143,9 @@ TEST_P(KernelTest, FinishForward) {
         finish.sums = sums.data();
         finish.sums_pitch = channels;
       }
-      std::vector<float> out(rows * channels);
-      kernels.finish_forward(finish, y.data(), channels, 4, channels, out.data(), channels);
+      Buffer out_buffer(rows * channels);  // aligned
+      float* out = out_buffer.data();
+      kernels.finish_forward(finish, y.data(), channels, 4, channels, out, channels);
       kernels.finish_forward(finish, &y[4 * channels], channels, rows - 4, channels, &out[4 * channels], channels);
       EXPECT_EQ(rows_before, parts & 4 ? rows : 0);
       for (size_t c = 0; c < channels; ++c) {
@@ -186,8 +191,11 @@ TEST_P(KernelTest, FinishBackward) {
         finish.sums = sums.data();
         finish.sums_pitch = channels;
       }
-      auto out = before;
-      kernels.finish_backward(finish, g.data(), channels, rows, channels, out.data(), channels);
+      finish.stream = !finish.add && (parts & 4);
+      Buffer out_buffer(rows * channels);  // aligned
+      float* out = out_buffer.data();
+      std::copy(before.begin(), before.end(), out);
+      kernels.finish_backward(finish, g.data(), channels, rows, channels, out, channels);
       for (size_t c = 0; c < channels; ++c) {
         double first = 1;
         double second = 1;
