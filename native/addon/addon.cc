@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "addon/calibrate.h"
+#include "addon/engine.h"
 #include "addon/mean_ap.h"
 #include "addon/memory.h"
 #include "addon/prune.h"
@@ -23,6 +24,7 @@ Napi::Value InstructionSets(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSets", Napi::Function::New(env, InstructionSets));
   ssd_prune::RegisterCalibrate(env, exports);
+  ssd_prune::RegisterEngine(env, exports);
   ssd_prune::RegisterMeanAp(env, exports);
   ssd_prune::RegisterMemory(env, exports);
   ssd_prune::RegisterPrune(env, exports);

@@ -1,0 +1,506 @@
+#include "engine/convolution.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/panels.h"
+
+namespace ssd_prune {
+namespace {
+
+/// Numbers of a weight gradient below which every slice of rows gets one of its own.
+constexpr size_t kSmallWeight = size_t{1} << 16;
+/// Numbers of a weight gradient of a part, where output channels are shared out: what stays in a second-level cache of
+/// 1 MB beside the blocks.
+constexpr size_t kPartWeight = size_t{1} << 17;
+/// Floats of a kernel row of a picture: 3 places of up to 5 channels.
+constexpr size_t kShort = 16;
+/// Spread of result rows in scratch: beside the pitch, so that powers of two don't meet in one set of the cache.
+constexpr size_t kSpread = 16;
+
+ptrdiff_t Signed(size_t value) { return static_cast<ptrdiff_t>(value); }
+
+/// A panel from rows of weights: out[i][j] = rows[j][i], zero from `count` rows on. In small squares, which stay in the
+/// first-level cache while they are turned.
+void Interleave(const float* rows, size_t pitch, size_t count, size_t length, size_t panel, float* out) {
+  constexpr size_t kSquare = 16;
+  for (size_t begin = 0; begin < length; begin += kSquare) {
+    const size_t end = std::min(begin + kSquare, length);
+    for (size_t j = 0; j < count; ++j) {
+      for (size_t i = begin; i < end; ++i) out[i * panel + j] = rows[j * pitch + i];
+    }
+    for (size_t i = begin; i < end; ++i) std::fill(out + i * panel + count, out + (i + 1) * panel, 0.0f);
+  }
+}
+
+/// From a place to the next of a map, row by row.
+void Advance(size_t& x, size_t& y, size_t& image, size_t width, size_t height) {
+  if (++x < width) return;
+  x = 0;
+  if (++y < height) return;
+  y = 0;
+  ++image;
+}
+
+}  // namespace
+
+Convolution::Convolution(const Window& window, int groups, int weight, Tensor* in_tensor, Tensor* out)
+    : kernel_h_(static_cast<size_t>(window.kernel[0])),
+      kernel_w_(static_cast<size_t>(window.kernel[1])),
+      stride_h_(static_cast<size_t>(window.stride[0])),
+      stride_w_(static_cast<size_t>(window.stride[1])),
+      dilation_h_(static_cast<size_t>(window.dilation[0])),
+      dilation_w_(static_cast<size_t>(window.dilation[1])),
+      pad_h_(window.pad[0]),
+      pad_w_(window.pad[1]),
+      groups_(static_cast<size_t>(groups)),
+      weight_(weight) {
+  inputs = {in_tensor};
+  output = out;
+  pointwise_ = Taps() == 1 && stride_h_ == 1 && stride_w_ == 1 && pad_h_ == 0 && pad_w_ == 0 &&
+               in().height == out->height && in().width == out->width && in().pitch >= in().channels &&
+               in().pitch % 16 == 0;
+  size_t packed = 0;
+  for (size_t ry = 0; ry < stride_h_; ++ry) {
+    for (size_t rx = 0; rx < stride_w_; ++rx) {
+      PlaceClass places{};
+      places.first_y =
+          static_cast<size_t>(((Signed(ry) - pad_h_) % Signed(stride_h_) + Signed(stride_h_)) % Signed(stride_h_));
+      places.first_x =
+          static_cast<size_t>(((Signed(rx) - pad_w_) % Signed(stride_w_) + Signed(stride_w_)) % Signed(stride_w_));
+      if (places.first_y >= in().height || places.first_x >= in().width) continue;
+      places.count_y = (in().height - places.first_y + stride_h_ - 1) / stride_h_;
+      places.count_x = (in().width - places.first_x + stride_w_ - 1) / stride_w_;
+      for (size_t tap = 0; tap < Taps(); ++tap) {
+        const bool hit_y = (tap / kernel_w_ * dilation_h_) % stride_h_ == ry;
+        const bool hit_x = (tap % kernel_w_ * dilation_w_) % stride_w_ == rx;
+        if (hit_y && hit_x) places.taps.push_back(tap);
+      }
+      places.packed = packed;
+      packed += places.taps.size();
+      classes_.push_back(std::move(places));
+    }
+  }
+}
+
+Convolution::Place Convolution::OutputPlace(size_t row) const {
+  const size_t map = output->height * output->width;
+  return {row / map, row % map / output->width, row % output->width};
+}
+
+ptrdiff_t Convolution::InputRow(const Place& place, size_t tap) const {
+  const ptrdiff_t y = Signed(place.y * stride_h_ + tap / kernel_w_ * dilation_h_) - pad_h_;
+  const ptrdiff_t x = Signed(place.x * stride_w_ + tap % kernel_w_ * dilation_w_) - pad_w_;
+  if (y < 0 || x < 0 || y >= Signed(in().height) || x >= Signed(in().width)) return -1;
+  return (Signed(place.image * in().height) + y) * Signed(in().width) + x;
+}
+
+ptrdiff_t Convolution::OutputRow(const Place& place, size_t tap) const {
+  // Places of a class and its taps divide by the stride.
+  const ptrdiff_t y = (Signed(place.y) + pad_h_ - Signed(tap / kernel_w_ * dilation_h_)) / Signed(stride_h_);
+  const ptrdiff_t x = (Signed(place.x) + pad_w_ - Signed(tap % kernel_w_ * dilation_w_)) / Signed(stride_w_);
+  if (Signed(place.y) + pad_h_ < Signed(tap / kernel_w_ * dilation_h_)) return -1;
+  if (Signed(place.x) + pad_w_ < Signed(tap % kernel_w_ * dilation_w_)) return -1;
+  if (y >= Signed(output->height) || x >= Signed(output->width)) return -1;
+  return (Signed(place.image * output->height) + y) * Signed(output->width) + x;
+}
+
+float Convolution::WeightAt(const float* weight, size_t out, size_t tap, size_t in_channel) const {
+  const size_t group_inputs = in().channels / groups_;
+  const size_t group = out / (output->channels / groups_);
+  if (in_channel / group_inputs != group) return 0;
+  return weight[(out * group_inputs + in_channel % group_inputs) * Taps() + tap];
+}
+
+size_t Convolution::ScratchFloats(const Kernels&) const {
+  const size_t block = kBlockRows * kPackPitch;
+  const size_t widest = std::max(in().pitch, output->pitch);
+  const size_t products = block + kBlockRows * (widest + kSpread);
+  const size_t out_blocks = (output->channels + kPackColumns - 1) / kPackColumns;
+  return products + out_blocks * block;
+}
+
+size_t Convolution::PackedFloats(const Kernels& kernels) const {
+  const Panels forward{Depth(), output->pitch, kernels.panel};
+  const Panels backward{Taps() * output->channels, PitchOf(in().channels), kernels.panel};
+  return std::max(forward.floats(), backward.floats());
+}
+
+double Convolution::Macs() const { return static_cast<double>(output->rows() * output->channels * Depth() / groups_); }
+
+void Convolution::PackForward(const Step& step) {
+  const Panels panels{Depth(), output->pitch, step.team.kernels.panel};
+  const float* weight = step.Weight(weight_);
+  const size_t inputs_each = in().channels;
+  step.team.For(panels.blocks() * panels.panels(), [&](size_t slice, float*) {
+    const size_t block = slice / panels.panels();
+    const size_t column = slice % panels.panels() * panels.panel;
+    float* out = step.packed + panels.BlockOffset(block) + panels.PanelOffset(block, column);
+    const size_t begin = panels.BlockBegin(block);
+    const size_t size = panels.BlockSize(block);
+    if (Taps() == 1 && groups_ == 1) {
+      const size_t channels = std::min(panels.panel, output->channels - std::min(column, output->channels));
+      return Interleave(weight + column * inputs_each + begin, inputs_each, channels, size, panels.panel, out);
+    }
+    for (size_t j = 0; j < panels.panel; ++j) {
+      const size_t channel = column + j;
+      if (channel >= output->channels) {
+        for (size_t i = 0; i < size; ++i) out[i * panels.panel + j] = 0;
+      } else {
+        const float* row = weight + channel * inputs_each * Taps();
+        size_t tap = begin / inputs_each;
+        size_t input = begin % inputs_each;
+        for (size_t i = 0; i < size; ++i) {
+          out[i * panels.panel + j] = groups_ == 1 ? row[input * Taps() + tap] : WeightAt(weight, channel, tap, input);
+          if (++input == inputs_each) input = 0, ++tap;
+        }
+      }
+    }
+  });
+}
+
+void Convolution::PackBackward(const Step& step) {
+  const float* weight = step.Weight(weight_);
+  const size_t columns = PitchOf(in().channels);
+  for (const PlaceClass& places : classes_) {
+    const Panels panels{places.taps.size() * output->channels, columns, step.team.kernels.panel};
+    float* packed = step.packed + places.packed * output->channels * panels.panels() * panels.panel;
+    step.team.For(panels.blocks() * panels.panels(), [&](size_t slice, float*) {
+      const size_t block = slice / panels.panels();
+      const size_t column = slice % panels.panels() * panels.panel;
+      float* out = packed + panels.BlockOffset(block) + panels.PanelOffset(block, column);
+      const size_t count = std::min(panels.panel, in().channels - std::min(column, in().channels));
+      for (size_t i = 0; i < panels.BlockSize(block); ++i) {
+        const size_t channel = (panels.BlockBegin(block) + i) % output->channels;
+        const size_t tap = places.taps[(panels.BlockBegin(block) + i) / output->channels];
+        float* row = out + i * panels.panel;
+        if (groups_ == 1) {
+          const float* from = weight + (channel * in().channels + column) * Taps() + tap;
+          for (size_t j = 0; j < count; ++j) row[j] = from[j * Taps()];
+        } else {
+          for (size_t j = 0; j < count; ++j) row[j] = WeightAt(weight, channel, tap, column + j);
+        }
+        std::fill(row + count, row + panels.panel, 0.0f);
+      }
+    });
+  }
+}
+
+void Convolution::GatherDense(const Source& view, const Place& place, size_t from, size_t count, float* row) const {
+  // A picture without padded channels: the taps of a kernel row lie side by side.
+  const ptrdiff_t channels = Signed(in().channels);
+  const ptrdiff_t length = Signed(kernel_w_) * channels;
+  const ptrdiff_t first = (Signed(place.x * stride_w_) - pad_w_) * channels;
+  for (size_t done = 0; done < count;) {
+    const size_t ky = (from + done) / static_cast<size_t>(length);
+    const ptrdiff_t offset = Signed((from + done) % static_cast<size_t>(length));
+    const size_t here = std::min(count - done, static_cast<size_t>(length - offset));
+    const ptrdiff_t y = Signed(place.y * stride_h_ + ky * dilation_h_) - pad_h_;
+    const float* line = view.x + (Signed(place.image * in().height) + y) * Signed(in().width) * channels;
+    if (y < 0 || y >= Signed(in().height)) {
+      std::fill_n(row + done, here, 0.0f);
+    } else if (first + offset >= 0 && first + offset + Signed(here) <= Signed(in().width) * channels) {
+      // A fixed size compiles to a few moves; what is too much is overwritten by the next kernel row.
+      if (here <= kShort) {
+        std::memcpy(row + done, line + first + offset, kShort * sizeof(float));
+      } else {
+        std::memcpy(row + done, line + first + offset, here * sizeof(float));
+      }
+    } else {
+      for (size_t i = 0; i < here; ++i) {
+        const ptrdiff_t at = first + offset + Signed(i);
+        row[done + i] = at >= 0 && at < Signed(in().width) * channels ? line[at] : 0;
+      }
+    }
+    done += here;
+  }
+}
+
+void Convolution::Gather(const Step& step, const Source& view, size_t row, size_t rows, size_t from, size_t count,
+                         float* block) const {
+  const auto read = step.team.kernels.read_rows;
+  if (pointwise_) return read(view, row, rows, from, count, block, kPackPitch);
+  Place place = OutputPlace(row);
+  const size_t channels = in().channels;
+  const bool dense = in().pitch == channels && dilation_w_ == 1 && view.scale == nullptr;
+  for (size_t r = 0; r < rows; ++r) {
+    float* out = block + r * kPackPitch;
+    if (dense) {
+      GatherDense(view, place, from, count, out);
+    } else {
+      // In order: reading writes whole registers, and the next tap overwrites what is too much.
+      for (size_t done = 0; done < count;) {
+        const size_t tap = (from + done) / channels;
+        const size_t channel = (from + done) % channels;
+        const size_t here = std::min(count - done, channels - channel);
+        const ptrdiff_t source = InputRow(place, tap);
+        if (source < 0) {
+          std::fill_n(out + done, here, 0.0f);
+        } else {
+          read(view, static_cast<size_t>(source), 1, channel, here, out + done, kPackPitch);
+        }
+        done += here;
+      }
+    }
+    Advance(place.x, place.y, place.image, output->width, output->height);
+  }
+}
+
+void Convolution::Forward(const Step& step) {
+  PackForward(step);
+  output->BeginForward(step);
+  const Kernels& kernels = step.team.kernels;
+  const Panels panels{Depth(), output->pitch, kernels.panel};
+  const Source view = in().View();
+  const size_t rows = output->rows();
+  const size_t slices = RowSlices(rows, kBlockRows);
+  step.team.For(slices, [&](size_t slice, float* scratch) {
+    const ForwardFinish finish = output->Finish(step, slice);
+    float* block = scratch;
+    float* result = scratch + kBlockRows * kPackPitch;
+    const size_t pitch = output->pitch + kSpread;
+    const size_t end = SliceBegin(rows, slices, slice + 1);
+    for (size_t row = SliceBegin(rows, slices, slice); row < end; row += kBlockRows) {
+      const size_t count = std::min(kBlockRows, end - row);
+      for (size_t k = 0; k < panels.blocks(); ++k) {
+        Gather(step, view, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
+        kernels.multiply_rows(block, count, panels.BlockSize(k), step.packed + panels.BlockOffset(k), output->pitch,
+                              result, pitch, k > 0);
+      }
+      kernels.finish_forward(finish, result, pitch, count, output->pitch, output->data + row * output->pitch,
+                             output->pitch);
+    }
+  });
+  output->EndForward(step, slices);
+}
+
+void Convolution::Backward(const Step& step) {
+  if (Together()) return BackwardTogether(step);
+  if (roles[0].wanted) BackwardData(step);
+  BackwardWeights(step);
+}
+
+bool Convolution::Together() const {
+  return pointwise_ && roles[0].wanted && output->channels * PitchOf(Depth()) <= kSmallWeight;
+}
+
+void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, const BackwardFinish& finish,
+                                float* partial, float* scratch) const {
+  const Kernels& kernels = step.team.kernels;
+  Tensor& target = *inputs[0];
+  const Panels panels{output->channels, target.pitch, kernels.panel};
+  const Source source = output->GradientSource();
+  const Source view = in().View();
+  const size_t block_floats = kBlockRows * kPackPitch;
+  float* block = scratch;
+  float* gradients = block + block_floats;
+  float* result = gradients + panels.blocks() * block_floats;
+  const size_t result_pitch = target.pitch + kSpread;
+  const size_t weight_pitch = PitchOf(Depth());
+  for (size_t row = begin; row < end; row += kBlockRows) {
+    const size_t rows = std::min(kBlockRows, end - row);
+    for (size_t k = 0; k < panels.blocks(); ++k) {
+      float* gradient = gradients + k * block_floats;
+      kernels.read_rows(source, row, rows, panels.BlockBegin(k), panels.BlockSize(k), gradient, kPackPitch);
+      kernels.multiply_rows(gradient, rows, panels.BlockSize(k), step.packed + panels.BlockOffset(k), target.pitch,
+                            result, result_pitch, k > 0);
+    }
+    BackwardFinish here = finish;
+    if (here.x != nullptr) here.x += row * target.pitch;
+    kernels.finish_backward(here, result, result_pitch, rows, target.pitch, target.gradient + row * target.pitch,
+                            target.pitch);
+    for (size_t from = 0; from < Depth(); from += kPackColumns) {
+      const size_t columns = std::min(kPackColumns, Depth() - from);
+      kernels.read_rows(view, row, rows, from, columns, block, kPackPitch);
+      for (size_t k = 0; k < panels.blocks(); ++k) {
+        kernels.multiply_columns(gradients + k * block_floats, panels.BlockSize(k), block, PitchOf(columns), rows,
+                                 partial + panels.BlockBegin(k) * weight_pitch + from, weight_pitch, row > begin);
+      }
+    }
+  }
+}
+
+void Convolution::BackwardTogether(const Step& step) {
+  PackBackward(step);
+  Tensor& target = *inputs[0];
+  const size_t rows = output->rows();
+  const size_t slices = WeightSlices();
+  const size_t floats = output->channels * PitchOf(Depth());
+  step.team.For(slices, [&](size_t slice, float* scratch) {
+    const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
+    TogetherSlice(step, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish,
+                  step.partial + slice * floats, scratch);
+  });
+  if (roles[0].finish) target.EndBackward(step, slices);
+  SumWeights(step, slices);
+}
+
+void Convolution::GatherGradient(const Step& step, const Source& source, const PlaceClass& places, size_t row,
+                                 size_t rows, size_t from, size_t count, float* block) const {
+  const auto read = step.team.kernels.read_rows;
+  if (pointwise_) return read(source, row, rows, from, count, block, kPackPitch);
+  const size_t map = places.count_y * places.count_x;
+  size_t x = row % places.count_x;
+  size_t y = row % map / places.count_x;
+  size_t image = row / map;
+  const size_t channels = output->channels;
+  for (size_t r = 0; r < rows; ++r) {
+    float* out = block + r * kPackPitch;
+    const Place place{image, places.first_y + y * stride_h_, places.first_x + x * stride_w_};
+    for (size_t done = 0; done < count;) {
+      const size_t tap = places.taps[(from + done) / channels];
+      const size_t channel = (from + done) % channels;
+      const size_t here = std::min(count - done, channels - channel);
+      const ptrdiff_t at = OutputRow(place, tap);
+      if (at < 0) {
+        std::fill_n(out + done, here, 0.0f);
+      } else {
+        read(source, static_cast<size_t>(at), 1, channel, here, out + done, kPackPitch);
+      }
+      done += here;
+    }
+    Advance(x, y, image, places.count_x, places.count_y);
+  }
+}
+
+void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t begin, size_t end,
+                            const BackwardFinish& finish, float* scratch) const {
+  const Kernels& kernels = step.team.kernels;
+  Tensor& target = *inputs[0];
+  const Panels panels{places.taps.size() * output->channels, target.pitch, kernels.panel};
+  const float* packed = step.packed + places.packed * output->channels * panels.panels() * panels.panel;
+  const Source source = output->GradientSource();
+  float* block = scratch;
+  float* result = scratch + kBlockRows * kPackPitch;
+  const size_t pitch = target.pitch + kSpread;
+  for (size_t row = begin; row < end; row += kBlockRows) {
+    const size_t count = std::min(kBlockRows, end - row);
+    if (places.taps.empty()) std::fill_n(result, count * pitch, 0.0f);
+    for (size_t k = 0; k < panels.blocks(); ++k) {
+      GatherGradient(step, source, places, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
+      kernels.multiply_rows(block, count, panels.BlockSize(k), packed + panels.BlockOffset(k), target.pitch, result,
+                            pitch, k > 0);
+    }
+    // Runs of places in one line of the picture; with stride 1 and a whole map that is all of them.
+    const bool whole = stride_h_ == 1 && stride_w_ == 1;
+    for (size_t done = 0; done < count;) {
+      const size_t at = row + done;
+      const size_t x = at % places.count_x;
+      const size_t line = at / places.count_x;
+      const size_t run = whole ? count : std::min(count - done, places.count_x - x);
+      const size_t y = places.first_y + line % places.count_y * stride_h_;
+      const size_t first =
+          whole ? at : (line / places.count_y * target.height + y) * target.width + places.first_x + x * stride_w_;
+      BackwardFinish here = finish;
+      if (here.x != nullptr) here.x += first * target.pitch;
+      kernels.finish_backward(here, result + done * pitch, pitch, run, target.pitch,
+                              target.gradient + first * target.pitch, stride_w_ * target.pitch);
+      done += run;
+    }
+  }
+}
+
+void Convolution::BackwardData(const Step& step) {
+  PackBackward(step);
+  Tensor& target = *inputs[0];
+  const size_t slices = RowSlices(target.rows(), kBlockRows);
+  step.team.For(slices, [&](size_t slice, float* scratch) {
+    const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
+    for (const PlaceClass& places : classes_) {
+      const size_t rows = target.batch * places.count_y * places.count_x;
+      DataSlice(step, places, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish, scratch);
+    }
+  });
+  if (roles[0].finish) target.EndBackward(step, slices);
+}
+
+size_t Convolution::WeightSlices() const {
+  if (output->channels * PitchOf(Depth()) > kSmallWeight) return 1;
+  return std::clamp<size_t>(output->rows() / 512, 1, 16);
+}
+
+size_t Convolution::PartialFloats() const { return WeightSlices() * output->channels * PitchOf(Depth()); }
+
+void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_t out_begin, size_t out_end,
+                               float* partial, float* scratch) const {
+  const Kernels& kernels = step.team.kernels;
+  const Source view = in().View();
+  const Source source = output->GradientSource();
+  const size_t block_floats = kBlockRows * kPackPitch;
+  float* block = scratch;
+  float* gradients = scratch + block_floats;
+  const size_t pitch = PitchOf(Depth());
+  for (size_t row = begin; row < end; row += kBlockRows) {
+    const size_t rows = std::min(kBlockRows, end - row);
+    for (size_t out = out_begin; out < out_end; out += kPackColumns) {
+      kernels.read_rows(source, row, rows, out, std::min(kPackColumns, out_end - out),
+                        gradients + (out - out_begin) / kPackColumns * block_floats, kPackPitch);
+    }
+    for (size_t k = 0; k < Depth(); k += kPackColumns) {
+      const size_t columns = std::min(kPackColumns, Depth() - k);
+      Gather(step, view, row, rows, k, columns, block);
+      for (size_t out = out_begin; out < out_end; out += kPackColumns) {
+        kernels.multiply_columns(gradients + (out - out_begin) / kPackColumns * block_floats,
+                                 std::min(kPackColumns, out_end - out), block, PitchOf(columns), rows,
+                                 partial + out * pitch + k, pitch, row > begin);
+      }
+    }
+  }
+}
+
+void Convolution::BackwardWeights(const Step& step) {
+  const size_t rows = output->rows();
+  const size_t slices = WeightSlices();
+  const size_t floats = output->channels * PitchOf(Depth());
+  if (slices > 1 || floats <= kSmallWeight) {
+    step.team.For(slices, [&](size_t slice, float* scratch) {
+      WeightsSlice(step, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), 0, output->channels,
+                   step.partial + slice * floats, scratch);
+    });
+  } else {
+    // Every number is a sum over all rows, whatever part it is in: parts may follow the threads. They begin at whole
+    // vectors, so that gradients are read aligned.
+    const size_t threads = step.team.size();
+    const size_t needed = std::max<size_t>((floats + kPartWeight - 1) / kPartWeight, 2);
+    const size_t most = std::max<size_t>(output->channels / 16, 1);
+    const size_t parts = std::min((needed + threads - 1) / threads * threads, most);
+    const auto begin = [&](size_t part) {
+      return part == parts ? output->channels : SliceBegin(output->channels, parts, part) / 16 * 16;
+    };
+    step.team.For(parts, [&](size_t part, float* scratch) {
+      WeightsSlice(step, 0, rows, begin(part), begin(part + 1), step.partial, scratch);
+    });
+  }
+  SumWeights(step, slices);
+}
+
+void Convolution::SumWeights(const Step& step, size_t slices) const {
+  const size_t pitch = PitchOf(Depth());
+  const size_t floats = output->channels * pitch;
+  const size_t channels = in().channels;
+  const size_t group_inputs = channels / groups_;
+  float* gradient = step.Gradient(weight_);
+  const bool add = step.Adds(weight_);
+  const size_t tasks = std::min<size_t>(output->channels, kMaxSlices);
+  step.team.For(tasks, [&](size_t task, float*) {
+    for (size_t out = SliceBegin(output->channels, tasks, task); out < SliceBegin(output->channels, tasks, task + 1);
+         ++out) {
+      float* total = step.partial + out * pitch;
+      for (size_t slice = 1; slice < slices; ++slice) {
+        const float* more = total + slice * floats;
+        for (size_t i = 0; i < pitch; ++i) total[i] += more[i];
+      }
+      const size_t first = out / (output->channels / groups_) * group_inputs;
+      float* result = gradient + out * group_inputs * Taps();
+      for (size_t tap = 0; tap < Taps(); ++tap) {
+        const float* fresh = total + tap * channels + first;
+        for (size_t i = 0; i < group_inputs; ++i) {
+          float& value = result[i * Taps() + tap];
+          value = add ? value + fresh[i] : fresh[i];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace ssd_prune

@@ -1,0 +1,68 @@
+// The lines of a map that a window needs at the moment, as their readers see them, with zeros beside them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/kernels.h"
+
+namespace ssd_prune {
+
+/// A pitch of an odd number of cache lines: a window's places then lie in different sets of the first-level cache,
+/// where powers of two would have them all meet in one.
+inline size_t SpreadPitch(size_t pitch) { return pitch / 16 % 2 == 0 ? pitch + 16 : pitch; }
+
+/// Keeps the last `slots` lines of a map in scratch memory. A line is `left` zero places, the map's width, and zeros up
+/// to `places`; lines above and below the picture are zero.
+class LineRing {
+ public:
+  struct Shape {
+    size_t slots;
+    size_t left;
+    size_t places;
+    size_t pitch;  // from place to place: SpreadPitch, not the tensor's
+    size_t floats() const { return (slots + 1) * places * pitch; }
+  };
+
+  LineRing(const Kernels& kernels, const Source& source, const Shape& shape, size_t width, size_t height, float* memory)
+      : kernels_(kernels), source_(source), shape_(shape), width_(width), height_(height), memory_(memory) {
+    const size_t line = shape.places * shape.pitch;
+    const size_t right = shape.left + width;
+    for (size_t slot = 0; slot < shape.slots; ++slot) {
+      std::fill_n(memory + slot * line, shape.left * shape.pitch, 0.0f);
+      std::fill_n(memory + slot * line + right * shape.pitch, (shape.places - right) * shape.pitch, 0.0f);
+    }
+    std::fill_n(memory + shape.slots * line, line, 0.0f);
+  }
+
+  /// Place −left of line `y` of picture `image`. Lines must be asked for in rising order, each picture's at most
+  /// `slots` apart.
+  const float* Line(size_t image, ptrdiff_t y) {
+    const size_t line_floats = shape_.places * shape_.pitch;
+    if (y < 0 || y >= static_cast<ptrdiff_t>(height_)) return memory_ + shape_.slots * line_floats;
+    const size_t row = static_cast<size_t>(y);
+    const size_t line = image * height_ + row;
+    if (line >= next_ || !started_) {
+      // Lines that no window needed are left out.
+      const size_t oldest = row + 1 >= shape_.slots ? line + 1 - shape_.slots : image * height_;
+      for (next_ = started_ ? std::max(next_, oldest) : oldest; next_ <= line; ++next_) {
+        float* at = memory_ + next_ % shape_.slots * line_floats + shape_.left * shape_.pitch;
+        kernels_.read_rows(source_, next_ * width_, width_, 0, source_.pitch, at, shape_.pitch);
+      }
+      started_ = true;
+    }
+    return memory_ + line % shape_.slots * line_floats;
+  }
+
+ private:
+  const Kernels& kernels_;
+  const Source& source_;
+  const Shape shape_;
+  const size_t width_;
+  const size_t height_;
+  float* const memory_;
+  size_t next_ = 0;  // first line, counted over all pictures, that was not read yet
+  bool started_ = false;
+};
+
+}  // namespace ssd_prune

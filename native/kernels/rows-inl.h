@@ -1,0 +1,233 @@
+// Passes over rows: reading a tensor as its readers see it, and what follows a product. They run on blocks that are in
+// the cache already. Channels go in groups whose per-channel numbers stay in registers while the rows pass by.
+#include "kernels/kernels.h"
+#include "kernels/lanes-inl.h"
+
+namespace ssd_prune {
+namespace {
+
+#if SSD_PRUNE_LANES == 16
+constexpr size_t kGroup = 4;
+#else
+constexpr size_t kGroup = 2;
+#endif
+
+/// Rows that memory is asked for before they are needed: groups of channels make a stride that the processor's own
+/// prefetching follows badly.
+constexpr size_t kAhead = 8;
+
+/// Calls body.template operator()<vectors>(channel) for groups of channels that cover `channels`.
+template <typename Body>
+inline void ForGroups(size_t channels, const Body& body) {
+  size_t channel = 0;
+  for (; channel + kGroup * kLanes <= channels; channel += kGroup * kLanes) body.template operator()<kGroup>(channel);
+  for (; channel < channels; channel += kLanes) body.template operator()<1>(channel);
+}
+
+enum class Reading { kStored, kClipped, kTwo };
+
+template <Reading kReading, size_t kVectors>
+void ReadGroup(const Source& source, const float* x, const float* second, size_t rows, size_t channel, float* out,
+               size_t out_pitch) {
+  const size_t pitch = source.pitch;
+  const Lanes low = Fill(source.low);
+  const Lanes high = Fill(source.high);
+  Lanes scale[kVectors];
+  Lanes shift[kVectors];
+  Lanes second_scale[kVectors];
+#pragma GCC unroll 4
+  for (size_t v = 0; v < kVectors; ++v) {
+    if constexpr (kReading != Reading::kStored) {
+      scale[v] = Load(source.scale + channel + v * kLanes);
+      shift[v] = Load(source.shift + channel + v * kLanes);
+    }
+    if constexpr (kReading == Reading::kTwo) second_scale[v] = Load(source.second_scale + channel + v * kLanes);
+  }
+  for (size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+      __builtin_prefetch(x + (r + kAhead) * pitch + v * kLanes);
+      if constexpr (kReading == Reading::kTwo) __builtin_prefetch(second + (r + kAhead) * pitch + v * kLanes);
+      Lanes value = Load(x + r * pitch + v * kLanes);
+      if constexpr (kReading != Reading::kStored) value = Fma(value, scale[v], shift[v]);
+      if constexpr (kReading == Reading::kTwo) {
+        value = Fma(Load(second + r * pitch + v * kLanes), second_scale[v], value);
+      }
+      if constexpr (kReading == Reading::kClipped) value = Min(high, Max(low, value));
+      Store(out + r * out_pitch + v * kLanes, value);
+    }
+  }
+}
+
+template <Reading kReading>
+void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
+          size_t out_pitch) {
+  const float* x = source.x + row * source.pitch + channel;
+  const float* second = kReading == Reading::kTwo ? source.second + row * source.pitch + channel : nullptr;
+  ForGroups(channels, [&]<size_t kVectors>(size_t c) {
+    const float* second_at = kReading == Reading::kTwo ? second + c : nullptr;
+    ReadGroup<kReading, kVectors>(source, x + c, second_at, rows, channel + c, out + c, out_pitch);
+  });
+}
+
+void ReadRows(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
+              size_t out_pitch) {
+  if (source.scale == nullptr) return Read<Reading::kStored>(source, row, rows, channel, channels, out, out_pitch);
+  if (source.second == nullptr) return Read<Reading::kClipped>(source, row, rows, channel, channels, out, out_pitch);
+  Read<Reading::kTwo>(source, row, rows, channel, channels, out, out_pitch);
+}
+
+/// Sums over a block's rows are float32, those over blocks float64: an error of the mean moves every place of a channel
+/// across the bound of its clip together, where errors of single places even out.
+void AddTo(double* sum, Lanes value) {
+  float values[kLanes];
+  Store(values, value);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; ++i) sum[i] += static_cast<double>(values[i]);
+}
+
+template <bool kClip, bool kSums, bool kStream>
+void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
+                       float* out, size_t out_pitch) {
+  const Lanes low = Fill(finish.low);
+  const Lanes high = Fill(finish.high);
+  ForGroups(channels, [&]<size_t kVectors>(size_t c) {
+    Lanes bias[kVectors] = {};
+    Lanes pivot[kVectors] = {};
+    Lanes first[kVectors] = {};
+    Lanes squares[kVectors] = {};
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+      if (finish.bias != nullptr) bias[v] = Load(finish.bias + c + v * kLanes);
+      if constexpr (kSums) {
+        if (*finish.rows == 0) {
+          Lanes value = Load(y + c + v * kLanes) + bias[v];
+          if constexpr (kClip) value = Min(high, Max(low, value));
+          Store(finish.pivot + c + v * kLanes, value);
+        }
+        pivot[v] = Load(finish.pivot + c + v * kLanes);
+      }
+    }
+    for (size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kVectors; ++v) {
+        Lanes value = Load(y + r * y_pitch + c + v * kLanes) + bias[v];
+        if constexpr (kClip) value = Min(high, Max(low, value));
+        float* at = out + r * out_pitch + c + v * kLanes;
+        if constexpr (kStream) {
+          Stream(at, value);
+        } else {
+          __builtin_prefetch(at + kAhead * out_pitch, 1);
+          Store(at, value);
+        }
+        if constexpr (kSums) {
+          value -= pivot[v];
+          first[v] += value;
+          squares[v] = Fma(value, value, squares[v]);
+        }
+      }
+    }
+    if constexpr (kSums) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        AddTo(finish.sums + c + v * kLanes, first[v]);
+        AddTo(finish.sums + finish.sums_pitch + c + v * kLanes, squares[v]);
+      }
+    }
+  });
+  if constexpr (kSums) *finish.rows += rows;
+}
+
+template <bool kClip, bool kSums>
+void FinishForwardTo(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
+                     float* out, size_t out_pitch) {
+  if (!finish.stream) {
+    return FinishForwardRows<kClip, kSums, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  }
+  FinishForwardRows<kClip, kSums, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  EndStream();
+}
+
+void FinishForward(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
+                   float* out, size_t out_pitch) {
+  if (finish.sums != nullptr) {
+    if (finish.clip) return FinishForwardTo<true, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
+    return FinishForwardTo<false, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  }
+  if (finish.clip) return FinishForwardTo<true, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
+  FinishForwardTo<false, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
+}
+
+template <bool kMask, bool kSums, bool kStream>
+void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
+                        float* out, size_t out_pitch) {
+  const Lanes low = Fill(finish.low);
+  const Lanes high = Fill(finish.high);
+  ForGroups(channels, [&]<size_t kVectors>(size_t c) {
+    Lanes scale[kVectors];
+    Lanes shift[kVectors] = {};
+    Lanes pivot[kVectors] = {};
+    Lanes first[kVectors] = {};
+    Lanes second[kVectors] = {};
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+      scale[v] = finish.scale != nullptr ? Load(finish.scale + c + v * kLanes) : Fill(1);
+      if (finish.scale != nullptr) shift[v] = Load(finish.shift + c + v * kLanes);
+      if (finish.pivot != nullptr) pivot[v] = Load(finish.pivot + c + v * kLanes);
+    }
+    for (size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kVectors; ++v) {
+        float* at = out + r * out_pitch + c + v * kLanes;
+        if constexpr (!kStream) __builtin_prefetch(at + kAhead * out_pitch, 1);
+        if constexpr (kMask) __builtin_prefetch(finish.x + (r + kAhead) * out_pitch + c + v * kLanes);
+        Lanes value = Load(g + r * g_pitch + c + v * kLanes);
+        if (finish.add) value += Load(at);
+        Lanes x{};
+        if constexpr (kMask) {
+          x = Load(finish.x + r * out_pitch + c + v * kLanes);
+          value = Between(Fma(x, scale[v], shift[v]), low, high, value);
+        }
+        if constexpr (kStream) {
+          Stream(at, value);
+        } else {
+          Store(at, value);
+        }
+        if constexpr (kSums) {
+          first[v] += value;
+          if constexpr (kMask) second[v] = Fma(value, x - pivot[v], second[v]);
+        }
+      }
+    }
+    if constexpr (kSums) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        AddTo(finish.sums + c + v * kLanes, first[v]);
+        if constexpr (kMask) {
+          if (finish.pivot != nullptr) AddTo(finish.sums + finish.sums_pitch + c + v * kLanes, second[v]);
+        }
+      }
+    }
+  });
+}
+
+template <bool kMask, bool kSums>
+void FinishBackwardTo(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
+                      float* out, size_t out_pitch) {
+  if (!finish.stream) {
+    return FinishBackwardRows<kMask, kSums, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  }
+  FinishBackwardRows<kMask, kSums, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  EndStream();
+}
+
+void FinishBackward(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
+                    float* out, size_t out_pitch) {
+  if (finish.sums != nullptr) {
+    if (finish.x != nullptr) return FinishBackwardTo<true, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
+    return FinishBackwardTo<false, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  }
+  if (finish.x != nullptr) return FinishBackwardTo<true, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
+  FinishBackwardTo<false, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
+}
+
+}  // namespace
+}  // namespace ssd_prune

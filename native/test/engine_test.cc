@@ -1,0 +1,395 @@
+// Whole small networks: outputs against a naive reference in double, every gradient against finite differences of it,
+// on every instruction set, and the same bits at any number of threads.
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/arena.h"
+#include "test/random.h"
+#include "test/reference_net.h"
+
+namespace ssd_prune {
+namespace {
+
+/// Builds graphs; every method returns the number of the value it adds.
+class NetBuilder {
+ public:
+  NetBuilder(int channels, int height, int width) {
+    graph.channels = channels;
+    graph.height = height;
+    graph.width = width;
+    shapes_.push_back({channels, height, width});
+  }
+
+  Graph graph;
+  std::vector<std::vector<float>> parameters;
+
+  int Conv(int from, int outputs, Window window, int groups = 1, bool bias = false) {
+    const Shape in = shapes_[from];
+    Node node = Start(NodeKind::kConvolution, {from});
+    const float limit = std::sqrt(6.0f / static_cast<float>(in.c / groups * window.kernel[0] * window.kernel[1]));
+    node.weight =
+        Parameter(static_cast<size_t>(outputs) * (in.c / groups) * window.kernel[0] * window.kernel[1], 0, limit);
+    if (bias) node.bias = Parameter(outputs, 0.2f, 0.5f);
+    node.window = window;
+    node.groups = groups;
+    return Push(node, outputs, Slide(in.h, window, 0), Slide(in.w, window, 1));
+  }
+  /// The node behind `value` once more, with the same parameters.
+  int Again(int from, int value) {
+    Node node = graph.nodes[static_cast<size_t>(value) - 1];
+    node.inputs = {from};
+    return Push(node, node.channels, node.height, node.width);
+  }
+  int Pointwise(int from, int outputs, bool bias = false) { return Conv(from, outputs, {}, 1, bias); }
+  int DepthwiseConv(int from, Window window, bool bias = false) {
+    return Conv(from, shapes_[from].c, window, shapes_[from].c, bias);
+  }
+  int Norm(int from) {
+    Node node = Start(NodeKind::kNormalization, {from});
+    node.weight = Parameter(shapes_[from].c, 1, 0.3f);
+    node.bias = Parameter(shapes_[from].c, 0.2f, 0.5f);
+    node.mean = Parameter(shapes_[from].c, 0, 0.3f);
+    node.variance = Parameter(shapes_[from].c, 1, 0.3f);
+    return Push(node, shapes_[from].c, shapes_[from].h, shapes_[from].w);
+  }
+  int Clip(int from, float low, float high) {
+    Node node = Start(NodeKind::kClip, {from});
+    node.low = low;
+    node.high = high;
+    return Push(node, shapes_[from].c, shapes_[from].h, shapes_[from].w);
+  }
+  int Relu6(int from) { return Clip(from, 0, 1.5f); }  // a bound that numbers of these nets reach
+  int Relu(int from) { return Clip(from, 0, std::numeric_limits<float>::infinity()); }
+  int ScaleBy(int from) {
+    Node node = Start(NodeKind::kScale, {from});
+    node.weight = Parameter(shapes_[from].c, 1, 0.5f);
+    node.bias = Parameter(shapes_[from].c, 0, 0.5f);
+    return Push(node, shapes_[from].c, shapes_[from].h, shapes_[from].w);
+  }
+  int Add(int a, int b) { return Push(Start(NodeKind::kAdd, {a, b}), shapes_[a].c, shapes_[a].h, shapes_[a].w); }
+  int Concat(int a, int b) {
+    return Push(Start(NodeKind::kConcat, {a, b}), shapes_[a].c + shapes_[b].c, shapes_[a].h, shapes_[a].w);
+  }
+  int Pool(int from, bool average, Window window, bool count_padding = false) {
+    Node node = Start(average ? NodeKind::kAveragePool : NodeKind::kMaxPool, {from});
+    node.window = window;
+    node.count_padding = count_padding;
+    const Shape in = shapes_[from];
+    return Push(node, in.c, Slide(in.h, window, 0), Slide(in.w, window, 1));
+  }
+  void Out(std::vector<int> parts, int width) { graph.outputs.push_back({std::move(parts), width}); }
+
+ private:
+  struct Shape {
+    int c, h, w;
+  };
+  static Node Start(NodeKind kind, std::vector<int> inputs) {
+    Node node;
+    node.kind = kind;
+    node.inputs = std::move(inputs);
+    return node;
+  }
+  static int Slide(int size, const Window& w, int axis) {
+    return (size + w.pad[axis] + w.pad_end[axis] - (w.kernel[axis] - 1) * w.dilation[axis] - 1) / w.stride[axis] + 1;
+  }
+  int Parameter(size_t count, float middle, float spread) {
+    auto values = RandomFloats(count, parameters.size() + 100);
+    for (float& value : values) value = middle + spread * value;
+    parameters.push_back(std::move(values));
+    graph.parameters.push_back(count);
+    return static_cast<int>(parameters.size()) - 1;
+  }
+  int Push(Node node, int channels, int height, int width) {
+    node.channels = channels;
+    node.height = height;
+    node.width = width;
+    graph.nodes.push_back(node);
+    shapes_.push_back({channels, height, width});
+    return static_cast<int>(shapes_.size()) - 1;
+  }
+  std::vector<Shape> shapes_;
+};
+
+Window Square(int kernel, int stride, int pad, int pad_end, int dilation = 1) {
+  return {.kernel = {kernel, kernel},
+          .stride = {stride, stride},
+          .dilation = {dilation, dilation},
+          .pad = {pad, pad},
+          .pad_end = {pad_end, pad_end}};
+}
+
+/// Stem, separable blocks with both strides, two taps, heads: the family that this product prunes.
+NetBuilder MobileNet(bool folded, int pad_before) {
+  NetBuilder net(3, 23, 27);
+  const auto finish = [&](int value) { return folded ? net.Relu6(value) : net.Relu6(net.Norm(value)); };
+  const int pad_end = 1;
+  int x = finish(net.Conv(0, 5, Square(3, 2, pad_before, pad_end), 1, folded));
+  x = finish(net.DepthwiseConv(x, Square(3, 1, 1, 1), folded));
+  x = finish(net.Pointwise(x, 37, folded));
+  x = finish(net.DepthwiseConv(x, Square(3, 2, pad_before, pad_end), folded));
+  const int tap = finish(net.Pointwise(x, 53, folded));
+  x = finish(net.Pointwise(tap, 19, folded));
+  x = finish(net.Conv(x, 21, Square(3, 2, 1, 1), 1, folded));
+  net.Out({net.Pointwise(tap, 12, true), net.Pointwise(x, 8, true)}, 4);
+  net.Out({net.Pointwise(tap, 9, true), net.Pointwise(x, 6, true)}, 3);
+  return net;
+}
+
+/// Every operation in the company that the fusions must not get wrong.
+NetBuilder Mixed() {
+  NetBuilder net(4, 14, 11);
+  int x = net.Norm(0);
+  x = net.Relu(net.Norm(net.Conv(
+      x, 18, {.kernel = {3, 2}, .stride = {1, 2}, .dilation = {2, 1}, .pad = {2, 0}, .pad_end = {1, 1}}, 1, true)));
+  const int grouped = net.Conv(x, 12, Square(3, 1, 1, 1), 6, true);
+  const int normed = net.Norm(grouped);
+  const int both = net.Add(net.Relu(normed), normed);  // one tensor seen in two ways
+  const int five = net.DepthwiseConv(both, Square(5, 1, 4, 4, 2));
+  const int maximum = net.Pool(x, false, Square(3, 2, 1, 0));
+  const int mean = net.Pool(net.ScaleBy(x), true, Square(3, 2, 1, 0), true);
+  const int joined = net.Concat(net.Relu6(net.Norm(net.Concat(maximum, net.Pool(five, false, Square(2, 2, 0, 0))))),
+                                net.Clip(net.Pool(mean, true, Square(1, 1, 0, 0)), -0.5f, 0.5f));
+  const int far = net.Conv(joined, 7, Square(2, 3, 0, 0));
+  const int twice = net.Add(far, far);
+  net.Out({twice, five, net.Again(net.Clip(x, 0.1f, 0.7f), grouped)}, 1);
+  return net;
+}
+
+/// Sums of several blocks, output channels in parts, several slices.
+NetBuilder Wide() {
+  NetBuilder net(3, 11, 13);
+  int x = net.Relu(net.Norm(net.Conv(0, 290, Square(3, 1, 1, 1))));
+  x = net.Relu(net.Norm(net.Pointwise(x, 270)));
+  x = net.Relu(net.Conv(x, 30, Square(3, 2, 1, 1), 1, true));
+  net.Out({x}, 3);
+  return net;
+}
+
+NetBuilder MakeNet(const std::string& name) {
+  if (name == "Normalised") return MobileNet(false, 1);
+  if (name == "Folded") return MobileNet(true, 0);
+  if (name == "Mixed") return Mixed();
+  return Wide();
+}
+
+constexpr size_t kBatch = 3;
+
+void Fill(Engine& engine, const NetBuilder& net, uint64_t seed) {
+  for (size_t i = 0; i < net.parameters.size(); ++i) {
+    std::copy(net.parameters[i].begin(), net.parameters[i].end(), engine.weights().begin() + engine.offsets()[i]);
+  }
+  const auto picture = RandomFloats(engine.picture().size(), seed);
+  std::copy(picture.begin(), picture.end(), engine.picture().begin());
+  for (size_t i = 0; i < net.graph.outputs.size(); ++i) {
+    const auto derivatives = RandomFloats(engine.output(i).size(), seed + 1 + i);
+    std::copy(derivatives.begin(), derivatives.end(), engine.output_derivatives(i).begin());
+  }
+}
+
+std::vector<double> Doubles(std::span<const float> values) { return {values.begin(), values.end()}; }
+
+/// What double arithmetic says about a net: its outputs, statistics after the step, and slopes of Σ output ·
+/// derivative.
+struct Expected {
+  std::vector<double> outputs;
+  std::vector<std::vector<double>> updated;
+  struct Slope {
+    size_t parameter;
+    size_t index;
+    double value;
+  };
+  std::vector<Slope> slopes;
+};
+
+/// Finite differences in double are slow: once for all instruction sets. A step of 1e-6 leaves errors of about 1e-9,
+/// and hardly ever crosses a bound of a clip.
+const Expected& ExpectedOf(const std::string& name, bool batch_statistics) {
+  static std::map<std::pair<std::string, bool>, Expected> known;
+  const auto found = known.find({name, batch_statistics});
+  if (found != known.end()) return found->second;
+  Expected& expected = known[{name, batch_statistics}];
+  const NetBuilder net = MakeNet(name);
+  ThreadPool pool(1);
+  Engine engine(net.graph, kBatch, pool, Isa::kPortable);
+  Fill(engine, net, 5);  // for its numbers only
+  const std::vector<double> picture = Doubles(engine.picture());
+  std::vector<double> derivatives;
+  for (size_t i = 0; i < net.graph.outputs.size(); ++i) {
+    for (const float value : engine.output_derivatives(i)) derivatives.push_back(value);
+  }
+  std::vector<std::vector<double>> parameters;
+  for (const auto& values : net.parameters) parameters.push_back(Doubles(values));
+  const ReferenceNet reference{net.graph, kBatch, batch_statistics};
+  expected.updated = parameters;
+  expected.outputs = reference.RunAndUpdate(picture, expected.updated);
+  const auto loss = [&] {
+    const auto outputs = reference.Run(picture, parameters);
+    double sum = 0;
+    for (size_t i = 0; i < outputs.size(); ++i) sum += outputs[i] * derivatives[i];
+    return sum;
+  };
+  std::vector<bool> trained(parameters.size(), false);
+  for (const Node& node : net.graph.nodes) {
+    if (node.kind != NodeKind::kConvolution && node.kind != NodeKind::kNormalization) continue;
+    trained[node.weight] = true;
+    if (node.bias >= 0) trained[node.bias] = true;
+  }
+  const size_t most = name == "Wide" ? 3 : 12;  // of each parameter, spread evenly
+  for (size_t p = 0; p < parameters.size(); ++p) {
+    if (!trained[p]) continue;
+    const size_t count = std::min(most, parameters[p].size());
+    for (size_t k = 0; k < count; ++k) {
+      const size_t i = k * (parameters[p].size() - 1) / std::max<size_t>(count - 1, 1);
+      constexpr double kStep = 1e-6;
+      const double value = parameters[p][i];
+      parameters[p][i] = value + kStep;
+      const double above = loss();
+      parameters[p][i] = value - kStep;
+      const double below = loss();
+      parameters[p][i] = value;
+      expected.slopes.push_back({p, i, (above - below) / (2 * kStep)});
+    }
+  }
+  return expected;
+}
+
+class EngineTest : public testing::TestWithParam<std::tuple<std::string, bool>> {};
+
+INSTANTIATE_TEST_SUITE_P(Nets, EngineTest,
+                         testing::Combine(testing::Values("Normalised", "Folded", "Mixed", "Wide"), testing::Bool()),
+                         [](const auto& test) {
+                           return std::get<0>(test.param) + (std::get<1>(test.param) ? "" : "Frozen");
+                         });
+
+TEST_P(EngineTest, OutputsAndGradients) {
+  const auto& [name, batch_statistics] = GetParam();
+  const NetBuilder net = MakeNet(name);
+  const Expected& expected = ExpectedOf(name, batch_statistics);
+  for (const Isa isa : SupportedIsas()) {
+    SCOPED_TRACE(IsaName(isa));
+    ThreadPool pool(2);
+    Engine engine(net.graph, kBatch, pool, isa);
+    Fill(engine, net, 5);
+    engine.Forward(batch_statistics);
+    size_t at = 0;
+    for (size_t i = 0; i < net.graph.outputs.size(); ++i) {
+      for (const float value : engine.output(i)) {
+        const double wanted = expected.outputs.at(at++);
+        ASSERT_NEAR(value, wanted, 2e-4 * std::max(1.0, std::abs(wanted))) << "output " << i << ", number " << at - 1;
+      }
+    }
+    ASSERT_EQ(at, expected.outputs.size());
+    for (const Node& node : net.graph.nodes) {
+      if (node.kind != NodeKind::kNormalization) continue;
+      for (const int parameter : {node.mean, node.variance}) {
+        for (size_t i = 0; i < expected.updated[parameter].size(); ++i) {
+          ASSERT_NEAR(engine.weights()[engine.offsets()[parameter] + i], expected.updated[parameter][i], 2e-5);
+        }
+      }
+    }
+
+    engine.Backward(false);
+    const std::vector<float> gradients(engine.gradients().begin(), engine.gradients().end());
+    for (const auto& [p, i, slope] : expected.slopes) {
+      const float* all = &gradients[engine.offsets()[p]];
+      double largest = 1;
+      for (size_t k = 0; k < net.parameters[p].size(); ++k) largest = std::max(largest, std::abs(double{all[k]}));
+      ASSERT_NEAR(all[i], slope, 5e-4 * largest) << "parameter " << p << ", number " << i;
+    }
+
+    // Adding the same again doubles them.
+    engine.Forward(batch_statistics);
+    engine.Backward(true);
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      ASSERT_NEAR(engine.gradients()[i], 2 * gradients[i], 1e-3 * std::max(1.0f, std::abs(gradients[i])));
+    }
+  }
+}
+
+class EngineThreads : public testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Nets, EngineThreads, testing::Values("Normalised", "Folded", "Mixed", "Wide"));
+
+TEST_P(EngineThreads, ChangeNoBit) {
+  const NetBuilder net = MakeNet(GetParam());
+  std::vector<float> first;
+  for (const int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads);
+    Engine engine(net.graph, kBatch, pool, SupportedIsas().front());
+    Fill(engine, net, 9);
+    engine.Forward(true);
+    engine.Backward(false);
+    std::vector<float> all(engine.gradients().begin(), engine.gradients().end());
+    all.insert(all.end(), engine.weights().begin(), engine.weights().end());
+    for (size_t i = 0; i < net.graph.outputs.size(); ++i) {
+      all.insert(all.end(), engine.output(i).begin(), engine.output(i).end());
+    }
+    if (first.empty()) first = all;
+    ASSERT_EQ(std::memcmp(first.data(), all.data(), all.size() * sizeof(float)), 0) << threads << " threads";
+  }
+}
+
+TEST(Engine, StepsDontDependOnTheStepBefore) {
+  const NetBuilder net = MakeNet("Normalised");
+  ThreadPool pool(2);
+  Engine engine(net.graph, kBatch, pool, SupportedIsas().front());
+  const auto step = [&](uint64_t seed) {
+    Fill(engine, net, seed);
+    engine.Forward(true);
+    engine.Backward(false);
+    return std::vector<float>(engine.gradients().begin(), engine.gradients().end());
+  };
+  const auto first = step(1);
+  step(2);
+  EXPECT_EQ(step(1), first);
+}
+
+TEST(Engine, RefusesGraphsThatDontHoldTogether) {
+  ThreadPool pool(1);
+  const auto make = [&](const NetBuilder& net) { Engine(net.graph, 1, pool, Isa::kPortable); };
+  NetBuilder sizes(3, 8, 8);
+  sizes.Out({sizes.Pointwise(0, 5)}, 1);
+  EXPECT_NO_THROW(make(sizes));
+  sizes.graph.parameters[0] = 14;
+  EXPECT_THROW(make(sizes), std::invalid_argument);
+  NetBuilder boxes(3, 8, 8);
+  boxes.Out({boxes.Pointwise(0, 5)}, 2);
+  EXPECT_THROW(make(boxes), std::invalid_argument);
+  NetBuilder later(3, 8, 8);
+  later.Out({later.Pointwise(0, 5)}, 5);
+  later.graph.nodes[0].inputs[0] = 1;
+  EXPECT_THROW(make(later), std::invalid_argument);
+  NetBuilder unread(3, 8, 8);
+  unread.Pointwise(0, 5);
+  unread.Out({unread.Pointwise(0, 5)}, 5);
+  EXPECT_THROW(make(unread), std::invalid_argument);
+}
+
+TEST(Arena, LivesThatMeetDontShare) {
+  std::vector<ArenaItem> items{{100, 0, 9}, {50, 1, 2}, {40, 3, 4}, {30, 2, 3}, {200, 5, 6}, {0, 0, 9}};
+  const size_t total = LayOut(items);
+  for (size_t i = 0; i < items.size(); ++i) {
+    EXPECT_EQ(items[i].offset % 16, 0u);
+    EXPECT_LE(items[i].offset + items[i].floats, total);
+    for (size_t j = 0; j < i; ++j) {
+      const bool meet = items[i].begin <= items[j].end && items[j].begin <= items[i].end;
+      const bool apart =
+          items[i].offset + items[i].floats <= items[j].offset || items[j].offset + items[j].floats <= items[i].offset;
+      EXPECT_TRUE(!meet || apart) << i << " and " << j;
+    }
+  }
+  // 100 (112) lives always, beside 200 (208): nothing smaller is possible, and the small ones fit into the 208.
+  EXPECT_EQ(total, 320u);
+}
+
+}  // namespace
+}  // namespace ssd_prune

@@ -1,0 +1,280 @@
+// Every kernel on every instruction set of the machine against sums in double, one number at a time.
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "test/random.h"
+
+namespace ssd_prune {
+namespace {
+
+class KernelTest : public testing::TestWithParam<Isa> {
+ protected:
+  const Kernels& kernels = KernelsOf(GetParam());
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryIsa, KernelTest, testing::ValuesIn(SupportedIsas()),
+                         [](const auto& test) { return std::string(IsaName(test.param)); });
+
+/// b[k][columns] in the panels that multiply_rows reads.
+std::vector<float> Panels(const std::vector<float>& b, size_t k, size_t columns, size_t panel) {
+  const size_t panels = (columns + panel - 1) / panel;
+  std::vector<float> packed(panels * k * panel);
+  for (size_t i = 0; i < k; ++i) {
+    for (size_t j = 0; j < columns; ++j) packed[(j / panel * k + i) * panel + j % panel] = b[i * columns + j];
+  }
+  return packed;
+}
+
+TEST_P(KernelTest, MultiplyRows) {
+  for (const size_t rows : {1, 2, 5, 6, 7, 13, 14, 15, 29, 112}) {
+    for (const size_t k : {1, 37, 256}) {
+      for (const size_t columns : {16, 32, 48, 80}) {
+        const auto a = RandomFloats(rows * kPackPitch, rows);
+        const auto b = RandomFloats(k * columns, k + columns);
+        const auto packed = Panels(b, k, columns, kernels.panel);
+        const size_t pitch = columns + 16;
+        const auto before = RandomFloats(rows * pitch, 3);
+        for (const bool add : {false, true}) {
+          auto c = before;
+          kernels.multiply_rows(a.data(), rows, k, packed.data(), columns, c.data(), pitch, add);
+          for (size_t r = 0; r < rows; ++r) {
+            for (size_t j = 0; j < pitch; ++j) {
+              double sum = add || j >= columns ? before[r * pitch + j] : 0;
+              for (size_t i = 0; i < k && j < columns; ++i) sum += double{a[r * kPackPitch + i]} * b[i * columns + j];
+              ASSERT_NEAR(c[r * pitch + j], sum, 2e-5) << rows << "x" << k << "x" << columns << " at " << r << "," << j;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, MultiplyColumns) {
+  for (const size_t rows : {1, 3, 97}) {
+    for (const size_t a_columns : {1, 3, 8, 13, 53}) {
+      for (const size_t b_columns : {16, 32, 48, 64, 80, 256}) {
+        const auto a = RandomFloats(rows * kPackPitch, rows);
+        const auto b = RandomFloats(rows * kPackPitch, a_columns);
+        const size_t pitch = b_columns + 16;
+        const auto before = RandomFloats(a_columns * pitch, 4);
+        for (const bool add : {false, true}) {
+          auto c = before;
+          kernels.multiply_columns(a.data(), a_columns, b.data(), b_columns, rows, c.data(), pitch, add);
+          for (size_t i = 0; i < a_columns; ++i) {
+            for (size_t j = 0; j < pitch; ++j) {
+              double sum = add || j >= b_columns ? before[i * pitch + j] : 0;
+              for (size_t r = 0; r < rows && j < b_columns; ++r) {
+                sum += double{a[r * kPackPitch + i]} * b[r * kPackPitch + j];
+              }
+              ASSERT_NEAR(c[i * pitch + j], sum, 2e-5) << rows << ": " << i << "," << j;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, ReadRows) {
+  const size_t pitch = 112;
+  const auto x = RandomFloats(9 * pitch, 1);
+  const auto second = RandomFloats(9 * pitch, 2);
+  const auto scale = RandomFloats(pitch, 3);
+  const auto shift = RandomFloats(pitch, 4);
+  const auto second_scale = RandomFloats(pitch, 5);
+  for (const size_t channel : {0, 16, 32}) {
+    for (const size_t channels : {1, 16, 37, 64, 80}) {
+      for (const int reading : {0, 1, 2}) {
+        Source source{.x = x.data(), .pitch = pitch};
+        if (reading > 0) {
+          source.scale = scale.data();
+          source.shift = shift.data();
+          source.low = -0.25f;
+          source.high = 0.5f;
+        }
+        if (reading == 2) {
+          source.second = second.data();
+          source.second_scale = second_scale.data();
+        }
+        std::vector<float> out(5 * kPackPitch, 7);
+        kernels.read_rows(source, 3, 5, channel, channels, out.data(), kPackPitch);
+        for (size_t r = 0; r < 5; ++r) {
+          for (size_t j = 0; j < channels; ++j) {
+            const size_t c = channel + j;
+            const size_t at = (3 + r) * pitch + c;
+            double wanted = x[at];
+            if (reading > 0) wanted = wanted * scale[c] + shift[c];
+            if (reading == 1) wanted = std::clamp(wanted, -0.25, 0.5);
+            if (reading == 2) wanted += double{second[at]} * second_scale[c];
+            ASSERT_NEAR(out[r * kPackPitch + j], wanted, 1e-6) << reading << ": " << r << "," << c;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, FinishForward) {
+  for (const size_t channels : {16, 48, 64, 144}) {
+    const size_t rows = 11;
+    const auto y = RandomFloats(rows * channels, 1);
+    const auto bias = RandomFloats(channels, 2);
+    for (int run = 0; run < 16; ++run) {
+      const int parts = run / 2;
+      const bool stream = run % 2 == 1;
+      std::vector<float> pivot(channels, 7);
+      size_t rows_before = 0;
+      std::vector<double> sums(2 * channels, 1);
+      ForwardFinish finish{.low = -0.5f, .high = 0.75f};
+      finish.stream = stream;
+      if (parts & 1) finish.bias = bias.data();
+      if (parts & 2) finish.clip = true;
+      if (parts & 4) {
+        finish.pivot = pivot.data();
+        finish.rows = &rows_before;
+        finish.sums = sums.data();
+        finish.sums_pitch = channels;
+      }
+      Buffer out_buffer(rows * channels);  // aligned
+      float* out = out_buffer.data();
+      kernels.finish_forward(finish, y.data(), channels, 4, channels, out, channels);
+      kernels.finish_forward(finish, &y[4 * channels], channels, rows - 4, channels, &out[4 * channels], channels);
+      EXPECT_EQ(rows_before, parts & 4 ? rows : 0);
+      for (size_t c = 0; c < channels; ++c) {
+        double first = 1;
+        double squares = 1;
+        for (size_t r = 0; r < rows; ++r) {
+          double wanted = double{y[r * channels + c]} + (parts & 1 ? bias[c] : 0);
+          if (parts & 2) wanted = std::clamp(wanted, -0.5, 0.75);
+          ASSERT_NEAR(out[r * channels + c], wanted, 1e-6);
+          if ((parts & 4) && r == 0) {
+            ASSERT_NEAR(pivot[c], wanted, 1e-6);
+          }
+          first += wanted - pivot[c];
+          squares += (wanted - pivot[c]) * (wanted - pivot[c]);
+        }
+        ASSERT_NEAR(sums[c], parts & 4 ? first : 1, 1e-5);
+        ASSERT_NEAR(sums[channels + c], parts & 4 ? squares : 1, 1e-5);
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, FinishBackward) {
+  for (const size_t channels : {16, 48, 64, 144}) {
+    const size_t rows = 11;
+    const auto g = RandomFloats(rows * channels, 1);
+    const auto x = RandomFloats(rows * channels, 2);
+    const auto scale = RandomFloats(channels, 3);
+    const auto shift = RandomFloats(channels, 4);
+    const auto pivot = RandomFloats(channels, 5);
+    const auto before = RandomFloats(rows * channels, 6);
+    for (int parts = 0; parts < 32; ++parts) {
+      std::vector<double> sums(2 * channels, 1);
+      BackwardFinish finish{.low = -0.25f, .high = 0.5f};
+      finish.add = parts & 1;
+      if (parts & 2) finish.x = x.data();
+      if (parts & 4) {
+        finish.scale = scale.data();
+        finish.shift = shift.data();
+      }
+      if (parts & 8) finish.pivot = pivot.data();
+      if (parts & 16) {
+        finish.sums = sums.data();
+        finish.sums_pitch = channels;
+      }
+      finish.stream = !finish.add && (parts & 4);
+      Buffer out_buffer(rows * channels);  // aligned
+      float* out = out_buffer.data();
+      std::copy(before.begin(), before.end(), out);
+      kernels.finish_backward(finish, g.data(), channels, rows, channels, out, channels);
+      for (size_t c = 0; c < channels; ++c) {
+        double first = 1;
+        double second = 1;
+        for (size_t r = 0; r < rows; ++r) {
+          const size_t at = r * channels + c;
+          const double z = parts & 4 ? double{x[at]} * scale[c] + shift[c] : x[at];
+          const bool kept = !(parts & 2) || (z > -0.25 && z < 0.5);
+          const double wanted = kept ? double{g[at]} + (parts & 1 ? before[at] : 0) : 0;
+          ASSERT_NEAR(out[at], wanted, 1e-6);
+          first += wanted;
+          second += wanted * (double{x[at]} - pivot[c]);
+        }
+        ASSERT_NEAR(sums[c], parts & 16 ? first : 1, 1e-5);
+        ASSERT_NEAR(sums[channels + c], (parts & 26) == 26 ? second : 1, 1e-5) << parts;
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, ClippingLetsNanThrough) {
+  std::vector<float> y(16, std::nanf(""));
+  const ForwardFinish finish{.clip = true, .low = 0, .high = 6};
+  kernels.finish_forward(finish, y.data(), 16, 1, 16, y.data(), 16);
+  for (const float value : y) EXPECT_TRUE(std::isnan(value));
+}
+
+TEST_P(KernelTest, DepthwiseRow) {
+  for (const size_t channels : {16, 48}) {
+    for (const size_t count : {1, 2, 5, 7, 8, 9, 19}) {
+      for (const size_t taps_wanted : {1, 4, 9, 25}) {
+        for (const size_t step : {1, 2}) {
+          const auto x = RandomFloats((count * step + taps_wanted) * channels, count);
+          const auto weights = RandomFloats(taps_wanted * channels, 2);
+          std::vector<Tap> taps;
+          for (size_t t = 0; t < taps_wanted; ++t) taps.push_back({&x[t * channels], &weights[t * channels]});
+          const size_t out_step = channels * step;
+          std::vector<float> out(count * out_step, 7);
+          kernels.depthwise_row(taps.data(), taps.size(), step * channels, count, channels, out.data(), out_step);
+          for (size_t j = 0; j < count; ++j) {
+            for (size_t c = 0; c < channels; ++c) {
+              double wanted = 0;
+              for (size_t t = 0; t < taps_wanted; ++t) {
+                wanted += double{x[(t + j * step) * channels + c]} * weights[t * channels + c];
+              }
+              ASSERT_NEAR(out[j * out_step + c], wanted, 1e-5);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, DepthwiseWeights) {
+  for (const size_t channels : {16, 48}) {
+    for (const size_t count : {1, 5, 19}) {
+      for (const size_t taps_wanted : {1, 9, 25}) {
+        for (const size_t step : {1, 2}) {
+          const auto x = RandomFloats((count * step + taps_wanted) * channels, count);
+          const auto g = RandomFloats(count * channels, 2);
+          std::vector<Tap> taps;
+          for (size_t t = 0; t < taps_wanted; ++t) taps.push_back({&x[t * channels], nullptr});
+          std::vector<float> gradients(taps_wanted * channels, 1);
+          kernels.depthwise_weights(taps.data(), taps.size(), step * channels, g.data(), channels, count, channels,
+                                    gradients.data(), channels);
+          for (size_t t = 0; t < taps_wanted; ++t) {
+            for (size_t c = 0; c < channels; ++c) {
+              double wanted = 1;
+              for (size_t j = 0; j < count; ++j) {
+                wanted += double{x[(t + j * step) * channels + c]} * g[j * channels + c];
+              }
+              ASSERT_NEAR(gradients[t * channels + c], wanted, 1e-5);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ssd_prune

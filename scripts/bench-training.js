@@ -1,0 +1,127 @@
+// Forward and backward pass of a training step, ours and PyTorch's in turn, and where our time goes:
+//   node scripts/bench-training.js MODEL.onnx [--batch 8] [--steps 10] [--threads 2] [--python PYTHON] [--bf16] [--layers]
+//     [--cpu-time]
+// PyTorch runs where --python names an interpreter that has torch and onnx, channels_last, with glibc's malloc kept from
+// giving pages back. Compare only what one run prints: both sides see the same machine. --cpu-time counts what the
+// processes computed instead of what passed, for a machine that does other work too; with --threads 1 only.
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+const { createInterface } = require('node:readline');
+
+const root = path.resolve(__dirname, '..');
+const flags = process.argv.slice(2);
+const option = (name, fallback) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : fallback);
+const batch = Number(option('--batch', '8'));
+const steps = Number(option('--steps', '10'));
+const threads = Number(option('--threads', '2'));
+const cpuTime = flags.includes('--cpu-time');
+if (cpuTime && threads !== 1) throw new Error('--cpu-time needs --threads 1');
+process.env.SSD_PRUNE_THREADS = String(threads);
+
+/** Milliseconds by the chosen clock. */
+function now() {
+  if (!cpuTime) return performance.now();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+}
+
+const { readModel } = require(path.join(root, 'dist', 'lib', 'model', 'read'));
+const { makePlan } = require(path.join(root, 'dist', 'lib', 'train', 'plan'));
+const { readParameters } = require(path.join(root, 'dist', 'lib', 'train', 'parameters'));
+const { addon } = require(path.join(root, 'dist', 'lib', 'native'));
+
+/** PyTorch in a process of its own; `step` runs one and gives its milliseconds. */
+async function startPeer(python, model) {
+  const args = [
+    path.join(__dirname, 'bench-training.py'),
+    model,
+    batch,
+    threads,
+    flags.includes('--bf16') ? 'bf16' : 'fp32',
+    cpuTime ? 'cpu' : 'wall',
+  ];
+  const env = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.mmap_max=0:glibc.malloc.hugetlb=1' };
+  const child = spawn(python, args.map(String), { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const version = (await lines.next()).value;
+  if (version === undefined) throw new Error(`${python} has ended`);
+  return {
+    version,
+    async step() {
+      child.stdin.write('\n');
+      return Number((await lines.next()).value);
+    },
+    end: () => child.stdin.end(),
+  };
+}
+
+/** Passes of a convolution's training: forward, weights, and the input's gradient where somebody wants it. */
+const flop = ({ macs, needsInputGradient }, backward) => 2 * macs * (backward ? (needsInputGradient ? 2 : 1) : 1);
+
+function printLayers(plan, times, peak) {
+  console.log('node                        forward ms  share of peak  backward ms  share of peak');
+  for (const time of times) {
+    const node = plan.graph.nodes[time.node];
+    if (!node || time.macs === 0) continue;
+    const { channels, height, width, kernel, stride, groups } = node;
+    const name = `${channels}x${height}x${width} ${kernel.join('x')}/${stride[0]}${groups > 1 ? ' dw' : ''}`;
+    const part = (seconds, backward) =>
+      `${(seconds * 1e3).toFixed(2).padStart(11)} ${(flop(time, backward) / seconds / peak).toFixed(2).padStart(13)}`;
+    console.log(
+      `${String(time.node).padStart(3)} ${name.padEnd(22)} ${part(time.forward, false)} ${part(time.backward, true)}`,
+    );
+  }
+}
+
+const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const summary = (values) => `min ${Math.min(...values).toFixed(0)} ms, median ${middle(values).toFixed(0)} ms`;
+
+async function main() {
+  const file = flags[0];
+  const model = await readModel(file);
+  const plan = makePlan(model);
+  const engine = new (addon().Engine)(plan.graph, batch);
+  engine.setWeights(readParameters(model, plan));
+  const { channels, height, width } = plan.graph;
+  engine.setPictures(Float32Array.from({ length: batch * channels * height * width }, (_, i) => Math.sin(i)));
+  for (const [i, { boxes, width: numbers }] of plan.outputs.entries())
+    engine.setDerivatives(i, new Float32Array(batch * boxes * numbers).fill(1e-3));
+  const own = async () => {
+    const start = now();
+    await engine.forward(true);
+    await engine.backward(false);
+    return now() - start;
+  };
+  const python = option('--python');
+  const peer = python && (await startPeer(python, file));
+  await own();
+  engine.clearTimes();
+  const ours = [];
+  const theirs = [];
+  for (let i = 0; i < steps; i++) {
+    ours.push(await own());
+    if (peer) theirs.push(await peer.step());
+  }
+  peer?.end();
+  const peak = 2e9 * addon().peakGmacs(0.5) * threads;
+  const times = engine.times();
+  if (flags.includes('--layers')) printLayers(plan, times, peak);
+  const work = times.reduce((sum, time) => sum + flop(time, false) + flop(time, true), 0);
+  const sum = (key) => times.reduce((total, time) => total + time[key], 0) * 1e3;
+  console.log(
+    `batch ${batch}, ${threads} threads, ${(work / 1e9).toFixed(1)} GFLOP a step, peak ${(peak / 1e9).toFixed(0)} GFLOP/s`,
+  );
+  console.log(
+    `ours: ${summary(ours)}; share of peak ${((work / peak / Math.min(...ours)) * 1e3).toFixed(2)} (best step)`,
+  );
+  console.log(
+    `fastest passes of every operation: forward ${sum('forward').toFixed(0)} ms, backward ${sum('backward').toFixed(0)} ms`,
+  );
+  console.log(`memory of the engine: ${(engine.bytes / 2 ** 20).toFixed(0)} MiB`);
+  if (!peer) return;
+  console.log(`PyTorch ${peer.version}: ${summary(theirs)}`);
+  const ratio = (of) => (of(theirs) / of(ours)).toFixed(2);
+  console.log(`PyTorch's time over ours: ${ratio((values) => Math.min(...values))} (min), ${ratio(middle)} (median)`);
+}
+
+main();
