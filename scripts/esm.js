@@ -1,6 +1,6 @@
 // Finishes the public entry that tsc made: dist/lib/index.js loads each module when something of it is first used (a
 // pipeline that prunes shouldn't pay for evaluation), and dist/index.mjs has the same names for `import`.
-const { readFileSync, writeFileSync } = require('node:fs');
+const { chmodSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 
 const dist = path.resolve(__dirname, '..', 'dist');
@@ -39,3 +39,6 @@ writeFileSync(
   path.join(dist, 'index.d.mts'),
   "import * as api from './lib/index.js';\n\nexport * from './lib/index.js';\nexport default api;\n",
 );
+
+// npm makes commands executable when it links a package, but not one that is linked already and compiled anew.
+chmodSync(path.join(dist, 'lib', 'cli', 'main.js'), 0o755);

@@ -31,10 +31,16 @@ const skipped = tests.filter(
 const refused =
   process.env.SSD_PRUNE_NO_SKIP === '1' ? skipped.filter((test) => !/\bGPU\b|CUDA/.test(test.fullName)) : [];
 for (const { fullName } of refused) console.log(`skipped, though nothing may be: ${fullName}`);
+const kept = skipped.filter((test) => !refused.includes(test));
+for (const { fullName } of kept) console.log(`skipped: ${fullName}`);
+if (kept.length > 0) {
+  console.log('Tests are skipped where the machine lacks what they need: the models and pictures of SSD_PRUNE_SHARED');
+  console.log('(else ../shared), GoogleTest, Python, or a GPU.');
+}
 const broken = results?.numRuntimeErrorTestSuites ?? 1;
 let failed = tests.filter((test) => test.status === 'failed').length + broken + refused.length;
 // Jest can fail without a failed test, for instance when no test was found.
 if (failed === 0 && status !== 0) failed = 1;
-const skippedPart = skipped.length > refused.length ? `, ${skipped.length - refused.length} skipped` : '';
+const skippedPart = kept.length > 0 ? `, ${kept.length} skipped` : '';
 console.log(`${passed} passed, ${failed} failed${skippedPart}`);
 process.exitCode = failed > 0 ? 1 : 0;

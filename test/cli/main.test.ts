@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -189,4 +189,9 @@ describe('how a process ends', () => {
     expect(await ended).toMatchObject({ status: 130, stdout: '' });
     expect(readdirSync(folder)).toEqual([]);
   });
+});
+
+test('the built command is a program of its own, as npx runs it', () => {
+  const { status, stdout } = spawnSync(main, ['--version'], { encoding: 'utf8' });
+  expect([status, stdout]).toEqual([0, `${require('../../package.json').version}\n`]);
 });
