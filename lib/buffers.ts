@@ -5,7 +5,7 @@ import { addon } from './native';
 const bigBytes = 4 * 2 ** 20;
 
 /**
- * A buffer whose contents are not set: big ones from the addon, on huge pages where the system has them. Works without
+ * A buffer to be filled: big ones from the addon, on huge pages where the system has them. Works without
  * the addon too, only slower.
  */
 export function allocateBytes(length: number): Uint8Array<ArrayBuffer> {

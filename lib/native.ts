@@ -235,7 +235,7 @@ export interface NativeEngine {
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
   instructionSets(): string[];
-  /** A buffer whose contents are not set, on huge pages where it is big. */
+  /** A buffer of zeros, on huge pages where it is big. */
   allocate(bytes: number): ArrayBuffer;
 
   /** Multiply-adds a second, in thousand millions, that one thread reaches in registers: the peak that shares are of. */

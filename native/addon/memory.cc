@@ -1,6 +1,6 @@
 #include "addon/memory.h"
 
-#include <cstdlib>
+#include <cstdint>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -10,21 +10,20 @@ namespace ssd_prune {
 namespace {
 
 #ifdef __linux__
-constexpr size_t kHugePage = size_t{2} << 20;
-/// Below this the rounding up to whole pages would cost more than it saves.
+constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
+/// Below this hardly a huge page lies inside.
 constexpr size_t kHugeFrom = size_t{4} << 20;
 
-/// Memory on huge pages, or nothing where the system has no more.
-void* HugePages(size_t bytes) {
-  const size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  void* memory = std::aligned_alloc(kHugePage, rounded);
-  // Advice only: without it the memory is as good, only slower to touch.
-  if (memory != nullptr) madvise(memory, rounded, MADV_HUGEPAGE);
-  return memory;
+/// Asks for huge pages wherever whole ones lie in the range. Advice only: without them memory is slower to touch.
+void AdviseHugePages(void* data, size_t bytes) {
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t last = (begin + bytes) / kHugePage * kHugePage;
+  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 }
 #endif
 
-/// allocate(bytes): an ArrayBuffer whose contents are not set.
+/// allocate(bytes): an ArrayBuffer for big contents.
 Napi::Value Allocate(const Napi::CallbackInfo& info) {
   return AllocateBytes(info.Env(), static_cast<size_t>(info[0].As<Napi::Number>().Int64Value()));
 }
@@ -32,14 +31,12 @@ Napi::Value Allocate(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Napi::ArrayBuffer AllocateBytes(Napi::Env env, size_t bytes) {
+  // V8's own memory, which it frees at once when it collects; external memory would wait for the event loop.
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes);
 #ifdef __linux__
-  if (bytes >= kHugeFrom) {
-    if (void* memory = HugePages(bytes)) {
-      return Napi::ArrayBuffer::New(env, memory, bytes, [](Napi::Env, void* data) { std::free(data); });
-    }
-  }
+  if (bytes >= kHugeFrom) AdviseHugePages(buffer.Data(), bytes);
 #endif
-  return Napi::ArrayBuffer::New(env, bytes);
+  return buffer;
 }
 
 void RegisterMemory(Napi::Env env, Napi::Object exports) {

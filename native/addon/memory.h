@@ -7,7 +7,7 @@
 
 namespace ssd_prune {
 
-/// A buffer whose contents are not set. From a few MiB on it lies on huge pages where the system has them (Linux): the
+/// A buffer of zeros. From a few MiB on it lies on huge pages where the system has them (Linux): the
 /// first touch of 20 MiB in pages of 4 KiB costs more than copying them does.
 Napi::ArrayBuffer AllocateBytes(Napi::Env env, size_t bytes);
 
