@@ -1,7 +1,8 @@
 // How fast the batch pipeline makes training pictures, what processor time each costs, and how long it holds the event
 // loop (99th percentile of its delay, measured in steps of a millisecond):
-// `node scripts/bench-batches.js [--pictures N] [--decoders N] [--batch N]`. Reads the VOC pictures of the shared folder
-// (SSD_PRUNE_SHARED, else ../shared); needs `npm run build`.
+// `node scripts/bench-batches.js [--pictures N] [--decoders N] [--batch N] [--small]`. Reads the VOC pictures of the shared
+// folder (SSD_PRUNE_SHARED, else ../shared), says so and ends without them; needs `npm run build`.
+const { existsSync } = require('node:fs');
 const { availableParallelism } = require('node:os');
 const path = require('node:path');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
@@ -9,11 +10,13 @@ const { parseArgs } = require('node:util');
 
 const { values: flags } = parseArgs({
   options: {
-    pictures: { type: 'string', default: '640' },
+    pictures: { type: 'string' },
     decoders: { type: 'string', default: String(Math.min(4, availableParallelism())) },
     batch: { type: 'string', default: '32' },
+    small: { type: 'boolean', default: false },
   },
 });
+const count = Number(flags.pictures ?? (flags.small ? 64 : 640));
 const decoders = Number(flags.decoders);
 const batchSize = Number(flags.batch);
 const { openDataset } = require('../dist/lib/data/dataset');
@@ -53,8 +56,12 @@ async function all(count, work) {
 
 async function main() {
   const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(__dirname, '..', '..', 'shared');
+  if (!existsSync(path.join(shared, 'voc'))) {
+    console.log(`Skipped: there are no pictures in ${shared} (set SSD_PRUNE_SHARED).`);
+    return;
+  }
   const { samples } = await openDataset(path.join(shared, 'voc'), { split: 'train' });
-  const some = samples.slice(0, Number(flags.pictures));
+  const some = samples.slice(0, count);
   const held = await Promise.all(some.slice(0, 64).map(({ image }) => decodePicture(image)));
   console.log(`${some.length} pictures, ${decoders} at a time, batches of ${batchSize}`);
   console.log(''.padEnd(30) + headings.map((heading) => `   ${heading}`).join(''));

@@ -1,6 +1,7 @@
 // Forward and backward pass of a training step, ours and PyTorch's in turn, and where our time goes:
 //   node scripts/bench-training.js MODEL.onnx [--batch 8] [--steps 10] [--threads 2] [--python PYTHON] [--bf16] [--layers]
 //     [--cpu-time]
+//   node scripts/bench-training.js --small     two pictures through the built-in network at a quarter of its width, for CI
 // PyTorch runs where --python names an interpreter that has torch and onnx, channels_last, with glibc's malloc kept from
 // giving pages back. Compare only what one run prints: both sides see the same machine. --cpu-time counts what the
 // processes computed instead of what passed, for a machine that does other work too; with --threads 1 only.
@@ -11,8 +12,9 @@ const { createInterface } = require('node:readline');
 const root = path.resolve(__dirname, '..');
 const flags = process.argv.slice(2);
 const option = (name, fallback) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : fallback);
-const batch = Number(option('--batch', '8'));
-const steps = Number(option('--steps', '10'));
+const small = flags.includes('--small');
+const batch = Number(option('--batch', small ? '2' : '8'));
+const steps = Number(option('--steps', small ? '2' : '10'));
 const threads = Number(option('--threads', '2'));
 const cpuTime = flags.includes('--cpu-time');
 if (cpuTime && threads !== 1) throw new Error('--cpu-time needs --threads 1');
@@ -26,6 +28,7 @@ function now() {
 }
 
 const { readModel } = require(path.join(root, 'dist', 'lib', 'model', 'read'));
+const { buildMobileNetV1Ssd } = require(path.join(root, 'dist', 'lib', 'model', 'mobilenet-v1-ssd'));
 const { makePlan } = require(path.join(root, 'dist', 'lib', 'train', 'plan'));
 const { readParameters } = require(path.join(root, 'dist', 'lib', 'train', 'parameters'));
 const { addon } = require(path.join(root, 'dist', 'lib', 'native'));
@@ -77,8 +80,9 @@ const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1]
 const summary = (values) => `min ${Math.min(...values).toFixed(0)} ms, median ${middle(values).toFixed(0)} ms`;
 
 async function main() {
-  const file = flags[0];
-  const model = await readModel(file);
+  const file = small || flags[0]?.startsWith('--') ? undefined : flags[0];
+  if (!small && file === undefined) throw new Error('usage: bench-training.js MODEL.onnx, or --small');
+  const model = small ? buildMobileNetV1Ssd({ classes: 21, width: 0.25, seed: 0 }) : await readModel(file);
   const plan = makePlan(model);
   const engine = new (addon().Engine)(plan.graph, batch);
   engine.setWeights(readParameters(model, plan));
@@ -93,7 +97,7 @@ async function main() {
     return now() - start;
   };
   const python = option('--python');
-  const peer = python && (await startPeer(python, file));
+  const peer = python && file && (await startPeer(python, file));
   await own();
   engine.clearTimes();
   const ours = [];
@@ -124,4 +128,7 @@ async function main() {
   console.log(`PyTorch's time over ours: ${ratio((values) => Math.min(...values))} (min), ${ratio(middle)} (median)`);
 }
 
-main();
+main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
