@@ -8,15 +8,8 @@
 namespace ssd_prune {
 namespace {
 
-/// Numbers of a weight gradient below which every slice of rows gets one of its own.
-constexpr size_t kSmallWeight = size_t{1} << 16;
-/// Numbers of a weight gradient of a part, where output channels are shared out: what stays in a second-level cache of
-/// 1 MB beside the blocks.
-constexpr size_t kPartWeight = size_t{1} << 17;
 /// Floats of a kernel row of a picture: 3 places of up to 5 channels.
 constexpr size_t kShort = 16;
-/// Spread of result rows in scratch: beside the pitch, so that powers of two don't meet in one set of the cache.
-constexpr size_t kSpread = 16;
 
 ptrdiff_t Signed(size_t value) { return static_cast<ptrdiff_t>(value); }
 
@@ -31,15 +24,6 @@ void Interleave(const float* rows, size_t pitch, size_t count, size_t length, si
     }
     for (size_t i = begin; i < end; ++i) std::fill(out + i * panel + count, out + (i + 1) * panel, 0.0f);
   }
-}
-
-/// From a place to the next of a map, row by row.
-void Advance(size_t& x, size_t& y, size_t& image, size_t width, size_t height) {
-  if (++x < width) return;
-  x = 0;
-  if (++y < height) return;
-  y = 0;
-  ++image;
 }
 
 }  // namespace
@@ -81,6 +65,14 @@ Convolution::Convolution(const Window& window, int groups, int weight, Tensor* i
       classes_.push_back(std::move(places));
     }
   }
+}
+
+void Convolution::Advance(size_t& x, size_t& y, size_t& image, size_t width, size_t height) {
+  if (++x < width) return;
+  x = 0;
+  if (++y < height) return;
+  y = 0;
+  ++image;
 }
 
 Convolution::Place Convolution::OutputPlace(size_t row) const {
@@ -272,235 +264,6 @@ void Convolution::Forward(const Step& step) {
     }
   });
   output->EndForward(step, slices);
-}
-
-void Convolution::Backward(const Step& step) {
-  if (Together()) return BackwardTogether(step);
-  if (roles[0].wanted) BackwardData(step);
-  BackwardWeights(step);
-}
-
-bool Convolution::Together() const {
-  return pointwise_ && roles[0].wanted && output->channels * PitchOf(Depth()) <= kSmallWeight;
-}
-
-void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, const BackwardFinish& finish,
-                                float* partial, float* scratch) const {
-  const Kernels& kernels = step.team.kernels;
-  Tensor& target = *inputs[0];
-  const Panels panels{output->channels, target.pitch, kernels.panel};
-  const Source source = output->GradientSource();
-  const Source view = in().View();
-  const size_t block_floats = kBlockRows * kPackPitch;
-  float* block = scratch;
-  float* gradients = block + block_floats;
-  float* result = gradients + panels.blocks() * block_floats;
-  const size_t result_pitch = target.pitch + kSpread;
-  const size_t weight_pitch = PitchOf(Depth());
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t rows = std::min(kBlockRows, end - row);
-    for (size_t k = 0; k < panels.blocks(); ++k) {
-      float* gradient = gradients + k * block_floats;
-      kernels.read_rows(source, row, rows, panels.BlockBegin(k), panels.BlockSize(k), gradient, kPackPitch);
-      kernels.multiply_rows(gradient, rows, panels.BlockSize(k), step.packed + panels.BlockOffset(k), target.pitch,
-                            result, result_pitch, k > 0);
-    }
-    BackwardFinish here = finish;
-    if (here.x != nullptr) here.x += row * target.pitch;
-    kernels.finish_backward(here, result, result_pitch, rows, target.pitch, target.gradient + row * target.pitch,
-                            target.pitch);
-    for (size_t from = 0; from < Depth(); from += kPackColumns) {
-      const size_t columns = std::min(kPackColumns, Depth() - from);
-      kernels.read_rows(view, row, rows, from, columns, block, kPackPitch);
-      for (size_t k = 0; k < panels.blocks(); ++k) {
-        kernels.multiply_columns(gradients + k * block_floats, panels.BlockSize(k), block, PitchOf(columns), rows,
-                                 partial + panels.BlockBegin(k) * weight_pitch + from, weight_pitch, row > begin);
-      }
-    }
-  }
-}
-
-void Convolution::BackwardTogether(const Step& step) {
-  PackBackward(step);
-  Tensor& target = *inputs[0];
-  const size_t rows = output->rows();
-  const size_t slices = WeightSlices();
-  const size_t floats = output->channels * PitchOf(Depth());
-  step.team.For(slices, [&](size_t slice, float* scratch) {
-    const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
-    TogetherSlice(step, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish,
-                  step.partial + slice * floats, scratch);
-  });
-  if (roles[0].finish) target.EndBackward(step, slices);
-  SumWeights(step, slices);
-}
-
-void Convolution::GatherGradient(const Step& step, const Source& source, const PlaceClass& places, size_t row,
-                                 size_t rows, size_t from, size_t count, float* block) const {
-  const auto read = step.team.kernels.read_rows;
-  if (pointwise_) return read(source, row, rows, from, count, block, kPackPitch);
-  const size_t map = places.count_y * places.count_x;
-  size_t x = row % places.count_x;
-  size_t y = row % map / places.count_x;
-  size_t image = row / map;
-  const size_t channels = output->channels;
-  for (size_t r = 0; r < rows; ++r) {
-    float* out = block + r * kPackPitch;
-    const Place place{image, places.first_y + y * stride_h_, places.first_x + x * stride_w_};
-    for (size_t done = 0; done < count;) {
-      const size_t tap = places.taps[(from + done) / channels];
-      const size_t channel = (from + done) % channels;
-      const size_t here = std::min(count - done, channels - channel);
-      const ptrdiff_t at = OutputRow(place, tap);
-      if (at < 0) {
-        std::fill_n(out + done, here, 0.0f);
-      } else {
-        read(source, static_cast<size_t>(at), 1, channel, here, out + done, kPackPitch);
-      }
-      done += here;
-    }
-    Advance(x, y, image, places.count_x, places.count_y);
-  }
-}
-
-void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t begin, size_t end,
-                            const BackwardFinish& finish, float* scratch) const {
-  const Kernels& kernels = step.team.kernels;
-  Tensor& target = *inputs[0];
-  const Panels panels{places.taps.size() * output->channels, target.pitch, kernels.panel};
-  const float* packed = step.packed + places.packed * output->channels * panels.panels() * panels.panel;
-  const Source source = output->GradientSource();
-  float* block = scratch;
-  float* result = scratch + kBlockRows * kPackPitch;
-  const size_t pitch = target.pitch + kSpread;
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t count = std::min(kBlockRows, end - row);
-    if (places.taps.empty()) std::fill_n(result, count * pitch, 0.0f);
-    for (size_t k = 0; k < panels.blocks(); ++k) {
-      GatherGradient(step, source, places, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
-      kernels.multiply_rows(block, count, panels.BlockSize(k), packed + panels.BlockOffset(k), target.pitch, result,
-                            pitch, k > 0);
-    }
-    // Runs of places in one line of the picture; with stride 1 and a whole map that is all of them.
-    const bool whole = stride_h_ == 1 && stride_w_ == 1;
-    for (size_t done = 0; done < count;) {
-      const size_t at = row + done;
-      const size_t x = at % places.count_x;
-      const size_t line = at / places.count_x;
-      const size_t run = whole ? count : std::min(count - done, places.count_x - x);
-      const size_t y = places.first_y + line % places.count_y * stride_h_;
-      const size_t first =
-          whole ? at : (line / places.count_y * target.height + y) * target.width + places.first_x + x * stride_w_;
-      BackwardFinish here = finish;
-      if (here.x != nullptr) here.x += first * target.pitch;
-      kernels.finish_backward(here, result + done * pitch, pitch, run, target.pitch,
-                              target.gradient + first * target.pitch, stride_w_ * target.pitch);
-      done += run;
-    }
-  }
-}
-
-void Convolution::BackwardData(const Step& step) {
-  PackBackward(step);
-  Tensor& target = *inputs[0];
-  const size_t slices = RowSlices(target.rows(), kBlockRows);
-  step.team.For(slices, [&](size_t slice, float* scratch) {
-    const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
-    for (const PlaceClass& places : classes_) {
-      const size_t rows = target.batch * places.count_y * places.count_x;
-      DataSlice(step, places, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish, scratch);
-    }
-  });
-  if (roles[0].finish) target.EndBackward(step, slices);
-}
-
-size_t Convolution::WeightSlices() const {
-  if (output->channels * PitchOf(Depth()) > kSmallWeight) return 1;
-  return std::clamp<size_t>(output->rows() / 512, 1, 16);
-}
-
-size_t Convolution::PartialFloats() const { return WeightSlices() * output->channels * PitchOf(Depth()); }
-
-void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_t out_begin, size_t out_end,
-                               float* partial, float* scratch) const {
-  const Kernels& kernels = step.team.kernels;
-  const Source view = in().View();
-  const Source source = output->GradientSource();
-  const size_t block_floats = kBlockRows * kPackPitch;
-  float* block = scratch;
-  float* gradients = scratch + block_floats;
-  const size_t pitch = PitchOf(Depth());
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t rows = std::min(kBlockRows, end - row);
-    for (size_t out = out_begin; out < out_end; out += kPackColumns) {
-      kernels.read_rows(source, row, rows, out, std::min(kPackColumns, out_end - out),
-                        gradients + (out - out_begin) / kPackColumns * block_floats, kPackPitch);
-    }
-    for (size_t k = 0; k < Depth(); k += kPackColumns) {
-      const size_t columns = std::min(kPackColumns, Depth() - k);
-      Gather(step, view, row, rows, k, columns, block);
-      for (size_t out = out_begin; out < out_end; out += kPackColumns) {
-        kernels.multiply_columns(gradients + (out - out_begin) / kPackColumns * block_floats,
-                                 std::min(kPackColumns, out_end - out), block, PitchOf(columns), rows,
-                                 partial + out * pitch + k, pitch, row > begin);
-      }
-    }
-  }
-}
-
-void Convolution::BackwardWeights(const Step& step) {
-  const size_t rows = output->rows();
-  const size_t slices = WeightSlices();
-  const size_t floats = output->channels * PitchOf(Depth());
-  if (slices > 1 || floats <= kSmallWeight) {
-    step.team.For(slices, [&](size_t slice, float* scratch) {
-      WeightsSlice(step, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), 0, output->channels,
-                   step.partial + slice * floats, scratch);
-    });
-  } else {
-    // Every number is a sum over all rows, whatever part it is in: parts may follow the threads. They begin at whole
-    // vectors, so that gradients are read aligned.
-    const size_t threads = step.team.size();
-    const size_t needed = std::max<size_t>((floats + kPartWeight - 1) / kPartWeight, 2);
-    const size_t most = std::max<size_t>(output->channels / 16, 1);
-    const size_t parts = std::min((needed + threads - 1) / threads * threads, most);
-    const auto begin = [&](size_t part) {
-      return part == parts ? output->channels : SliceBegin(output->channels, parts, part) / 16 * 16;
-    };
-    step.team.For(parts, [&](size_t part, float* scratch) {
-      WeightsSlice(step, 0, rows, begin(part), begin(part + 1), step.partial, scratch);
-    });
-  }
-  SumWeights(step, slices);
-}
-
-void Convolution::SumWeights(const Step& step, size_t slices) const {
-  const size_t pitch = PitchOf(Depth());
-  const size_t floats = output->channels * pitch;
-  const size_t channels = in().channels;
-  const size_t group_inputs = channels / groups_;
-  float* gradient = step.Gradient(weight_);
-  const bool add = step.Adds(weight_);
-  const size_t tasks = std::min<size_t>(output->channels, kMaxSlices);
-  step.team.For(tasks, [&](size_t task, float*) {
-    for (size_t out = SliceBegin(output->channels, tasks, task); out < SliceBegin(output->channels, tasks, task + 1);
-         ++out) {
-      float* total = step.partial + out * pitch;
-      for (size_t slice = 1; slice < slices; ++slice) {
-        const float* more = total + slice * floats;
-        for (size_t i = 0; i < pitch; ++i) total[i] += more[i];
-      }
-      const size_t first = out / (output->channels / groups_) * group_inputs;
-      float* result = gradient + out * group_inputs * Taps();
-      for (size_t tap = 0; tap < Taps(); ++tap) {
-        const float* fresh = total + tap * channels + first;
-        for (size_t i = 0; i < group_inputs; ++i) {
-          float& value = result[i * Taps() + tap];
-          value = add ? value + fresh[i] : fresh[i];
-        }
-      }
-    }
-  });
 }
 
 }  // namespace ssd_prune

@@ -14,6 +14,9 @@ namespace ssd_prune {
 /// Rows of a block: eight tiles of AVX-512; with 256 columns 122 kB, which leaves room in a second-level cache of 1 MB.
 inline constexpr size_t kBlockRows = 112;
 
+/// Spread of result rows in scratch: beside the pitch, so that powers of two don't meet in one set of the cache.
+inline constexpr size_t kSpread = 16;
+
 class Convolution : public Operation {
  public:
   Convolution(const Window& window, int groups, int weight, Tensor* in, Tensor* out);
@@ -36,6 +39,8 @@ class Convolution : public Operation {
   struct Place {
     size_t image, y, x;
   };
+  /// From a place to the next of a map, row by row.
+  static void Advance(size_t& x, size_t& y, size_t& image, size_t width, size_t height);
 
   const Tensor& in() const { return *inputs[0]; }
   size_t Taps() const { return kernel_h_ * kernel_w_; }
