@@ -1,8 +1,91 @@
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { SsdPruneError } from './errors';
+import { invalidArgument, SsdPruneError } from './errors';
+
+/** What an output must not replace. */
+export interface OutputOptions {
+  /** Files that are read, and folders whose files are: none of them is replaced. Those that aren't there are passed over. */
+  inputs?: readonly string[];
+  /** `true`: replace whatever is there, inputs too. `false`: refuse whatever is there. By default only inputs are refused. */
+  force?: boolean;
+}
+
+/**
+ * Whether a file may be written, asked before the work that it is to hold.
+ * @returns where it really lies, links followed
+ * @throws {SsdPruneError} ERR_OUTPUT_EXISTS for a file that must stay, by whatever path or link it is named; ERR_USAGE
+ * for what can name no file; ERR_IO for what a rename would destroy (folders, devices, pipes) and in a missing folder
+ */
+export async function checkOutput(file: string, { inputs = [], force }: OutputOptions = {}): Promise<string> {
+  const target = await outputPath(file);
+  if (force) return target;
+  const own = await identity(target);
+  // A file of an input folder may be a link that leads out of it.
+  const places = [target, path.join(await realpath(path.dirname(file)), path.basename(file))];
+  for (const input of inputs) {
+    if (await isOrHolds(input, places, own))
+      throw new SsdPruneError(
+        'ERR_OUTPUT_EXISTS',
+        `Writing ${file} would replace a file that belongs to this command (${input}): name another one`,
+      );
+  }
+  if (force === false && own !== undefined)
+    throw new SsdPruneError('ERR_OUTPUT_EXISTS', `${file} exists: name another file, or say --force to replace it`);
+  return target;
+}
+
+/** Where `file` really lies, links followed. */
+async function outputPath(file: string): Promise<string> {
+  if (typeof file !== 'string' || file === '') throw invalidArgument('the output', 'the name of a file', file);
+  if (/(^|[/\\])\.{0,2}$/.test(path.sep === '/' ? file.replaceAll('\\', '_') : file))
+    throw new SsdPruneError('ERR_USAGE', `Can't write ${file}: that names a folder, not a file`);
+  try {
+    const stats = await stat(file);
+    if (stats.isFile()) return await realpath(file);
+    throw new SsdPruneError(
+      'ERR_IO',
+      `Can't write ${file}: it is ${stats.isDirectory() ? 'a folder' : 'no regular file'}`,
+    );
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw writeError(file, error);
+  }
+  const folder = await realpath(path.dirname(file)).catch((error) => {
+    throw writeError(file, error);
+  });
+  return path.join(folder, path.basename(file));
+}
+
+/** Device and inode of a file, which are equal through any path, symbolic or hard link; undefined where it isn't there. */
+export async function identity(file: string): Promise<string | undefined> {
+  const stats = await stat(file, { bigint: true }).catch(() => undefined);
+  return stats && `${stats.dev}:${stats.ino}`;
+}
+
+/** Whether the output is the input, or an existing file in it. */
+async function isOrHolds(input: string, places: readonly string[], own: string | undefined): Promise<boolean> {
+  // What isn't there yet can only be another output of the same command.
+  if (own === undefined) {
+    const same = path.basename(input) === path.basename(places[0]!);
+    return same && (await outputPath(input).catch(() => undefined)) === places[0];
+  }
+  const real = await realpath(input).catch(() => undefined);
+  if (real === undefined) return false;
+  const folder = real.endsWith(path.sep) ? real : real + path.sep;
+  return places.some((place) => place.startsWith(folder)) || (await identity(real)) === own;
+}
+
+/**
+ * Makes a folder and those above it.
+ * @throws {SsdPruneError} ERR_USAGE without a name, ERR_IO where it can't be made
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  if (folder === '') throw invalidArgument('the output', 'the name of a folder', folder);
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw writeError(folder, error);
+    throw new SsdPruneError('ERR_IO', `Can't make the folder ${folder}: a file is in its place`, { cause: error });
+  });
+}
 
 /** Temporary files that are being written: removed where the process is ended meanwhile. */
 const unfinished = new Set<string>();
@@ -13,13 +96,16 @@ function removeUnfinished(): void {
 
 /**
  * Writes chunks, one behind the other, under a temporary name beside the file, then renames: no half-written file ever
- * carries the final name.
- * @throws {SsdPruneError} ERR_IO with the path and the reason
+ * carries the final name. Where `file` is a symbolic link, the file it points to is replaced.
+ * @throws {SsdPruneError} ERR_IO with the path and the reason; what {@link checkOutput} throws for what is no file
  */
 export async function replaceFile(file: string, chunks: readonly Uint8Array[]): Promise<void> {
+  const target = await outputPath(file);
+  // Loaded here: who only reads needs none.
+  const { randomBytes } = require('node:crypto') as typeof import('node:crypto');
   // Short, or a long output name would have none: 255 bytes are all that file systems give.
-  const name = `.${path.basename(file).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`;
-  const temporary = path.join(path.dirname(file), name);
+  const name = `.${path.basename(target).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = path.join(path.dirname(target), name);
   let handle: FileHandle | undefined;
   try {
     if (unfinished.size === 0) process.on('exit', removeUnfinished);
@@ -29,7 +115,7 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
     await handle.sync();
     await handle.close();
     handle = undefined;
-    await rename(temporary, file);
+    await rename(temporary, target);
   } catch (error) {
     await handle?.close().catch(() => {});
     await unlink(temporary).catch(() => {});
@@ -67,3 +153,17 @@ export function writeError(file: string, error: unknown): SsdPruneError {
   const why = code === 'ENOENT' ? 'its folder does not exist' : code === 'ENOSPC' ? 'the disk is full' : message;
   return new SsdPruneError('ERR_IO', `Can't write ${file}: ${why}`, { cause: error });
 }
+
+/** What the system said of a file that could not be read, as an error of this package; `what` it is: "model a.onnx". */
+export function readError(what: string, error: unknown): SsdPruneError {
+  if (error instanceof SsdPruneError) return error;
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new SsdPruneError('ERR_IO', `Can't read ${what}: ${readProblems[code] ?? message}`, { cause: error });
+}
+
+const readProblems: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+};

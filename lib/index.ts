@@ -11,7 +11,7 @@ export type { LatencyMeasurement, LatencyOptions, LatencySeries, TimedModel } fr
 export { measureLatency } from './bench/latency';
 export { renderBenchReport } from './bench/table';
 export type { Dataset, OpenDatasetOptions, Sample } from './data/dataset';
-export { openDataset } from './data/dataset';
+export { limitDataset, openDataset } from './data/dataset';
 export type { BuildReport } from './doctor/build-addon';
 export { buildAddon } from './doctor/build-addon';
 export type { Check, DoctorReport } from './doctor/doctor';
@@ -23,7 +23,7 @@ export { detectFiles, listPictures } from './evaluate/detect';
 export type { DetectionSet } from './evaluate/detections';
 export { drawDetections } from './evaluate/draw';
 export type { DatasetDetections, DetectDatasetOptions } from './evaluate/evaluate';
-export { detectDataset, evaluateModel, limitDataset } from './evaluate/evaluate';
+export { detectDataset, evaluateModel } from './evaluate/evaluate';
 export type { ApVersion, ClassResult, EvalResult, EvaluateOptions, Protocol } from './evaluate/mean-ap';
 export { evaluateDetections } from './evaluate/mean-ap';
 export type { PictureDetections, PipelineOptions } from './evaluate/pipeline';

@@ -85,8 +85,7 @@ async function small() {
 
 async function full(args) {
   const { evaluateModel } = lib('evaluate/evaluate');
-  const { limitDataset } = lib('evaluate/evaluate');
-  const { openDataset } = lib('data/dataset');
+  const { limitDataset, openDataset } = lib('data/dataset');
   const { readDetectorSettings } = lib('model/detector');
   const { pruneFile } = lib('prune/prune-file');
   const detector = readDetectorSettings(await readModel(args.model), args.detector);

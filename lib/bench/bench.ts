@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
-import { SsdPruneError } from '../errors';
 import { runtimeVersion } from '../evaluate/runtime';
+import { readError } from '../files';
 import { describeGpu, describeMachine, type Machine } from '../machine';
 import { type LatencyOptions, type LatencySeries, measureLatency } from './latency';
 
@@ -108,6 +108,6 @@ function fileSize(file: string): number {
   try {
     return statSync(file).size;
   } catch (error) {
-    throw new SsdPruneError('ERR_IO', `Can't read model ${file}: ${(error as Error).message}`, { cause: error });
+    throw readError(`model ${file}`, error);
   }
 }

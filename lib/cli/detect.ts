@@ -35,21 +35,18 @@ export function builder(yargs: Argv): Argv {
 
 export async function handler(args: DetectArguments): Promise<void> {
   const ui = makeUi(args);
-  const { mkdir } = require('node:fs/promises') as typeof import('node:fs/promises');
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
   const { detectFiles, listPictures } = require('../evaluate/detect') as typeof import('../evaluate/detect');
   const { drawDetections, drawnFiles } = require('../evaluate/draw') as typeof import('../evaluate/draw');
-  const { writeError } = require('../files') as typeof import('../files');
 
   const nms = nmsOverrides(args);
   const detector = readDetectorSettings(await readModel(args.model), args.detector);
   const files = await listPictures(args.pictures);
   const { output } = args;
   if (output !== undefined) {
-    await mkdir(output, { recursive: true }).catch((error) => {
-      throw writeError(output, error);
-    });
+    const { makeFolder } = require('../files') as typeof import('../files');
+    await makeFolder(output);
   }
   const drawn =
     output === undefined ? undefined : new Map((await drawnFiles(files, output)).map((to, i) => [files[i]!, to]));

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { SsdPruneError } from '../errors';
+import type { SsdPruneError } from '../errors';
 import { evalOptions, type MetricArguments, metricOptions, warnAbout } from './metric-options';
 import { type NmsArguments, nmsOptions, nmsOverrides } from './nms-options';
 import { type RunArguments, runOptions } from './run-options';
@@ -43,8 +43,8 @@ export async function handler(args: EvalArguments): Promise<void> {
   const ui = makeUi(args);
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
-  const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
-  const { detectDataset, limitDataset } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
+  const { datasetFiles, limitDataset, openDataset } = require('../data/dataset') as typeof import('../data/dataset');
+  const { detectDataset } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
   const { checkEvaluateOptions, evaluateDetections } =
     require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
   const { evalReport, renderEvalReport } = require('../evaluate/report') as typeof import('../evaluate/report');
@@ -53,8 +53,8 @@ export async function handler(args: EvalArguments): Promise<void> {
   const nms = nmsOverrides(args);
   const metric = evalOptions(args);
   checkEvaluateOptions(metric);
-  const detector = readDetectorSettings(await readModel(args.model), args.detector);
-  checkOutput(args);
+  const model = await readModel(args.model);
+  const detector = readDetectorSettings(model, args.detector);
   const whole = await openDataset(args.data, {
     split: args.split,
     // Index 0 is background, whatever the settings call it.
@@ -62,6 +62,14 @@ export async function handler(args: EvalArguments): Promise<void> {
     requireImages: !args.skipBad,
   });
   const dataset = limitDataset(whole, args.limit);
+  // Before the work: what would fail, or do harm, only once every picture is through.
+  if (args.detections !== undefined) {
+    const { checkOutput } = require('../files') as typeof import('../files');
+    const settings = [args.detector, detector.priorsFile].filter((file) => file !== undefined);
+    await checkOutput(args.detections, {
+      inputs: [args.model, ...model.dataFiles, ...settings, ...datasetFiles(whole)],
+    });
+  }
   warnAbout(dataset, ui);
 
   const progress = ui.progress('pictures', dataset.samples.length);
@@ -88,22 +96,4 @@ export async function handler(args: EvalArguments): Promise<void> {
     imagesPerSecond,
   });
   ui.result(report, () => renderEvalReport(report));
-}
-
-/** What would fail, or do harm, only once every picture is through. */
-function checkOutput({ detections, model, detector }: EvalArguments): void {
-  if (detections === undefined) return;
-  const { existsSync, realpathSync, statSync } = require('node:fs') as typeof import('node:fs');
-  const path = require('node:path') as typeof import('node:path');
-  if (!existsSync(path.dirname(detections))) {
-    throw new SsdPruneError('ERR_IO', `Can't write ${detections}: its folder does not exist`);
-  }
-  if (!existsSync(detections)) return;
-  if (statSync(detections).isDirectory())
-    throw new SsdPruneError('ERR_USAGE', `--detections ${detections} is a folder`);
-  for (const input of [model, ...(detector === undefined ? [] : [detector])]) {
-    if (realpathSync(input) === realpathSync(detections)) {
-      throw new SsdPruneError('ERR_OUTPUT_EXISTS', `--detections ${detections} would replace an input of this command`);
-    }
-  }
 }

@@ -29,9 +29,8 @@ export function builder(yargs: Argv): Argv {
 
 export async function handler(args: InitArguments): Promise<void> {
   const ui = makeUi(args);
-  const { existsSync } = require('node:fs') as typeof import('node:fs');
-  if (!args.force && existsSync(args.output))
-    throw new SsdPruneError('ERR_OUTPUT_EXISTS', `${args.output} exists: name another file, or say --force`);
+  const { checkOutput } = require('../files') as typeof import('../files');
+  await checkOutput(args.output, { force: args.force });
   const { buildMobileNetV1Ssd } = require('../model/mobilenet-v1-ssd') as typeof import('../model/mobilenet-v1-ssd');
   const { readClassNames } = require('../model/class-names') as typeof import('../model/class-names');
   const { writeModel } = require('../model/write') as typeof import('../model/write');
@@ -40,7 +39,7 @@ export async function handler(args: InitArguments): Promise<void> {
   const classNames = args.classNames === undefined ? undefined : readClassNames(args.classNames);
   const classes = args.classes === undefined ? (classNames?.length ?? 21) : number('classes', args.classes);
   const model = buildMobileNetV1Ssd({ classes, width, seed, ...(classNames && { classNames }) });
-  await writeModel(model, args.output, { force: true });
+  await writeModel(model, args.output, { force: args.force });
   const elements = countElements(listParameters(model));
   const document = { schema: 'ssd-prune.init/1', output: args.output, classes, width, seed, parameters: elements };
   ui.result(

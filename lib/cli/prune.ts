@@ -102,7 +102,7 @@ export function builder(yargs: Argv): Argv {
       },
       'dry-run': { type: 'boolean', default: false, describe: 'Show what would be cut, write nothing' },
       verify: { type: 'boolean', default: true, describe: 'Prove the cut before writing (--no-verify: don’t)' },
-      force: { type: 'boolean', default: false, describe: 'Allow the output to replace the input' },
+      force: { type: 'boolean', default: false, describe: 'Replace the output where it exists' },
       report: { type: 'string', describe: 'Write the JSON report to this file, too' },
     })
     .example(
@@ -122,7 +122,6 @@ export async function handler(args: PruneArguments): Promise<void> {
   if (args.dryRun && args.output !== undefined) throw usage('--dry-run writes nothing: leave -o off.');
   if (!args.dryRun && args.output === undefined)
     throw usage('Say where to write the smaller model with -o OUT.onnx, or add --dry-run.');
-  checkReportPath(args);
   if (targets.length > 1) {
     if (!args.dryRun) throw usage('Several targets need --dry-run.');
     if (args.calibrate !== undefined) throw usage('Several targets are compared without --calibrate.');
@@ -133,10 +132,10 @@ export async function handler(args: PruneArguments): Promise<void> {
     ...options(args, targets[0]),
     verify: args.verify,
     force: args.force,
+    ...(args.report !== undefined && { report: args.report }),
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
     ...(args.calibrate !== undefined && { calibrate: calibration(args, args.calibrate, ui) }),
   });
-  await saveReport(args.report, report);
   const { renderPruneReport } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   ui.result(report, () => renderPruneReport(report));
 }
@@ -167,11 +166,14 @@ function calibration(args: PruneArguments, pictures: string, ui: Ui): Calibratio
 /** `--dry-run` with several targets: one column each, and what can't be reached says so. */
 async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly number[]): Promise<void> {
   const { readModel } = require('../model/read') as typeof import('../model/read');
-  const { openPruner } = require('../prune/prune-file') as typeof import('../prune/prune-file');
+  const { checkReport, openPruner, saveReport } =
+    require('../prune/prune-file') as typeof import('../prune/prune-file');
   const { buildReport } = require('../prune/report') as typeof import('../prune/report');
   const { renderTargets } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   const base = options(args, undefined);
-  const pruner = openPruner(await readModel(args.model), base.inputShapes);
+  const model = await readModel(args.model);
+  if (args.report !== undefined) await checkReport(args.report, model, {});
+  const pruner = openPruner(model, base.inputShapes);
   const columns = targets.map((target) => {
     const given = { ...base, targetRatio: target };
     try {
@@ -190,7 +192,7 @@ async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly nu
     largestReachable: largest,
     targets: columns,
   };
-  await saveReport(args.report, document);
+  if (args.report !== undefined) await saveReport(args.report, document);
   ui.result(document, () => renderTargets(columns, largest));
 }
 
@@ -243,26 +245,6 @@ function parseRatios(text: string | undefined): Map<string, number> | undefined 
       return [entry.slice(0, at).trim(), Number(value)];
     }),
   );
-}
-
-/** Before the work: a report that can't be written, or would replace a model, must not be found out after it. */
-function checkReportPath({ report, model, output }: PruneArguments): void {
-  if (report === undefined) return;
-  const path = require('node:path') as typeof import('node:path');
-  const { existsSync } = require('node:fs') as typeof import('node:fs');
-  const file = path.resolve(report);
-  for (const other of [model, output]) {
-    if (other !== undefined && path.resolve(other) === file) throw usage(`--report would replace the model ${other}.`);
-  }
-  if (!existsSync(path.dirname(file))) {
-    throw new SsdPruneError('ERR_IO', `Can't write the report ${report}: its folder does not exist.`);
-  }
-}
-
-async function saveReport(file: string | undefined, document: object): Promise<void> {
-  if (file === undefined) return;
-  const { replaceFile } = require('../files') as typeof import('../files');
-  await replaceFile(file, [Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]);
 }
 
 const usage = (message: string): SsdPruneError => new SsdPruneError('ERR_USAGE', message);

@@ -7,6 +7,7 @@ interface ScoreArguments extends MetricArguments {
   data: string;
   split: string;
   classes?: string;
+  limit?: number;
   json: boolean;
   quiet: boolean;
 }
@@ -25,6 +26,7 @@ export function builder(yargs: Argv): Argv {
       type: 'string',
       describe: "File with a class name a line. Default: VOC's 20, COCO's categories",
     })
+    .option('limit', { type: 'number', describe: 'Only the first pictures of the split, as in eval --limit' })
     .options(metricOptions)
     .example('$0 score detections.json --data VOC2007 --split val', "mAP by Paddle's detection_map")
     .example('$0 score detections.json --data coco --split val2017 --protocol coco --json', "COCO's AP, as JSON");
@@ -32,18 +34,29 @@ export function builder(yargs: Argv): Argv {
 
 export async function handler(args: ScoreArguments): Promise<void> {
   const ui = makeUi(args);
-  const { openDataset, readClassList } = require('../data/dataset') as typeof import('../data/dataset');
+  const { limitDataset, openDataset, readClassList } = require('../data/dataset') as typeof import('../data/dataset');
+  const { limitDetections } = require('../evaluate/detections') as typeof import('../evaluate/detections');
   const { evaluateDetections } = require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
   const { evalReport, renderEvalReport } = require('../evaluate/report') as typeof import('../evaluate/report');
   const { readDetections } = require('../evaluate/results') as typeof import('../evaluate/results');
   const classes = args.classes === undefined ? undefined : await readClassList(args.classes);
-  const dataset = await openDataset(args.data, {
+  const whole = await openDataset(args.data, {
     split: args.split,
     requireImages: false,
     ...(classes ? { classes } : {}),
   });
+  const dataset = limitDataset(whole, args.limit);
   warnAbout(dataset, ui);
-  const result = evaluateDetections(dataset, await readDetections(args.detections, dataset), evalOptions(args));
+  // The file may hold more pictures than are scored, but none that the split lacks.
+  const found = limitDetections(await readDetections(args.detections, whole), dataset.samples.length);
+  const without = dataset.samples.length - new Set(found.image).size;
+  if (without > 0) {
+    const hint = args.limit === undefined ? ' (--limit scores the first pictures only)' : '';
+    ui.warn(
+      `${without} of ${dataset.samples.length} pictures have no detection in ${args.detections} and count as empty${hint}`,
+    );
+  }
+  const result = evaluateDetections(dataset, found, evalOptions(args));
   const report = evalReport(result, { detections: args.detections });
   ui.result(report, () => renderEvalReport(report));
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidArgument, SsdPruneError } from '../errors';
+import { readError } from '../files';
 import { openCoco } from './coco';
 import { isVocDirectory, openVoc } from './voc';
 
@@ -75,6 +76,19 @@ export async function openDataset(directory: string, options: OpenDatasetOptions
   return (await isVocDirectory(directory)) ? openVoc(request) : openCoco(request);
 }
 
+/** The first `limit` pictures of a dataset. */
+export function limitDataset(dataset: Dataset, limit: number | undefined): Dataset {
+  if (limit === undefined) return dataset;
+  if (!Number.isInteger(limit) || limit < 1) throw invalidArgument('limit', 'an integer of 1 or more', limit);
+  return { ...dataset, samples: dataset.samples.slice(0, limit) };
+}
+
+/** Where a dataset's annotations and splits lie, and its pictures: what no output may replace. */
+export function datasetFiles({ format, directory, split, samples }: Dataset): string[] {
+  const folders = format === 'voc' ? ['Annotations', 'ImageSets', 'JPEGImages'] : ['annotations', 'images', split];
+  return [...folders.map((name) => path.join(directory, name)), ...samples.map(({ image }) => image)];
+}
+
 /** What the readers of the two formats are asked for. */
 export interface DatasetRequest {
   directory: string;
@@ -110,7 +124,7 @@ export function withBackground(classes: readonly string[]): string[] {
  */
 export async function readClassList(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new SsdPruneError('ERR_IO', `${file} cannot be read: ${error.message}`, { cause: error });
+    throw readError(`class names ${file}`, error);
   });
   const lines = text.replace(/^\uFEFF/, '').split('\n');
   return withBackground(lines.map((line) => line.trim()).filter((line) => line !== ''));

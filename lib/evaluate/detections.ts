@@ -17,6 +17,19 @@ export interface DetectionSet {
   readonly layout?: 'normalised' | 'coco';
 }
 
+/** The detections of the first `count` pictures. */
+export function limitDetections(set: DetectionSet, count: number): DetectionSet {
+  if (set.image.every((image) => image < count)) return set;
+  const kept = Array.from(set.image.keys()).filter((i) => set.image[i]! < count);
+  return {
+    ...set,
+    image: Int32Array.from(kept, (i) => set.image[i]!),
+    label: Int32Array.from(kept, (i) => set.label[i]!),
+    score: Float64Array.from(kept, (i) => set.score[i]!),
+    box: Float64Array.from(kept.flatMap((i) => [...set.box.subarray(i * 4, i * 4 + 4)])),
+  };
+}
+
 /** Collects detections of normalised boxes one picture after the other. */
 export class DetectionBuilder {
   #length = 0;

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { loadSharp } from '../data/images';
 import { SsdPruneError } from '../errors';
-import { replaceFile } from '../files';
+import { identity, replaceFile } from '../files';
 import type { DetectedPicture } from './detect';
 
 /** Formats that a drawn picture keeps; others become PNG under the name with `.png` behind it. */
@@ -29,14 +29,15 @@ const formatOf = (file: string): Format | undefined =>
  */
 export async function drawnFiles(files: readonly string[], folder: string): Promise<string[]> {
   const target = await realpath(folder);
-  const inputs = new Map<string, string>();
-  for (const file of files) inputs.set(path.join(await realpath(path.dirname(file)), path.basename(file)), file);
+  const inputs = new Set(await Promise.all(files.map(identity)));
+  inputs.delete(undefined);
   const taken = new Map<string, string>();
-  return files.map((file) => {
+  const drawn: string[] = [];
+  for (const file of files) {
     const base = path.basename(file);
     const name = formatOf(base) ? base : `${base}.png`;
     const place = path.join(target, name);
-    if (inputs.has(place)) {
+    if (inputs.has(await identity(place))) {
       throw new SsdPruneError(
         'ERR_OUTPUT_EXISTS',
         `${place} is one of the pictures; name another folder for the copies`,
@@ -50,8 +51,9 @@ export async function drawnFiles(files: readonly string[], folder: string): Prom
       );
     }
     taken.set(place, file);
-    return path.join(folder, name);
-  });
+    drawn.push(path.join(folder, name));
+  }
+  return drawn;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset';
-import { invalidArgument, type SsdPruneError } from '../errors';
+import type { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { rowLength } from './decode';
 import { DetectionBuilder, type DetectionSet } from './detections';
@@ -22,13 +22,6 @@ export interface DatasetDetections {
   imagesPerSecond: number;
   /** Pictures whose size is not what their annotation says, so that boxes may not be where they seem. */
   resized: string[];
-}
-
-/** The first `limit` pictures of a dataset. */
-export function limitDataset(dataset: Dataset, limit: number | undefined): Dataset {
-  if (limit === undefined) return dataset;
-  if (!Number.isInteger(limit) || limit < 1) throw invalidArgument('limit', 'an integer of 1 or more', limit);
-  return { ...dataset, samples: dataset.samples.slice(0, limit) };
 }
 
 /**

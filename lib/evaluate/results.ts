@@ -2,8 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { readId } from '../data/coco-instances';
 import type { Dataset } from '../data/dataset';
 import { JsonScanner, jsonKeys } from '../data/json-scanner';
-import { SsdPruneError } from '../errors';
-import { replaceFile } from '../files';
+import { readError, replaceFile } from '../files';
 import type { DetectionSet } from './detections';
 
 const keys = jsonKeys('image_id', 'category_id', 'bbox', 'score');
@@ -16,7 +15,7 @@ const keys = jsonKeys('image_id', 'category_id', 'bbox', 'score');
  */
 export async function readDetections(file: string, dataset: Dataset): Promise<DetectionSet> {
   const bytes = await readFile(file).catch((error: Error) => {
-    throw new SsdPruneError('ERR_IO', `${file} cannot be read: ${error.message}`, { cause: error });
+    throw readError(`detections ${file}`, error);
   });
   return parseDetections(bytes, file, dataset);
 }

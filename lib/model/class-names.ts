@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { SsdPruneError } from '../errors';
+import { readError } from '../files';
 
 /** The classes of Pascal VOC as Paddle numbers them: background first, then by alphabet. */
 export const vocClasses: readonly string[] = [
@@ -35,7 +36,7 @@ export function readClassNames(file: string): string[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new SsdPruneError('ERR_IO', `Can't read class names ${file}: ${(error as Error).message}`, { cause: error });
+    throw readError(`class names ${file}`, error);
   }
   const names: string[] = ['background'];
   for (const [i, line] of text.split(/\r?\n/).entries()) {

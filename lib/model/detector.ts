@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { type ErrorCode, SsdPruneError } from '../errors';
+import { readError } from '../files';
 import { detectorKey } from './detector-key';
 import type { OnnxModel } from './onnx-model';
 import { generatePriors } from './prior-boxes';
@@ -69,6 +70,8 @@ type Parsed = z.infer<typeof schema>;
 export interface DetectorSettings extends Omit<Parsed, 'priors'> {
   /** cx, cy, w, h of each prior box as shares of the picture; empty where the model puts out corners. */
   priors: Float32Array;
+  /** The file that the priors were read from, where they have one of their own. */
+  priorsFile?: string;
 }
 
 /** Where settings came from: what messages call it, which failure it is, and what `priors.file` is relative to. */
@@ -89,7 +92,7 @@ export function readDetectorSettings(model: OnnxModel, detectorFile?: string): D
   if (detectorFile !== undefined) {
     const folder = path.dirname(detectorFile);
     const source: Source = { name: detectorFile, code: 'ERR_BAD_CONFIG', folder, trusted: true };
-    return interpret(readJson(detectorFile, source), model, source);
+    return interpret(readJson(detectorFile, `detector settings ${detectorFile}`, source), model, source);
   }
   const file = model.file ?? 'the model';
   const text = model.metadata(detectorKey);
@@ -110,7 +113,11 @@ function interpret(value: unknown, model: OnnxModel, source: Source): DetectorSe
   checkNames(rest, model, source);
   if (priors === undefined && rest.outputs.boxesAre === 'offsets')
     throw new SsdPruneError(source.code, `${source.name}: priors: missing, and outputs.boxesAre is "offsets"`);
-  return { ...rest, priors: priors === undefined ? new Float32Array(0) : priorsOf(priors, rest.input, source) };
+  return {
+    ...rest,
+    priors: priors === undefined ? new Float32Array(0) : priorsOf(priors, rest.input, source),
+    ...(priors !== undefined && 'file' in priors && { priorsFile: path.resolve(source.folder, priors.file) }),
+  };
 }
 
 function priorsOf(priors: NonNullable<Parsed['priors']>, input: Parsed['input'], source: Source): Float32Array {
@@ -128,7 +135,7 @@ function priorsOf(priors: NonNullable<Parsed['priors']>, input: Parsed['input'],
   if (!source.trusted && outside)
     throw new SsdPruneError(source.code, `${source.name}: priors.file: only files in the model's folder are read`);
   const file = path.resolve(source.folder, priors.file);
-  const value = readJson(file, { ...source, name: file });
+  const value = readJson(file, `priors ${file}, which ${source.name} names`, { ...source, name: file });
   const list = Array.isArray(value) ? value : (value as { priors?: unknown } | null)?.priors;
   const parsed = priorList.safeParse(list);
   if (!parsed.success) throw problem({ ...source, name: file }, parsed.error);
@@ -159,14 +166,12 @@ function problem(source: Source, error: z.ZodError): SsdPruneError {
   return new SsdPruneError(source.code, `${source.name}: ${lines.join('; ')}`);
 }
 
-function readJson(file: string, source: Source): unknown {
+function readJson(file: string, what: string, source: Source): unknown {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : message;
-    throw new SsdPruneError('ERR_IO', `Can't read detector settings ${file}: ${why}`, { cause: error });
+    throw readError(what, error);
   }
   return parseJson(text, source);
 }

@@ -21,7 +21,7 @@ export async function loadExternalData(model: OnnxModel): Promise<void> {
       const location = entry(tensor, 'location') ?? '';
       let bytes = files.get(location);
       if (!bytes) {
-        bytes = open(model.file, location);
+        bytes = open(model, location);
         files.set(location, bytes);
       }
       attach(tensor, await bytes, location);
@@ -38,12 +38,12 @@ export async function loadExternalData(model: OnnxModel): Promise<void> {
 const entry = (tensor: TensorProto, key: string): string | undefined =>
   tensor.externalData.find((e) => e.key === key)?.value;
 
-async function open(model: string | undefined, location: string): Promise<Uint8Array> {
+async function open(model: OnnxModel, location: string): Promise<Uint8Array> {
   const quoted = JSON.stringify(location);
   const parts = location.split(/[\\/]/);
   if (path.isAbsolute(location) || path.win32.isAbsolute(location) || location.includes('\0') || parts.includes('..'))
     throw new Error(`external data at ${quoted}: only paths inside the model's folder are read`);
-  const folder = path.dirname(path.resolve(model ?? '.'));
+  const folder = path.dirname(path.resolve(model.file ?? '.'));
   const file = path.join(folder, location);
   let real: string;
   let realFolder: string;
@@ -54,6 +54,7 @@ async function open(model: string | undefined, location: string): Promise<Uint8A
   }
   if (!real.startsWith(realFolder.endsWith(path.sep) ? realFolder : realFolder + path.sep))
     throw new Error(`external data at ${quoted}: a link leads out of the model's folder`);
+  model.dataFiles.push(real);
   return readWhole(real, `external data file ${quoted}`);
 }
 

@@ -37,6 +37,8 @@ export class OnnxModel {
   readonly proto: ModelProto;
   /** Where it was read from, for messages. */
   readonly file: string | undefined;
+  /** Files that its external data were read from. */
+  readonly dataFiles: string[] = [];
   #index: Index | undefined;
   #names: Set<string> | undefined;
 

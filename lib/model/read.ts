@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { fromBinary } from '@bufbuild/protobuf';
 import { allocateBytes } from '../buffers';
 import { SsdPruneError } from '../errors';
+import { readError } from '../files';
 import { ModelProtoSchema } from './onnx_pb';
 import { OnnxModel } from './onnx-model';
 import { checkStructure } from './structure';
@@ -78,10 +79,7 @@ export async function readWhole(file: string, what: string): Promise<Uint8Array>
     }
     return bytes;
   } catch (error) {
-    if (error instanceof SsdPruneError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : message;
-    throw new SsdPruneError('ERR_IO', `Can't read ${what}: ${why}`, { cause: error });
+    throw readError(what, error);
   } finally {
     await handle?.close();
   }

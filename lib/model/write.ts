@@ -1,9 +1,8 @@
-import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { clearField, create } from '@bufbuild/protobuf';
 import { allocateBytes } from '../buffers';
 import { SsdPruneError } from '../errors';
-import { replaceFile, writeError } from '../files';
+import { checkOutput, replaceFile } from '../files';
 import { frameModel, totalLength } from './frame';
 import { StringStringEntryProtoSchema, type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from './onnx_pb';
 import type { OnnxModel } from './onnx-model';
@@ -14,10 +13,8 @@ const maxInlineBytes = 2 ** 31 - 1;
 const externalAlignment = 65536;
 
 export interface WriteOptions {
-  /** Write even where the output is one of `inputs`. Defaults to `false`. */
+  /** Replace what is there. Defaults to `false`. */
   force?: boolean;
-  /** Files that were read to make this model. */
-  inputs?: string[];
   /** Bytes from which weights go to `OUT.data`. Defaults to protobuf's limit of 2 GiB. */
   inlineLimit?: number;
 }
@@ -49,56 +46,22 @@ export function encodeModel(model: OnnxModel): Uint8Array {
  * Writes a model under a temporary name in the same folder and renames it when it is complete and on disk. Where
  * `file` is a symbolic link, the file it points to is replaced. Weights are inline; a model over 2 GiB gets them in
  * `FILE.data` beside it.
- * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where `file` is one of `inputs` (also by a link) and `force` isn't set;
- * ERR_IO where it can't be written
+ * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where `file` is there and `force` isn't set; ERR_IO where it can't be written
  */
 export async function writeModel(model: OnnxModel, file: string, options: WriteOptions = {}): Promise<void> {
-  const { force = false, inputs = [], inlineLimit = maxInlineBytes } = options;
-  const target = await outputPath(file);
+  const { force = false, inlineLimit = maxInlineBytes } = options;
+  const target = await checkOutput(file, { force });
   let chunks = encodeChunks(model);
   const outputs: [file: string, chunks: Uint8Array[]][] = [];
   if (totalLength(chunks) > inlineLimit) {
-    const data = await outputPath(`${target}.data`);
+    const data = await checkOutput(`${target}.data`, { force });
     const external = new ExternalData(path.basename(data));
     chunks = frameModel(model.proto, (tensor) => external.moved(tensor));
     outputs.push([data, external.chunks]);
   }
   // The model last: whoever sees it finds its data.
   outputs.push([target, chunks]);
-  if (!force) for (const [output] of outputs) await refuseInput(output, inputs);
   for (const [output, content] of outputs) await replaceFile(output, content);
-}
-
-/** Where `file` really lies, links followed. Refuses what a rename would destroy: folders, devices, pipes. */
-async function outputPath(file: string): Promise<string> {
-  try {
-    const stats = await stat(file);
-    if (!stats.isFile())
-      throw new SsdPruneError(
-        'ERR_IO',
-        `Can't write ${file}: it is ${stats.isDirectory() ? 'a folder' : 'no regular file'}`,
-      );
-    return await realpath(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path.resolve(file);
-    throw writeError(file, error);
-  }
-}
-
-async function refuseInput(output: string, inputs: readonly string[]): Promise<void> {
-  const identity = async (file: string) => {
-    // Device and inode are equal through any path, symbolic or hard link.
-    const stats = await stat(file, { bigint: true }).catch(() => undefined);
-    return stats && `${stats.dev}:${stats.ino}`;
-  };
-  const own = await identity(output);
-  if (own === undefined) return;
-  for (const input of inputs)
-    if ((await identity(input)) === own)
-      throw new SsdPruneError(
-        'ERR_OUTPUT_EXISTS',
-        `The output ${output} is the input ${input}: name another file, or say --force to replace it`,
-      );
 }
 
 /** Collects weights for the file beside the model, and hands out the references that stay in it. */

@@ -2,6 +2,7 @@ import { throwIfAborted } from '../abort';
 import type { Calibrated } from '../calibrate/calibrate';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
+import { checkOutput, replaceFile } from '../files';
 import { readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
@@ -13,8 +14,10 @@ import { buildReport, type PruneReport } from './report';
 export interface PruneFileOptions extends PruneOptions {
   /** Prove the cut before anything is written. Defaults to `true`. */
   verify?: boolean;
-  /** Overwrite the output, and allow it to be the input. Defaults to `false`. */
+  /** Replace the output where it exists, even if it is the input. Defaults to `false`. */
   force?: boolean;
+  /** Write the report to this file, too, as JSON. It replaces an older one, but nothing that is read. */
+  report?: string;
   /** Choose and repair channels by pictures. */
   calibrate?: CalibrationOptions;
   /** Called before each stage of the work. */
@@ -51,8 +54,11 @@ export async function pruneFile(
     throwIfAborted(options.signal);
     options.onStage?.(stage);
   };
+  // Before the work: what can't be written must not be found out after it.
+  if (output !== undefined) await checkOutput(output, { force: options.force ?? false });
   begin('read');
   const model = await readModel(input);
+  if (options.report !== undefined) await checkReport(options.report, model, { ...options, output });
   begin('plan');
   const { pruner, plan, cut, repair } = options.calibrate
     ? await calibrated(model, options, options.calibrate)
@@ -73,10 +79,39 @@ export async function pruneFile(
     }
     begin('write');
     const { writeModel } = require('../model/write') as typeof import('../model/write');
-    await writeModel(cut.model, output, { inputs: [input], force: options.force ?? false });
+    await writeModel(cut.model, output, { force: options.force ?? false });
   }
   report.seconds = (performance.now() - started) / 1000;
+  if (options.report !== undefined) await saveReport(options.report, report);
   return report;
+}
+
+/**
+ * Refuses a report that would replace the model with its weights, the smaller model, or what is read for it.
+ * @throws {SsdPruneError} what {@link checkOutput} throws
+ */
+export async function checkReport(
+  report: string,
+  model: OnnxModel,
+  { output, calibrate }: { output?: string | undefined; calibrate?: CalibrationOptions | undefined },
+): Promise<void> {
+  const inputs = [...model.dataFiles];
+  if (model.file !== undefined) inputs.push(model.file);
+  if (output !== undefined) inputs.push(output, `${output}.data`);
+  if (calibrate) {
+    const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
+    const { findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
+    const { priorsFile } = readDetectorSettings(model, calibrate.detector);
+    inputs.push(calibrate.pictures, ...(await findPictures(calibrate.pictures, calibrate.split)));
+    if (calibrate.detector !== undefined) inputs.push(calibrate.detector);
+    if (priorsFile !== undefined) inputs.push(priorsFile);
+  }
+  await checkOutput(report, { inputs });
+}
+
+/** Writes a report as JSON for people and programs to read. */
+export async function saveReport(file: string, document: object): Promise<void> {
+  await replaceFile(file, [Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]);
 }
 
 function planAndCut(

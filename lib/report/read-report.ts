@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { JsonScanner } from '../data/json-scanner';
 import { SsdPruneError } from '../errors';
+import { readError } from '../files';
 
 const count = z.number().min(0);
 const share = z.number().nullable();
@@ -109,9 +110,7 @@ function readJson(file: string): unknown {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : message;
-    throw new SsdPruneError('ERR_IO', `Can't read report ${file}: ${why}`, { cause: error });
+    throw readError(`report ${file}`, error);
   }
   // Passed over once for the place of what is broken, which JSON.parse does not tell.
   const scanner = new JsonScanner(bytes, file);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { temporary } from '../data/folders';
@@ -88,6 +88,26 @@ describe('detect', () => {
     const ended = await detect(path.join(folder, 'wide.jpg'), '-o', `${folder}/.`, ...low);
     expect([ended.status, ended.stdout, errorOf(ended).code]).toEqual([2, '', 'ERR_OUTPUT_EXISTS']);
     expect(readFileSync(path.join(folder, 'wide.jpg')).equals(before)).toBe(true);
+  });
+
+  test('nor through a link in the folder for the copies', async () => {
+    const wide = path.join(folder, 'wide.jpg');
+    const out = temporary();
+    symlinkSync(wide, path.join(out, 'wide.jpg'));
+    const before = readFileSync(wide);
+    const ended = await detect(wide, '-o', out, ...low);
+    expect([ended.status, ended.stdout, errorOf(ended).code]).toEqual([2, '', 'ERR_OUTPUT_EXISTS']);
+    expect(readFileSync(wide).equals(before)).toBe(true);
+  });
+
+  test.each([
+    ['a file', () => path.join(folder, 'notes.txt'), 1, 'ERR_IO', /notes\.txt: a file is in its place/],
+    ['below a file', () => path.join(folder, 'notes.txt', 'x'), 1, 'ERR_IO', /a file is in its place/],
+    ['no name', () => '', 2, 'ERR_USAGE', /name of a folder/],
+  ])('refuses %s as the folder for copies', async (_, output, exit, code, message) => {
+    const ended = await detect(path.join(folder, 'wide.jpg'), '-o', output(), ...low);
+    expect([ended.status, errorOf(ended).code]).toEqual([exit, code]);
+    expect(errorOf(ended).message).toMatch(message);
   });
 
   test('people get a line a picture and a line a box', async () => {

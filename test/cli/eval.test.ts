@@ -1,8 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { temporary, vocFolder } from '../data/folders';
 import { errorOf, events, run } from './command';
 import { detectorModel } from './detector-model';
+
+const { readDetectorSettings } = require('../../dist/lib/model/detector') as typeof import('../../lib/model/detector');
 
 let model: string;
 let data: string;
@@ -169,6 +172,40 @@ describe('eval', () => {
     const ended = await evaluate('--detections', model);
     expect([ended.status, errorOf(ended).code]).toEqual([2, 'ERR_OUTPUT_EXISTS']);
     expect(readFileSync(model).equals(before)).toBe(true);
+  });
+
+  test('never saves detections over its settings, its priors, its data or a pipe', async () => {
+    const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
+    const settings = JSON.parse((await readModel(model)).metadata('ssd-prune.detector')!);
+    const folder = temporary();
+    const at = (name: string) => path.join(folder, name);
+    const { priors } = readDetectorSettings(await readModel(model));
+    const list = Array.from({ length: priors.length / 4 }, (_, i) => [...priors.subarray(4 * i, 4 * i + 4)]);
+    writeFileSync(at('priors.json'), JSON.stringify(list));
+    writeFileSync(at('detector.json'), JSON.stringify({ ...settings, priors: { file: 'priors.json' } }));
+    symlinkSync(path.join(data, 'JPEGImages', 'a.jpg'), at('link.json'));
+    expect(spawnSync('mkfifo', [at('pipe')]).status).toBe(0);
+    const split = path.join(data, 'ImageSets', 'Main', 'val.txt');
+    for (const [file, status, code] of [
+      [at('priors.json'), 2, 'ERR_OUTPUT_EXISTS'],
+      [at('detector.json'), 2, 'ERR_OUTPUT_EXISTS'],
+      [at('link.json'), 2, 'ERR_OUTPUT_EXISTS'],
+      [split, 2, 'ERR_OUTPUT_EXISTS'],
+      [path.join(data, 'Annotations', 'b.xml'), 2, 'ERR_OUTPUT_EXISTS'],
+      [at('pipe'), 1, 'ERR_IO'],
+      [folder, 1, 'ERR_IO'],
+    ] as const) {
+      const before = statSync(file);
+      const ended = await evaluate('--detector', at('detector.json'), '--detections', file);
+      expect([file, ended.status, errorOf(ended).code]).toEqual([file, status, code]);
+      expect([statSync(file).ino, statSync(file).mtimeMs]).toEqual([before.ino, before.mtimeMs]);
+    }
+    writeFileSync(at('detector.json'), JSON.stringify({ ...settings, priors: { file: 'none.json' } }));
+    const missing = await evaluate('--detector', at('detector.json'));
+    expect([missing.status, errorOf(missing).code]).toEqual([1, 'ERR_IO']);
+    expect(errorOf(missing).message).toBe(
+      `Can't read priors ${at('none.json')}, which ${at('detector.json')} names: there is no such file`,
+    );
   });
 
   test('names the class that the model does not know, with file and line', async () => {

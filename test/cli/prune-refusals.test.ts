@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -122,6 +131,48 @@ describe('outputs that cannot be', () => {
     expect(readdirSync(folder)).toEqual(['model.onnx']);
   });
 
+  test('any other file that is there, before the work; with --force it is replaced', () => {
+    writeFileSync(path.join(folder, 'photo.jpg'), 'a picture');
+    // The target is out of reach: had the work begun, that would be the reason.
+    const unreachable = ['--pruned-params', alone, '--target-ratio', '0.99'];
+    const refused = prune(model, '-o', 'photo.jpg', ...unreachable);
+    expect([refused.status, refused.code]).toEqual([2, 'ERR_OUTPUT_EXISTS']);
+    expect(refused.message).toContain('photo.jpg exists');
+    expect(readFileSync(path.join(folder, 'photo.jpg'), 'utf8')).toBe('a picture');
+    const args = [main, 'prune', model, '-o', 'photo.jpg', '--force', ...wish];
+    expect(spawnSync(process.execPath, args, { cwd: folder }).status).toBe(0);
+    expect(readFileSync(path.join(folder, 'photo.jpg')).length).toBeGreaterThan(1000);
+  });
+
+  test.each([
+    ['-o over them', ['-o', 'm.onnx.data']],
+    ['--report over them', ['-o', 'out.onnx', '--report', 'm.onnx.data']],
+    ['--report over a hard link to the model', ['-o', 'out.onnx', '--report', 'hard.onnx']],
+    ['--report of a comparison', ['--dry-run', '--target-ratio', '0.05,0.1', '--report', 'm.onnx.data']],
+    ['--report over the external data of the output', ['-o', 'out.onnx', '--report', 'out.onnx.data']],
+  ])('the weights of a model with external data stay: %s', async (_, args) => {
+    const { buildMobileNetV1Ssd } =
+      require('../../dist/lib/model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
+    const { writeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
+    const input = path.join(folder, 'm.onnx');
+    await writeModel(buildMobileNetV1Ssd({ width: 0.25 }), input, { inlineLimit: 1000 });
+    expect(readFileSync(`${input}.data`).length).toBeGreaterThan(100_000);
+    linkSync(input, path.join(folder, 'hard.onnx'));
+    // As text: the matcher goes over a buffer byte by byte.
+    const files = () => readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name), 'base64')]);
+    const before = files();
+    const target = args.includes('--target-ratio') ? [] : ['--target-ratio', '0.2'];
+    const result = prune('m.onnx', ...args, ...target, '--pruned-params', 'conv2d_[1-9].w_0');
+    expect([result.status, result.code, result.stdout]).toEqual([2, 'ERR_OUTPUT_EXISTS', '']);
+    expect(files()).toEqual(before);
+  });
+
+  test.each(['', 'x/', '.', 'x/..'])('-o %j names no file: exit 2', (output) => {
+    const result = prune(model, '-o', output, ...wish);
+    expect([result.status, result.code]).toEqual([2, 'ERR_USAGE']);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test.each([
     ['in a folder that is not there', 'none/out.onnx', 'its folder does not exist'],
     ['under a file', 'plain/out.onnx', "Can't write"],
@@ -138,8 +189,11 @@ describe('outputs that cannot be', () => {
   });
 
   test.each<[string, string[], number, string]>([
-    ['that replaces the cut model', ['--report', './out.onnx'], 2, 'ERR_USAGE'],
-    ['that replaces the input', ['--report', model], 2, 'ERR_USAGE'],
+    ['that replaces the cut model', ['--report', './out.onnx'], 2, 'ERR_OUTPUT_EXISTS'],
+    ['that replaces the input', ['--report', model], 2, 'ERR_OUTPUT_EXISTS'],
+    ['that is a folder', ['--report', '.'], 2, 'ERR_USAGE'],
+    ['that is a folder above', ['--report', path.dirname(model)], 1, 'ERR_IO'],
+    ['without a name', ['--report', ''], 2, 'ERR_USAGE'],
     ['in a folder that is not there', ['--report', 'none/report.json'], 1, 'ERR_IO'],
   ])('a report %s is refused before the work', (_, args, status, code) => {
     const before = readFileSync(model);

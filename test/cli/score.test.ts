@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { put, temporary, vocFolder } from '../data/folders';
-import { errorOf, run } from './command';
+import { errorOf, events, run } from './command';
 
 let data: string;
 beforeAll(async () => {
@@ -68,6 +68,39 @@ describe('score', () => {
   ])('refuses %s', async (_, content, message) => {
     const ended = await score(content);
     expect([ended.status, ended.stdout, errorOf(ended).code]).toEqual([1, '', 'ERR_BAD_DATA']);
+    expect(errorOf(ended).message).toMatch(message);
+  });
+
+  test('warns of pictures without a detection; --limit scores the first ones only', async () => {
+    const warned = await score([dog], '--bootstrap', '0');
+    expect(JSON.parse(warned.stdout)).toMatchObject({ map: 0.5, images: 2 });
+    const [warning] = events(warned).filter(({ event }) => event === 'warning');
+    expect(warning!.message).toMatch(/^1 of 2 pictures have no detection in .*found\.json and count as empty/);
+    const cat = { image_id: 'two', category_id: 8, bbox: [10, 10, 20, 20], score: 0.8 };
+    for (const found of [[dog], [cat, dog]]) {
+      const limited = await score(found, '--bootstrap', '0', '--limit', '1');
+      expect(JSON.parse(limited.stdout)).toMatchObject({ map: 1, images: 1 });
+      expect(events(limited)).toEqual([]);
+      const { classes } = JSON.parse(limited.stdout);
+      expect(classes.find(({ name }: { name: string }) => name === 'cat')).toMatchObject({
+        positives: 0,
+        detections: 0,
+      });
+    }
+  });
+
+  test.each([
+    ['score', ['score', '/tmp', '--data'], /Can't read detections \/tmp: it is a folder/],
+    ['compare', ['compare', '/tmp', 'a.json'], /Can't read report \/tmp: it is a folder/],
+    ['bench', ['bench', 'nope.onnx'], /Can't read model nope\.onnx: there is no such file/],
+    [
+      'init',
+      ['init', '/tmp/never.onnx', '--class-names', 'nope'],
+      /Can't read class names nope: there is no such file/,
+    ],
+  ])('%s says plainly what it cannot read', async (_, args, message) => {
+    const ended = await run([...args, ...(args.at(-1) === '--data' ? [data] : []), '--json']);
+    expect([ended.status, ended.stdout, errorOf(ended).code]).toEqual([1, '', 'ERR_IO']);
     expect(errorOf(ended).message).toMatch(message);
   });
 

@@ -66,17 +66,19 @@ test('nodes out of order are put in order', () => {
 describe('writing', () => {
   const model = decodeModel(fixtureBytes('opset-13'));
 
-  test('replaces an old file, leaves no other', async () => {
+  test('replaces an old file when forced, leaves no other', async () => {
     const folder = scratch();
     const file = path.join(folder, 'out.onnx');
     writeFileSync(file, 'old');
-    await writeModel(model, file);
+    expect((await failure(() => writeModel(model, file))).code).toBe('ERR_OUTPUT_EXISTS');
+    expect(readFileSync(file, 'utf8')).toBe('old');
+    await writeModel(model, file, { force: true });
     expect(readdirSync(folder)).toEqual(['out.onnx']);
     expect(same(await readModel(file), model)).toBe(true);
   });
 
   test.each(['the same path', 'a symbolic link', 'a hard link', 'another spelling'])(
-    'refuses its input by %s',
+    'refuses a file that is there by %s',
     async (how) => {
       const folder = scratch();
       const input = path.join(folder, 'in.onnx');
@@ -86,9 +88,9 @@ describe('writing', () => {
       else if (how === 'a symbolic link') symlinkSync(input, output);
       else if (how === 'a hard link') linkSync(input, output);
       else output = `${folder}/./in.onnx`;
-      const error = await failure(() => writeModel(model, output, { inputs: [input] }));
+      const error = await failure(() => writeModel(model, output));
       expect(error.code).toBe('ERR_OUTPUT_EXISTS');
-      await writeModel(model, output, { inputs: [input], force: true });
+      await writeModel(model, output, { force: true });
       expect(same(await readModel(output), model)).toBe(true);
     },
   );
@@ -125,6 +127,11 @@ describe('writing', () => {
     const big = buildMobileNetV1Ssd({ width: 0.25 });
     await writeModel(big, file, { inlineLimit: 1_000_000 });
     expect(readdirSync(folder).sort()).toEqual(['big.onnx', 'big.onnx.data']);
+    const beside = path.join(folder, 'big.onnx.data');
+    const other = path.join(folder, 'other.onnx');
+    symlinkSync(beside, `${other}.data`);
+    expect((await failure(() => writeModel(big, other, { inlineLimit: 1_000_000 }))).code).toBe('ERR_OUTPUT_EXISTS');
+    expect(existsSync(other)).toBe(false);
     expect(readFileSync(file).length).toBeLessThan(400_000);
     expect(same(await readModel(file), big)).toBe(true);
   });
