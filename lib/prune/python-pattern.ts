@@ -74,7 +74,7 @@ function checkReference(rest: string, before: string, bad: (reason: string) => S
   if (number === undefined && name === undefined) return;
   const opened = before.replace(/\\./gs, '').replace(/\[[^\]]*\]/g, '');
   const groups = opened.match(/\((?!\?)|\(\?<(?![=!])\w*/g) ?? [];
-  const known = name === undefined ? Number(number) <= groups.length : groups.includes(`(?<${name}`);
+  const known = name === undefined ? Number(number) <= groups.length : groups.some((group) => group === `(?<${name}`);
   if (!known) throw bad(`there is no group ${name ?? number} before this`);
 }
 
