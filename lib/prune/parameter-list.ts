@@ -35,20 +35,23 @@ export interface ParameterList {
 export function describeParameters(model: OnnxModel, prunedParams?: string): ParameterList {
   const pattern = prunedParams === undefined ? undefined : compilePattern(prunedParams);
   const pruner = openPruner(model);
+  const names = pruner.parameters.map(({ name }) => name);
+  const selected = pattern?.full(names) ?? [];
+  const prefixed = pattern?.prefix(names) ?? [];
+  const [full, prefix] = [new Set(selected), new Set(prefixed)];
   const parameters = pruner.parameters.map((parameter) => ({
     ...parameter,
-    selected: pattern?.full(parameter.name) ?? false,
+    selected: full.has(parameter.name),
     locked: whyLocked(pruner.groups, parameter.name) ?? null,
   }));
-  const names = parameters.map(({ name }) => name);
   return {
     schema: 'ssd-prune.params/1',
     model: model.file ?? null,
     prunedParams: prunedParams ?? null,
     elements: countElements(parameters),
     parameters,
-    selected: pattern ? names.filter((name) => pattern.full(name)) : null,
-    prefixOnly: pattern ? names.filter((name) => pattern.prefix(name) && !pattern.full(name)) : [],
-    searchOnly: pattern ? names.filter((name) => pattern.anywhere(name) && !pattern.prefix(name)) : [],
+    selected: pattern ? selected : null,
+    prefixOnly: prefixed.filter((name) => !full.has(name)),
+    searchOnly: pattern?.anywhere(names).filter((name) => !prefix.has(name)) ?? [],
   };
 }

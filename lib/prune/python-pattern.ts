@@ -20,7 +20,7 @@ const refusedGroups: readonly (readonly [RegExp, string])[] = [
  * Translates Python's regular expressions as far as JavaScript carries them: `(?P<name>…)`, `(?P=name)`, `\A`, `\Z`,
  * `\a`, `{,n}`, a `]` that comes first in a set, and the flags `(?i)`, `(?m)`, `(?s)`, `(?a)`, `(?u)` at the beginning.
  * What would mean something else or nothing is refused: comments, conditionals, atomic groups, possessive quantifiers,
- * `(?x)`, `(?L)`, flags inside, escapes that Python lacks. `\d`, `\w` and `\s` take ASCII only, as with Python's `(?a)`.
+ * `(?x)`, `(?L)`, flags inside, escapes not listed, references to groups that are not there yet. `\d`, `\w` and `\s` take ASCII only, as with Python's `(?a)`.
  * @throws {SsdPruneError} ERR_BAD_PATTERN with the place and the reason.
  */
 export function translatePattern(pattern: string): TranslatedPattern {
@@ -31,12 +31,14 @@ export function translatePattern(pattern: string): TranslatedPattern {
     );
   const inline = /^\(\?([aiLmsux]+)\)/.exec(pattern);
   const given = inline?.[1] ?? '';
-  if (/[xL]/.test(given)) throw bad(0, `the flags (?${given}) are not supported: of x and L there is no twin`);
+  if (/[xL]/.test(given))
+    throw bad(0, `(?${given}) is not supported: JavaScript has no flag ${/x/.test(given) ? 'x' : 'L'}`);
   const flags = [...new Set(given)].filter((flag) => 'ims'.includes(flag)).join('');
   const start = inline?.[0].length ?? 0;
   let source = '';
   for (let at = start; at < pattern.length; ) {
     const rest = pattern.slice(at);
+    checkReference(rest, source, (reason) => bad(at, reason));
     const [text, length] = translateAt(rest, (reason) => bad(at, reason));
     source += text;
     at += length;
@@ -64,13 +66,25 @@ function translateAt(rest: string, bad: (reason: string) => SsdPruneError): [tex
   return repeat ? [repeat[0], repeat[0].length] : [rest[0]!, 1];
 }
 
+/** JavaScript takes a reference to no group for a character; Python refuses it, and one to a group that comes later. */
+function checkReference(rest: string, before: string, bad: (reason: string) => SsdPruneError): void {
+  // Three octal digits are a character.
+  const number = /^\\(?![0-3][0-7]{2})([1-9]\d?)/.exec(rest)?.[1];
+  const name = /^\(\?P=(\w+)\)/.exec(rest)?.[1];
+  if (number === undefined && name === undefined) return;
+  const opened = before.replace(/\\./gs, '').replace(/\[[^\]]*\]/g, '');
+  const groups = opened.match(/\((?!\?)|\(\?<(?![=!])\w*/g) ?? [];
+  const known = name === undefined ? Number(number) <= groups.length : groups.some((group) => group === `(?<${name}`);
+  if (!known) throw bad(`there is no group ${name ?? number} before this`);
+}
+
 function translateEscape(rest: string, bad: (reason: string) => SsdPruneError): string {
   const letter = rest[1];
   if (letter === undefined) throw bad('a backslash at the end');
   if (letter === 'A') return '^';
   if (letter === 'Z') return '$';
   if (letter === 'a') return '\\x07';
-  if (/[a-zA-Z]/.test(letter) && !escapes.has(letter)) throw bad(`Python has no escape \\${letter}`);
+  if (/[a-zA-Z]/.test(letter) && !escapes.has(letter)) throw bad(`the escape \\${letter} is not supported`);
   return `\\${letter}`;
 }
 
@@ -84,6 +98,9 @@ function translateSet(rest: string, bad: (reason: string) => SsdPruneError): [te
     at++;
   }
   while (rest[at] !== ']') {
+    // JavaScript would take the three for single characters.
+    const range = /^(?:\\[dDsSwW]-(?!\])|(?:\\.|[^\]\\])-\\[dDsSwW])/s.exec(rest.slice(at));
+    if (range) throw bad(`bad character range ${range[0]}`);
     if (rest[at] === undefined) throw bad('a set [ is not closed');
     if (rest[at] === '\\') {
       text += translateEscape(rest.slice(at), bad);

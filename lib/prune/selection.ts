@@ -40,8 +40,10 @@ export function selectLayers(
   options: PruneOptions,
 ): Selection {
   const pattern = compilePattern(options.prunedParams);
-  const matched = parameters.filter(({ name }) => pattern.full(name));
-  if (matched.length === 0) throw noMatch(options.prunedParams, parameters, pattern.anywhere);
+  const names = parameters.map(({ name }) => name);
+  const full = new Set(pattern.full(names));
+  const matched = parameters.filter(({ name }) => full.has(name));
+  if (matched.length === 0) throw noMatch(options.prunedParams, names, pattern.anywhere(names));
   for (const name of options.ratios?.keys() ?? []) {
     if (!matched.some((parameter) => parameter.name === name)) {
       throw new SsdPruneError(
@@ -87,13 +89,8 @@ export function selectLayers(
   return { layers: order, groups: chosen, skipped: [...skipped, ...tied.filter(({ name }) => !cuttable.has(name))] };
 }
 
-function noMatch(
-  pattern: string,
-  parameters: readonly Parameter[],
-  anywhere: (name: string) => boolean,
-): SsdPruneError {
-  const near = parameters.filter(({ name }) => anywhere(name)).map(({ name }) => name);
-  const shown = (near.length > 0 ? near : parameters.map(({ name }) => name)).slice(0, 5).join(', ');
+function noMatch(pattern: string, names: readonly string[], near: readonly string[]): SsdPruneError {
+  const shown = (near.length > 0 ? near : names).slice(0, 5).join(', ');
   const hint =
     near.length > 0
       ? `An unanchored search would have taken ${near.length} (${shown}${near.length > 5 ? ', …' : ''}), but a name must match in full.`

@@ -98,11 +98,11 @@ export function groupParameters(
   for (const [name, value] of Object.entries({ weightDecay, otherDecay, backboneRate })) notNegative(name, value);
   const named = rates.map(({ pattern, multiplier }) => {
     notNegative(`the rate of ${pattern}`, multiplier);
-    return { match: compilePattern(pattern), multiplier };
+    return { full: new Set(compilePattern(pattern).full(parameters.map(({ name }) => name))), multiplier };
   });
   return parameters.map(({ name, role, head }) => {
     if (role === 'statistic' || role === 'constant') return { multiplier: 0, head, weightDecay: 0 };
-    const own = named.find(({ match }) => match.full(name));
+    const own = named.find(({ full }) => full.has(name));
     const multiplier = own?.multiplier ?? (role === 'weight' && !head ? backboneRate : 1);
     return { multiplier, head, weightDecay: role === 'weight' ? weightDecay : otherDecay };
   });
