@@ -289,7 +289,10 @@ export interface Addon {
 }
 
 /** The folder of this package, which holds package.json, native/ and scripts/. Nothing is written there at run time. */
-export const packageRoot = path.resolve(__dirname, '..', '..');
+export const packageRoot = ['..', path.join('..', '..')]
+  .map((up) => path.resolve(__dirname, up))
+  // One up from the sources, two from what is compiled of them.
+  .find((folder) => existsSync(path.join(folder, 'package.json')))!;
 
 /** Places where a compiled addon may lie, in the order they are tried. */
 export function addonCandidates(): string[] {
