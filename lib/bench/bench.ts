@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { SsdPruneError } from '../errors';
 import { runtimeVersion } from '../evaluate/runtime';
 import { readError } from '../files';
 import { describeGpu, describeMachine, type Machine } from '../machine';
@@ -106,7 +107,9 @@ function minAndMedian(values: readonly number[]): { min: number; median: number 
 
 function fileSize(file: string): number {
   try {
-    return statSync(file).size;
+    const stats = statSync(file);
+    if (!stats.isDirectory()) return stats.size;
+    throw new SsdPruneError('ERR_BAD_MODEL', `Can't read model ${file}: it is a folder`);
   } catch (error) {
     throw readError(`model ${file}`, error);
   }

@@ -5,6 +5,7 @@ import { invalidArgument, SsdPruneError } from '../errors';
 import { defaultDecoders } from '../evaluate/pipeline';
 import { Preprocessor } from '../evaluate/preprocess';
 import type { Feeds } from '../evaluate/session';
+import { readError } from '../files';
 import type { DetectorSettings } from '../model/detector';
 import { uniform } from '../model/random';
 
@@ -51,7 +52,10 @@ async function picturesIn(folder: string, split: string | undefined): Promise<st
 }
 
 async function listedIn(list: string): Promise<string[]> {
-  const lines = (await readFile(list, 'utf8')).split('\n').map((line) => line.trim());
+  const text = await readFile(list, 'utf8').catch((error) => {
+    throw readError(`list of pictures ${list}`, error);
+  });
+  const lines = text.split('\n').map((line) => line.trim());
   return lines.filter((line) => line !== '').map((line) => path.resolve(path.dirname(list), line));
 }
 

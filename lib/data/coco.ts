@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
+import { readError } from '../files';
 import { type CocoInstances, type CocoPicture, parseInstances } from './coco-instances';
 import { type Dataset, type DatasetRequest, leaveOut, type Sample } from './dataset';
 
@@ -17,7 +18,10 @@ const imageFolders = (split: string): string[] => [split, path.join('images', sp
 export async function openCoco(request: DatasetRequest): Promise<Dataset> {
   const { directory, split, classes, requireImages } = request;
   const file = await findAnnotations(directory, split);
-  const instances = parseInstances(await readFile(file), file);
+  const bytes = await readFile(file).catch((error) => {
+    throw readError(`annotations ${file}`, error);
+  });
+  const instances = parseInstances(bytes, file);
   const { names, categoryIds } = chooseClasses(instances, classes, file);
   // Background has no category: 0 may be the file's first one.
   const labels = new Map(categoryIds.slice(1).map((id, i) => [id, i + 1]));

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
+import { readError } from '../files';
 import { type Dataset, type DatasetRequest, leaveOut, type Sample } from './dataset';
 import { parseVocAnnotation } from './voc-annotation';
 
@@ -38,8 +39,9 @@ export async function openVoc(request: DatasetRequest): Promise<Dataset> {
     const image = images(id, where);
     const file = path.join(directory, 'Annotations', `${id}.xml`);
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.message})`;
-      throw new SsdPruneError('ERR_BAD_DATA', `${file} ${reason}; ${where} names it`);
+      // Still a sample's own fault: --skip-bad passes over it.
+      const reason = error.code === 'ENOENT' ? `${file} is not there` : readError(file, error).message;
+      throw new SsdPruneError('ERR_BAD_DATA', `${reason}; ${where} names it`);
     });
     return { id, image, ...parseVocAnnotation(text, file, indexes, warnings) };
   };
@@ -76,7 +78,8 @@ export async function listVocPictures(directory: string, split: string): Promise
  */
 async function readSplit(directory: string, split: string): Promise<{ id: string; where: string }[]> {
   const file = path.join(directory, splitFolder, `${split}.txt`);
-  const text = await readFile(file, 'utf8').catch(async () => {
+  const text = await readFile(file, 'utf8').catch(async (error) => {
+    if (error.code !== 'ENOENT') throw readError(`split ${file}`, error);
     const there = (await readdir(path.join(directory, splitFolder)))
       .filter((name) => name.endsWith('.txt'))
       .map((name) => name.slice(0, -4));

@@ -107,6 +107,23 @@ test('uniform widths reach the target, too', () => {
   );
 });
 
+test('a report never replaces what the calibration reads: settings, a list, the pictures that it names', () => {
+  const lists = mkdtempSync(path.join(tmpdir(), 'ssd-prune-lists-'));
+  const list = path.join(lists, 'list.txt');
+  writeFileSync(list, `${path.join(folder, '0.png')}\n${path.join(folder, '1.png')}\n`);
+  for (const file of [detector, list, path.join(folder, '1.png')]) {
+    const before = readFileSync(file, 'base64');
+    const out = path.join(folder, 'never.onnx');
+    const { status, stderr } = prune(out, '--calibrate', list, '--report', file);
+    expect([file, status, JSON.parse(stderr.trim().split('\n').pop()!).error.code]).toEqual([
+      file,
+      2,
+      'ERR_OUTPUT_EXISTS',
+    ]);
+    expect([readFileSync(file, 'base64') === before, existsSync(out)]).toEqual([true, false]);
+  }
+});
+
 test.each([
   ['ERR_BAD_DATA', 1, ['--calibrate', path.join(root, 'nowhere')]],
   ['ERR_BAD_CONFIG', 2, ['--detector', path.join(root, 'package.json')]],

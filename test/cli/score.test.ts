@@ -1,6 +1,9 @@
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { put, temporary, vocFolder } from '../data/folders';
 import { errorOf, events, run } from './command';
+
+const model = path.resolve(__dirname, '..', 'graphs', 'residual-resnet-legacy-17.onnx');
 
 let data: string;
 beforeAll(async () => {
@@ -10,6 +13,8 @@ beforeAll(async () => {
     two: { width: 100, height: 80, objects: [{ name: 'cat', box: [11, 11, 30, 30] }] },
   });
 });
+
+beforeAll(() => mkdirSync(path.join(data, 'ImageSets', 'Main', 'odd.txt')));
 
 const save = (content: unknown): string => {
   const folder = put(temporary(), { 'found.json': typeof content === 'string' ? content : JSON.stringify(content) });
@@ -97,6 +102,12 @@ describe('score', () => {
       'init',
       ['init', '/tmp/never.onnx', '--class-names', 'nope'],
       /Can't read class names nope: there is no such file/,
+    ],
+    ['eval', ['eval', model, '--detector', '/tmp', '--data'], /Can't read detector settings \/tmp: it is a folder/],
+    [
+      'a split that is a folder',
+      ['score', 'x.json', '--split', 'odd', '--data'],
+      /Can't read split .*odd\.txt: it is a/,
     ],
   ])('%s says plainly what it cannot read', async (_, args, message) => {
     const ended = await run([...args, ...(args.at(-1) === '--data' ? [data] : []), '--json']);
