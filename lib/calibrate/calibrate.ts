@@ -16,7 +16,7 @@ import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
 import { type ErrorCurve, openProblem, type Problem, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
-import { groupStages, type Stage, tailStages } from './stages';
+import { groupStages, type Stage, withTail } from './stages';
 
 export interface CalibrateOptions extends Partial<ActivationOptions> {
   source: CalibrationSource;
@@ -64,8 +64,16 @@ export async function calibrate(model: OnnxModel, given: PruneOptions, options: 
   return work.run();
 }
 
-/** Error curves need less than repairs: pictures that they are drawn by. */
-const curvePictures = 64;
+/**
+ * Pictures for error curves, which need less than repairs, and for the first layers: there activations of all pictures
+ * can't be kept, so that each layer would run from the pictures again, and every picture has thousands of places.
+ */
+const fewPictures = 64;
+
+const firstOf = (source: CalibrationSource, count: number): CalibrationSource => ({
+  count: Math.min(source.count, count),
+  feeds: (first, last) => source.feeds(first, last),
+});
 
 class Calibration {
   private readonly added: AddedBiases;
@@ -74,6 +82,7 @@ class Calibration {
   private readonly original: OnnxModel;
   private plan: PrunePlan;
   private readonly activations: Activations;
+  private readonly early: Activations;
   private readonly removed = new Set<number>();
   private readonly reports: RepairReport[] = [];
   private readonly repair: Repair;
@@ -95,10 +104,14 @@ class Calibration {
     this.target = given.targetRatio ?? 0;
     this.repair = options.repair ?? 'full';
     this.activations = this.activationsOf(options.source);
+    this.early = this.activationsOf(firstOf(options.source, fewPictures));
   }
 
+  /** Activations of some pictures; of fewer than there are with more places each, so that samples are as many. */
   private activationsOf(source: CalibrationSource): Activations {
-    return new Activations(source, { batchSize: 2, positions: 128, seed: 0, ...this.options });
+    const { positions = 128, source: all } = this.options;
+    const places = Math.round((positions * all.count) / source.count);
+    return new Activations(source, { batchSize: 2, seed: 0, ...this.options, positions: places });
   }
 
   async run(): Promise<Calibrated> {
@@ -108,18 +121,14 @@ class Calibration {
     if (this.plan.options.allocation === 'error') await this.allocate(readers);
     const { kept } = this.plan.search;
     const cut = this.plan.selection.groups.filter((group) => kept[group.id]! < group.classes.length);
-    const stages = groupStages(graph, cut, readers);
-    const tail = this.repair === 'full' ? tailStages(graph, stages, readers) : [];
+    const groups = groupStages(graph, cut, readers);
+    const stages = this.repair === 'full' ? withTail(graph, groups, readers) : groups;
     for (const [i, stage] of stages.entries()) {
-      this.options.onStage?.(namesOf(stage), i, stages.length + tail.length);
-      await this.cutGroup(stage, stages.slice(i + 1));
+      this.options.onStage?.(namesOf(stage), i, stages.length);
+      if (stage.group) await this.cutGroup(stage, stages.slice(i + 1));
+      else await this.refitTail(stage, stages.slice(i + 1));
     }
-    this.activations.restart();
-    for (const [i, stage] of tail.entries()) {
-      this.options.onStage?.(namesOf(stage), stages.length + i, stages.length + tail.length);
-      await this.refitTail(stage, tail.slice(i + 1));
-    }
-    this.options.onStage?.('', stages.length + tail.length, stages.length + tail.length);
+    this.options.onStage?.('', stages.length, stages.length);
     const result = cutChannels(graph, this.removed, this.pruner.infer);
     dropZeroBiases(result.model, this.added);
     return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
@@ -131,11 +140,7 @@ class Calibration {
     const grids = selection.groups.map((group) => widthGrid(group, options));
     const stages = groupStages(this.pruner.graph, selection.groups, readers);
     const curves: GroupCurve[] = [];
-    const { source } = this.options;
-    const activations = this.activationsOf({
-      count: Math.min(source.count, curvePictures),
-      feeds: (first, last) => source.feeds(first, last),
-    });
+    const activations = this.activationsOf(firstOf(this.options.source, fewPictures));
     for (const [i, stage] of stages.entries()) {
       const group = stage.group!;
       this.options.onStage?.(namesOf(stage), i, stages.length);
@@ -154,7 +159,7 @@ class Calibration {
     const { criterion } = this.plan.options;
     const byPictures = criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
     const sampled = byPictures || this.repair !== 'none';
-    const problems = sampled ? await this.problems(this.activations, stage, later) : [];
+    const problems = sampled ? await this.problems(this.activationsFor(stage, later), stage, later) : [];
     const gone = byPictures ? await this.chooseByError(group, problems) : this.chooseByWeights(group, criterion);
     const before = new Set(this.removed);
     for (const root of gone) this.removed.add(root);
@@ -163,7 +168,7 @@ class Calibration {
       const error = await this.mend(problem);
       if (error !== undefined) errors.push(error);
     }
-    this.activations.cut((name) => this.keptOf(name, before));
+    for (const activations of [this.early, this.activations]) activations.cut((name) => this.keptOf(name, before));
     const fixed = stage.fixed.map(({ name, reason }) => `${name}: ${reason}`);
     if (stage.readers.length === 0 && fixed.length === 0) fixed.push('no weight reads these channels');
     this.reports.push({
@@ -176,11 +181,19 @@ class Calibration {
   }
 
   private async refitTail(stage: Stage, later: readonly Stage[]): Promise<void> {
-    for (const problem of await this.problems(this.activations, stage, later)) {
+    for (const problem of await this.problems(this.activationsFor(stage, later), stage, later)) {
       const error = await this.mend(problem);
       const { name } = problem.reader;
       this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
     }
+  }
+
+  /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
+  private activationsFor(stage: Stage, later: readonly Stage[]): Activations {
+    const last = later.length === 0;
+    if (!last && !this.activations.carries(this.original, this.moves(stage, later))) return this.early;
+    this.early.restart();
+    return this.activations;
   }
 
   /** Samples of a stage's readers, with their moments. */
