@@ -70,6 +70,9 @@ export async function calibrate(model: OnnxModel, given: PruneOptions, options: 
  */
 const fewPictures = 64;
 
+/** Places of a layer's output a picture that are sampled. */
+const defaultPositions = 128;
+
 const firstOf = (source: CalibrationSource, count: number): CalibrationSource => ({
   count: Math.min(source.count, count),
   feeds: (first, last) => source.feeds(first, last),
@@ -104,14 +107,14 @@ class Calibration {
     this.target = given.targetRatio ?? 0;
     this.repair = options.repair ?? 'full';
     this.activations = this.activationsOf(options.source);
-    this.early = this.activationsOf(firstOf(options.source, fewPictures));
+    // With more places a picture, so that samples are as many.
+    const few = firstOf(options.source, fewPictures);
+    const { positions = defaultPositions } = options;
+    this.early = this.activationsOf(few, Math.round((positions * options.source.count) / few.count));
   }
 
-  /** Activations of some pictures; of fewer than there are with more places each, so that samples are as many. */
-  private activationsOf(source: CalibrationSource): Activations {
-    const { positions = 128, source: all } = this.options;
-    const places = Math.round((positions * all.count) / source.count);
-    return new Activations(source, { batchSize: 2, seed: 0, ...this.options, positions: places });
+  private activationsOf(source: CalibrationSource, positions = this.options.positions ?? defaultPositions): Activations {
+    return new Activations(source, { batchSize: 4, seed: 0, ...this.options, positions });
   }
 
   async run(): Promise<Calibrated> {

@@ -1,4 +1,4 @@
-import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, ridgeFit } from './kernels';
+import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, type Rows, ridgeFit } from './kernels';
 import type { Layer } from './layer-weights';
 import type { Repair } from './repair';
 import type { ReaderSamples } from './samples';
@@ -70,6 +70,12 @@ export async function removalOrder(
   return { order, errors };
 }
 
+/**
+ * How far a round goes toward its fit. The fit is of a quadratic that lies above the loss and touches it, so that up to
+ * 2 every step lowers the loss, and where most values are hidden 1 is timid.
+ */
+const relaxation = 1.8;
+
 /** A refitted layer: weights (kept columns, outputs) and what is added to them, and the error that is left. */
 export interface Fit {
   readonly kept: Int32Array;
@@ -95,18 +101,29 @@ export async function refit(
   let bias = biasOf(moments, kept, weights);
   const error = errorOf(problem, kept, weights);
   const [low, high] = layer.reader.bounds;
-  for (let round = 0; round < rounds && (Number.isFinite(low) || Number.isFinite(high)); round++) {
+  if (rounds === 0 || !(Number.isFinite(low) || Number.isFinite(high))) return { kept, weights, bias, error };
+  const [x, y] = [leading(problem.x, roundRows(moments)), leading(problem.y, roundRows(moments))];
+  let known: Moments | undefined;
+  for (let round = 0; round < rounds; round++) {
     const whole = new Float64Array(moments.columns * moments.outputs);
     kept.forEach((column, i) => {
       whole.set(weights.subarray(i * moments.outputs, (i + 1) * moments.outputs), column * moments.outputs);
     });
-    const targets = await clippedTargets(problem.x, problem.y, { weights: whole, bias, low, high });
-    const again = await momentsOf(problem.x, targets, layer.reader.offset ? 'means' : 'origin', moments);
-    weights = await ridgeFit({ ...ridgeProblem(problem), cross: again.cross }, kept);
-    bias = biasOf(again, kept, weights);
+    const targets = await clippedTargets(x, y, { weights: whole, bias, low, high });
+    const again = await momentsOf(x, targets, layer.reader.offset ? 'means' : 'origin', known);
+    known ??= again;
+    const fitted = await ridgeFit({ ...ridgeProblem(problem), gram: again.gram, cross: again.cross }, kept);
+    const offset = biasOf(again, kept, fitted);
+    weights = weights.map((value, i) => value + relaxation * (fitted[i]! - value));
+    bias = bias.map((value, o) => value + relaxation * (offset[o]! - value));
   }
   return { kept, weights, bias, error };
 }
+
+/** Rows that rounds need: they start from a fit to all, and correct it. */
+const roundRows = ({ rows, columns }: Moments): number => Math.min(rows, Math.max(Math.ceil(rows / 2), 20 * columns));
+
+const leading = ({ data, columns }: Rows, rows: number): Rows => ({ data: data.subarray(0, rows * columns), columns });
 
 const ridgeProblem = ({ moments, layer, ridge }: Problem) => ({
   gram: moments.gram,
