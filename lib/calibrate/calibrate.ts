@@ -122,7 +122,10 @@ class Calibration {
     this.early = this.activationsOf(few, Math.round((positions * options.source.count) / few.count));
   }
 
-  private activationsOf(source: CalibrationSource, positions = this.options.positions ?? defaultPositions): Activations {
+  private activationsOf(
+    source: CalibrationSource,
+    positions = this.options.positions ?? defaultPositions,
+  ): Activations {
     return new Activations(source, { batchSize: 4, seed: 0, ...this.options, positions });
   }
 

@@ -1,4 +1,12 @@
-import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, type Rows, ridgeFit } from './kernels';
+import {
+  type ChoiceReader,
+  chooseRemovals,
+  clippedTargets,
+  type Moments,
+  momentsOf,
+  type Rows,
+  ridgeFit,
+} from './kernels';
 import type { Layer } from './layer-weights';
 import type { Repair } from './repair';
 import type { ReaderSamples } from './samples';
