@@ -78,12 +78,6 @@ export async function removalOrder(
   return { order, errors };
 }
 
-/**
- * How far a round goes toward its fit. The fit is of a quadratic that lies above the loss and touches it, so that up to
- * 2 every step lowers the loss, and where most values are hidden 1 is timid.
- */
-const relaxation = 1.8;
-
 /** A refitted layer: weights (kept columns, outputs) and what is added to them, and the error that is left. */
 export interface Fit {
   readonly kept: Int32Array;
@@ -120,10 +114,8 @@ export async function refit(
     const targets = await clippedTargets(x, y, { weights: whole, bias, low, high });
     const again = await momentsOf(x, targets, layer.reader.offset ? 'means' : 'origin', known);
     known ??= again;
-    const fitted = await ridgeFit({ ...ridgeProblem(problem), gram: again.gram, cross: again.cross }, kept);
-    const offset = biasOf(again, kept, fitted);
-    weights = weights.map((value, i) => value + relaxation * (fitted[i]! - value));
-    bias = bias.map((value, o) => value + relaxation * (offset[o]! - value));
+    weights = await ridgeFit({ ...ridgeProblem(problem), gram: again.gram, cross: again.cross }, kept);
+    bias = biasOf(again, kept, weights);
   }
   return { kept, weights, bias, error };
 }
