@@ -15,7 +15,7 @@ import { allocateByError, type GroupCurve } from './allocation';
 import { readLayer, writeLayer } from './layer-weights';
 import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
-import { type ErrorCurve, openProblem, type Problem, refit, removalOrder } from './reconstruction';
+import { type ErrorCurve, openProblem, type Problem, refineFrom, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
 import { groupStages, type Stage, withTail } from './stages';
 
@@ -23,7 +23,10 @@ export interface CalibrateOptions extends Partial<ActivationOptions> {
   source: CalibrationSource;
   /** Defaults to `full`. */
   repair?: Repair;
-  /** Rounds that take the activation behind a layer into account, with `repair: 'full'`. Defaults to `4`. */
+  /**
+   * Rounds that take the activation behind a layer into account, with `repair: 'full'`, where a layer is cut so deep
+   * that it gains by them (see refineFrom of reconstruction.ts). Defaults to `4`.
+   */
   rounds?: number;
   /** Called before each stage with what is being worked on. */
   onStage?: ((stage: string, index: number, count: number) => void) | undefined;
@@ -140,7 +143,8 @@ class Calibration {
     for (const [i, stage] of stages.entries()) {
       this.options.onStage?.(namesOf(stage), i, stages.length);
       if (stage.group) await this.cutGroup(stage, stages.slice(i + 1));
-      else await this.refitTail(stage, stages.slice(i + 1));
+      else if (this.reports.some(({ errorKept }) => (errorKept ?? 0) >= refineFrom))
+        await this.refitTail(stage, stages.slice(i + 1));
     }
     this.options.onStage?.('', stages.length, stages.length);
     const result = cutChannels(graph, this.removed, this.pruner.infer);

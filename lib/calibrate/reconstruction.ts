@@ -103,7 +103,8 @@ export async function refit(
   let bias = biasOf(moments, kept, weights);
   const error = errorOf(problem, kept, weights);
   const [low, high] = layer.reader.bounds;
-  if (rounds === 0 || !(Number.isFinite(low) || Number.isFinite(high))) return { kept, weights, bias, error };
+  const clipped = Number.isFinite(low) || Number.isFinite(high);
+  if (rounds === 0 || !clipped || error < refineFrom) return { kept, weights, bias, error };
   const [x, y] = [leading(problem.x, roundRows(moments)), leading(problem.y, roundRows(moments))];
   let known: Moments | undefined;
   for (let round = 0; round < rounds; round++) {
@@ -119,6 +120,13 @@ export async function refit(
   }
   return { kept, weights, bias, error };
 }
+
+/**
+ * Share of the readers' variance from which on rounds, and a refit of the layers behind all cuts, are worth their time.
+ * Where less is missed a layer is near its targets, whether or not an activation hides them, and what is behind it
+ * hardly sees a difference.
+ */
+export const refineFrom = 0.1;
 
 /** Rows that rounds need: they start from a fit to all, and correct it. */
 const roundRows = ({ rows, columns }: Moments): number => Math.min(rows, Math.max(Math.ceil(rows / 2), 20 * columns));
