@@ -66,6 +66,16 @@ export class Activations {
     this.student.reset();
   }
 
+  /** Whether activations of both models are kept already, or would be after a stage with these moves. */
+  carries(model: OnnxModel, moves: Moves): boolean {
+    const { later, limits } = moves;
+    return (
+      this.teacher.batches !== undefined ||
+      (this.next(this.teacher, model, later.teacher, limits.teacher, moves) !== undefined &&
+        this.next(this.student, model, later.student, limits.student, moves) !== undefined)
+    );
+  }
+
   /**
    * Samples of some layers. On the way the frontiers move as far as `moves` allows. Where teacher and student are the
    * same model it is run once.

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { listParameters } from '../model/parameters';
@@ -14,15 +15,18 @@ import { allocateByError, type GroupCurve } from './allocation';
 import { readLayer, writeLayer } from './layer-weights';
 import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
-import { type ErrorCurve, openProblem, type Problem, refit, removalOrder } from './reconstruction';
+import { type ErrorCurve, openProblem, type Problem, refineFrom, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
-import { groupStages, type Stage, tailStages } from './stages';
+import { groupStages, type Stage, withTail } from './stages';
 
 export interface CalibrateOptions extends Partial<ActivationOptions> {
   source: CalibrationSource;
   /** Defaults to `full`. */
   repair?: Repair;
-  /** Rounds that take the activation behind a layer into account, with `repair: 'full'`. Defaults to `4`. */
+  /**
+   * Rounds that take the activation behind a layer into account, with `repair: 'full'`, where a layer is cut so deep
+   * that it gains by them (see refineFrom of reconstruction.ts). Defaults to `4`.
+   */
   rounds?: number;
   /** Called before each stage with what is being worked on. */
   onStage?: ((stage: string, index: number, count: number) => void) | undefined;
@@ -61,11 +65,30 @@ export interface Calibrated {
  */
 export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
   const work = new Calibration(model, given, options);
-  return work.run();
+  addon().returnBigBlocks();
+  // Gigabytes of activations pass through a heap of a few megabytes. V8 weighs them against it, and would collect
+  // garbage some hundred times (a fifth of all the work) without this; batches that are through are let go either way.
+  setFlagsFromString('--heap-growing-percent=800');
+  try {
+    return await work.run();
+  } finally {
+    setFlagsFromString('--heap-growing-percent=0');
+  }
 }
 
-/** Error curves need less than repairs: pictures that they are drawn by. */
-const curvePictures = 64;
+/**
+ * Pictures for error curves, which need less than repairs, and for the first layers: there activations of all pictures
+ * can't be kept, so that each layer would run from the pictures again, and every picture has thousands of places.
+ */
+const fewPictures = 64;
+
+/** Places of a layer's output a picture that are sampled. */
+const defaultPositions = 128;
+
+const firstOf = (source: CalibrationSource, count: number): CalibrationSource => ({
+  count: Math.min(source.count, count),
+  feeds: (first, last) => source.feeds(first, last),
+});
 
 class Calibration {
   private readonly added: AddedBiases;
@@ -74,6 +97,7 @@ class Calibration {
   private readonly original: OnnxModel;
   private plan: PrunePlan;
   private readonly activations: Activations;
+  private readonly early: Activations;
   private readonly removed = new Set<number>();
   private readonly reports: RepairReport[] = [];
   private readonly repair: Repair;
@@ -95,31 +119,34 @@ class Calibration {
     this.target = given.targetRatio ?? 0;
     this.repair = options.repair ?? 'full';
     this.activations = this.activationsOf(options.source);
+    // With more places a picture, so that samples are as many.
+    const few = firstOf(options.source, fewPictures);
+    const { positions = defaultPositions } = options;
+    this.early = this.activationsOf(few, Math.round((positions * options.source.count) / few.count));
   }
 
-  private activationsOf(source: CalibrationSource): Activations {
-    return new Activations(source, { batchSize: 2, positions: 128, seed: 0, ...this.options });
+  private activationsOf(
+    source: CalibrationSource,
+    positions = this.options.positions ?? defaultPositions,
+  ): Activations {
+    return new Activations(source, { batchSize: 4, seed: 0, ...this.options, positions });
   }
 
   async run(): Promise<Calibrated> {
-    addon().returnBigBlocks();
     const { graph } = this.pruner;
     const readers = readersOf(graph);
     if (this.plan.options.allocation === 'error') await this.allocate(readers);
     const { kept } = this.plan.search;
     const cut = this.plan.selection.groups.filter((group) => kept[group.id]! < group.classes.length);
-    const stages = groupStages(graph, cut, readers);
-    const tail = this.repair === 'full' ? tailStages(graph, stages, readers) : [];
+    const groups = groupStages(graph, cut, readers);
+    const stages = this.repair === 'full' ? withTail(graph, groups, readers) : groups;
     for (const [i, stage] of stages.entries()) {
-      this.options.onStage?.(namesOf(stage), i, stages.length + tail.length);
-      await this.cutGroup(stage, stages.slice(i + 1));
+      this.options.onStage?.(namesOf(stage), i, stages.length);
+      if (stage.group) await this.cutGroup(stage, stages.slice(i + 1));
+      else if (this.reports.some(({ errorKept }) => (errorKept ?? 0) >= refineFrom))
+        await this.refitTail(stage, stages.slice(i + 1));
     }
-    this.activations.restart();
-    for (const [i, stage] of tail.entries()) {
-      this.options.onStage?.(namesOf(stage), stages.length + i, stages.length + tail.length);
-      await this.refitTail(stage, tail.slice(i + 1));
-    }
-    this.options.onStage?.('', stages.length + tail.length, stages.length + tail.length);
+    this.options.onStage?.('', stages.length, stages.length);
     const result = cutChannels(graph, this.removed, this.pruner.infer);
     dropZeroBiases(result.model, this.added);
     return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
@@ -131,11 +158,7 @@ class Calibration {
     const grids = selection.groups.map((group) => widthGrid(group, options));
     const stages = groupStages(this.pruner.graph, selection.groups, readers);
     const curves: GroupCurve[] = [];
-    const { source } = this.options;
-    const activations = this.activationsOf({
-      count: Math.min(source.count, curvePictures),
-      feeds: (first, last) => source.feeds(first, last),
-    });
+    const activations = this.activationsOf(firstOf(this.options.source, fewPictures));
     for (const [i, stage] of stages.entries()) {
       const group = stage.group!;
       this.options.onStage?.(namesOf(stage), i, stages.length);
@@ -154,7 +177,7 @@ class Calibration {
     const { criterion } = this.plan.options;
     const byPictures = criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
     const sampled = byPictures || this.repair !== 'none';
-    const problems = sampled ? await this.problems(this.activations, stage, later) : [];
+    const problems = sampled ? await this.problems(this.activationsFor(stage, later), stage, later) : [];
     const gone = byPictures ? await this.chooseByError(group, problems) : this.chooseByWeights(group, criterion);
     const before = new Set(this.removed);
     for (const root of gone) this.removed.add(root);
@@ -163,7 +186,7 @@ class Calibration {
       const error = await this.mend(problem);
       if (error !== undefined) errors.push(error);
     }
-    this.activations.cut((name) => this.keptOf(name, before));
+    for (const activations of [this.early, this.activations]) activations.cut((name) => this.keptOf(name, before));
     const fixed = stage.fixed.map(({ name, reason }) => `${name}: ${reason}`);
     if (stage.readers.length === 0 && fixed.length === 0) fixed.push('no weight reads these channels');
     this.reports.push({
@@ -176,11 +199,19 @@ class Calibration {
   }
 
   private async refitTail(stage: Stage, later: readonly Stage[]): Promise<void> {
-    for (const problem of await this.problems(this.activations, stage, later)) {
+    for (const problem of await this.problems(this.activationsFor(stage, later), stage, later)) {
       const error = await this.mend(problem);
       const { name } = problem.reader;
       this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
     }
+  }
+
+  /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
+  private activationsFor(stage: Stage, later: readonly Stage[]): Activations {
+    const last = later.length === 0;
+    if (!last && !this.activations.carries(this.original, this.moves(stage, later))) return this.early;
+    this.early.restart();
+    return this.activations;
   }
 
   /** Samples of a stage's readers, with their moments. */

@@ -68,8 +68,8 @@ export function drawPictures(files: readonly string[], count: number, seed: numb
   return order.slice(0, count).map(({ i }) => files[i]!);
 }
 
-/** Decoded pictures up to this many bytes are kept: the first layers are run several times. */
-const keptBytes = 96 * 2 ** 20;
+/** Decoded pictures up to this many bytes are kept: the first ones are asked for several times (see calibrate.ts). */
+const keptBytes = 40 * 2 ** 20;
 
 /** Pictures as a detector sees them. */
 export class PictureSource implements CalibrationSource {

@@ -1,4 +1,12 @@
-import { type ChoiceReader, chooseRemovals, clippedTargets, type Moments, momentsOf, ridgeFit } from './kernels';
+import {
+  type ChoiceReader,
+  chooseRemovals,
+  clippedTargets,
+  type Moments,
+  momentsOf,
+  type Rows,
+  ridgeFit,
+} from './kernels';
 import type { Layer } from './layer-weights';
 import type { Repair } from './repair';
 import type { ReaderSamples } from './samples';
@@ -95,18 +103,35 @@ export async function refit(
   let bias = biasOf(moments, kept, weights);
   const error = errorOf(problem, kept, weights);
   const [low, high] = layer.reader.bounds;
-  for (let round = 0; round < rounds && (Number.isFinite(low) || Number.isFinite(high)); round++) {
+  const clipped = Number.isFinite(low) || Number.isFinite(high);
+  if (rounds === 0 || !clipped || error < refineFrom) return { kept, weights, bias, error };
+  const [x, y] = [leading(problem.x, roundRows(moments)), leading(problem.y, roundRows(moments))];
+  let known: Moments | undefined;
+  for (let round = 0; round < rounds; round++) {
     const whole = new Float64Array(moments.columns * moments.outputs);
     kept.forEach((column, i) => {
       whole.set(weights.subarray(i * moments.outputs, (i + 1) * moments.outputs), column * moments.outputs);
     });
-    const targets = await clippedTargets(problem.x, problem.y, { weights: whole, bias, low, high });
-    const again = await momentsOf(problem.x, targets, layer.reader.offset ? 'means' : 'origin', moments);
-    weights = await ridgeFit({ ...ridgeProblem(problem), cross: again.cross }, kept);
+    const targets = await clippedTargets(x, y, { weights: whole, bias, low, high });
+    const again = await momentsOf(x, targets, layer.reader.offset ? 'means' : 'origin', known);
+    known ??= again;
+    weights = await ridgeFit({ ...ridgeProblem(problem), gram: again.gram, cross: again.cross }, kept);
     bias = biasOf(again, kept, weights);
   }
   return { kept, weights, bias, error };
 }
+
+/**
+ * Share of the readers' variance from which on rounds, and a refit of the layers behind all cuts, are worth their time.
+ * Where less is missed a layer is near its targets, whether or not an activation hides them, and what is behind it
+ * hardly sees a difference.
+ */
+export const refineFrom = 0.1;
+
+/** Rows that rounds need: they start from a fit to all, and correct it. */
+const roundRows = ({ rows, columns }: Moments): number => Math.min(rows, Math.max(Math.ceil(rows / 2), 20 * columns));
+
+const leading = ({ data, columns }: Rows, rows: number): Rows => ({ data: data.subarray(0, rows * columns), columns });
 
 const ridgeProblem = ({ moments, layer, ridge }: Problem) => ({
   gram: moments.gram,

@@ -1,6 +1,7 @@
 /**
  * What is refitted after channels were chosen: nothing; biases, so that means agree; the layers that read cut channels,
- * by least squares; or with the activations behind them in mind, and every layer further on as well (the default).
+ * by least squares; or, where a cut goes deep, with the activations behind them in mind and every layer further on as well
+ * (`full`, the default).
  */
 export type Repair = 'none' | 'bias' | 'least_squares' | 'full';
 export const repairs: readonly Repair[] = ['none', 'bias', 'least_squares', 'full'];

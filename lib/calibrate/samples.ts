@@ -1,3 +1,4 @@
+import { allocateBytes } from '../buffers';
 import { SsdPruneError } from '../errors';
 import type { Feeds } from '../evaluate/session';
 import { uniform } from '../model/random';
@@ -66,9 +67,15 @@ export class SampleBuilder {
     const fitting = Math.floor(bytes / this.readers.length / (4 * (columns + outputs) * this.pictures));
     const places = Math.max(1, Math.min(total, this.options.positions, fitting));
     this.places[r] = places;
-    this.x[r] = { data: new Float32Array(this.pictures * places * columns), columns };
-    this.y[r] = { data: new Float32Array(this.pictures * places * outputs), columns: outputs };
+    this.x[r] = emptyRows(this.pictures * places, columns);
+    this.y[r] = emptyRows(this.pictures * places, outputs);
   }
+}
+
+/** Rows whose values are still to be written. */
+function emptyRows(rows: number, columns: number): Rows {
+  const { buffer, byteOffset } = allocateBytes(4 * rows * columns);
+  return { data: new Float32Array(buffer, byteOffset, rows * columns), columns };
 }
 
 const rowsAt = ({ data, columns }: Rows, row: number, count: number): Float32Array =>

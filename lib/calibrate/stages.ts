@@ -34,9 +34,11 @@ export function groupStages(
 }
 
 /**
- * Layers behind the first cut that no stage refits, in network order; those that don't depend on each other together.
+ * Stages of groups, and between and behind them the layers behind the first cut that none of them refits; those that
+ * don't depend on each other together. In the order of the first weights that they change, so that whatever a stage
+ * reads is as it will stay.
  */
-export function tailStages(
+export function withTail(
   graph: ChannelGraph,
   stages: readonly Stage[],
   readers: ReadonlyMap<string, Reader | FixedReader>,
@@ -50,17 +52,25 @@ export function tailStages(
   for (const reader of rest.sort((a, b) => a.index - b.index)) {
     if (!changed.has(reader.input)) continue;
     const last = tail.at(-1);
-    const behind =
+    if (
       last &&
-      changedTensors(
-        graph,
-        last[0]!.index + 1,
-        last.flatMap(({ node }) => node.output),
-      );
-    if (!last || behind!.has(reader.input)) tail.push([reader]);
-    else last.push(reader);
+      !dependsOn(graph, reader, last) &&
+      !stages.some(({ start }) => start > last[0]!.index && start < reader.index)
+    ) {
+      last.push(reader);
+    } else {
+      tail.push([reader]);
+    }
   }
-  return tail.map((together) => ({ group: undefined, readers: together, fixed: [], start: together[0]!.index }));
+  const behind = tail.map(
+    (together): Stage => ({ group: undefined, readers: together, fixed: [], start: together[0]!.index }),
+  );
+  return [...stages, ...behind].sort((a, b) => a.start - b.start);
+}
+
+function dependsOn(graph: ChannelGraph, reader: Reader, others: readonly Reader[]): boolean {
+  const made = others.flatMap(({ node }) => node.output);
+  return changedTensors(graph, others[0]!.index + 1, made).has(reader.input);
 }
 
 /** `roots`, and what nodes at or behind `from` make of them. */

@@ -157,11 +157,11 @@ Napi::Value ChooseRemovalsLater(const Napi::CallbackInfo& info) {
   });
 }
 
-/// returnBigBlocks(): from now on blocks of 256 KiB and more go back to the system when they are freed. glibc raises
+/// returnBigBlocks(): from now on blocks of 1 MiB and more go back to the system when they are freed. glibc raises
 /// that bound by itself to 32 MiB, and what batches of activations leave in its arenas then doubles the peak.
 Napi::Value ReturnBigBlocks(const Napi::CallbackInfo& info) {
 #if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
 #endif
   return info.Env().Undefined();
 }
