@@ -157,3 +157,12 @@ test('the entry has no logic of its own', () => {
   const code = readFileSync(path.join(root, 'lib', 'index.ts'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
   for (const line of code.split('\n').filter(Boolean)) expect(line).toMatch(/^export (type )?\{.*\} from '\.\/.*';$/);
 });
+
+test('arguments of the wrong kind are refused by name', async () => {
+  const { evaluateModel, readDetectorSettings } = require('../lib/index') as typeof import('../lib/index');
+  expect(() => readDetectorSettings('detector.json' as never)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  await expect(evaluateModel('a.onnx', {} as never, 'VOC2007' as never)).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringContaining('dataset'),
+  });
+});

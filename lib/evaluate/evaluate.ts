@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset';
-import type { SsdPruneError } from '../errors';
+import { invalidArgument, type SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { rowLength } from './decode';
 import { DetectionBuilder, type DetectionSet } from './detections';
@@ -35,6 +35,7 @@ export async function detectDataset(
   dataset: Dataset,
   options: DetectDatasetOptions = {},
 ): Promise<DatasetDetections> {
+  if (!Array.isArray(dataset?.samples)) throw invalidArgument('dataset', 'what openDataset gives', dataset);
   const session = await SessionPool.create(model, batchesOf(dataset.samples.length, options), options);
   try {
     const { samples } = dataset;

@@ -54,7 +54,7 @@ export function loadRuntime(): Ort {
   } catch (error) {
     throw new SsdPruneError('ERR_NO_RUNTIME', missingRuntime(error as Error), { cause: error });
   }
-  ort.env.logLevel = 'error';
+  ort.env.logLevel = 'fatal';
   return ort;
 }
 

@@ -79,7 +79,8 @@ export class DetectorSession {
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
         graphOptimizationLevel: graphOptimization,
-        logSeverityLevel: 3,
+        // Fatal only: errors come as exceptions, and their coloured copies would break the JSON lines on stderr.
+        logSeverityLevel: 4,
         extra: {
           session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, force_spinning_stop: '1' },
         },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { type ErrorCode, SsdPruneError } from '../errors';
+import { type ErrorCode, invalidArgument, SsdPruneError } from '../errors';
 import { readError } from '../files';
 import { detectorKey } from './detector-key';
 import type { OnnxModel } from './onnx-model';
@@ -89,6 +89,7 @@ interface Source {
  * the metadata are wrong, ERR_IO where a file can't be read; messages name file and key
  */
 export function readDetectorSettings(model: OnnxModel, detectorFile?: string): DetectorSettings {
+  if (typeof model?.metadata !== 'function') throw invalidArgument('model', 'what readModel gives', model);
   if (detectorFile !== undefined) {
     const folder = path.dirname(detectorFile);
     const source: Source = { name: detectorFile, code: 'ERR_BAD_CONFIG', folder, trusted: true };

@@ -66,11 +66,14 @@ export async function verifyCut(
       await session.close();
     }
   };
-  const masked = await outputsOf(maskOriginal(whole.clone(), cut), 'the masked original');
-  const pruned = await outputsOf(floatCopy(cut.model), 'the pruned model');
-  const original = await outputsOf(whole, 'the original');
+  const masked = maskOriginal(whole.clone(), cut);
+  const file = graph.model.file ?? 'the model';
+  // The model as it came goes first: what can't be run is then its own fault, and named by its file.
+  const original = await outputsOf(whole, file);
+  const maskedOutputs = await outputsOf(masked, `${file} with the cut channels masked`);
+  const pruned = await outputsOf(floatCopy(cut.model), `${file}, pruned`);
   let [worst, allowed, sharpness] = [0, relativeTolerance, 0];
-  masked.forEach((outputs, i) => {
+  maskedOutputs.forEach((outputs, i) => {
     for (const name of tensors) {
       const [a, b, unmasked] = [pruned[i]![name]!.data, outputs[name]!.data, original[i]![name]!.data];
       const tolerance = relativeTolerance * Math.max(1, largest(b));

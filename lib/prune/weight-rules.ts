@@ -1,4 +1,5 @@
-import { getInt } from '../model/attributes';
+import { SsdPruneError } from '../errors';
+import { getInt, getInts } from '../model/attributes';
 import { product } from '../model/operator-arguments';
 import type { Label } from './channel-atoms';
 import type { Labels, NodeVisit } from './channel-graph';
@@ -176,8 +177,26 @@ function convShapes(visit: NodeVisit, weight: number): { x: Dims; w: Dims; out: 
     visit.lockAll('the shape of its input or weight is not known');
     return undefined;
   }
+  checkWindow(visit, x, w, out);
   visit.input(0).forEach((label, axis) => {
     if (axis !== 1) visit.lock(label, `axis ${axis} of its input is no channel axis`);
   });
   return { x, w, out };
+}
+
+/**
+ * A convolution whose parts do not fit together can't be run, and what would be cut of it is anybody's guess.
+ * @throws {SsdPruneError} ERR_BAD_MODEL naming the node
+ */
+function checkWindow({ graph, node }: NodeVisit, x: Dims, w: Dims, out: Dims): void {
+  const bad = (what: string): SsdPruneError =>
+    new SsdPruneError('ERR_BAD_MODEL', `${graph.model.file ?? 'The model'}: ${graph.model.where(node)}: ${what}`);
+  const group = getInt(node, 'group', 1);
+  if (group < 1) throw bad(`group is ${group}`);
+  const [outputs, inputs] = node.opType === 'ConvTranspose' ? [w[1]! * group, w[0]!] : [w[0]!, w[1]! * group];
+  if (inputs !== x[1]) throw bad(`its input has ${x[1]} channels, its weight reads ${inputs} (in ${group} groups)`);
+  if (outputs % group !== 0) throw bad(`${outputs} filters don't divide into ${group} groups`);
+  const kernel = getInts(node, 'kernel_shape', w.slice(2));
+  if (kernel.join() !== w.slice(2).join()) throw bad(`kernel_shape is [${kernel}], its weight's is [${w.slice(2)}]`);
+  if (out.some((size) => !(size > 0 && size <= 2 ** 31))) throw bad(`its output would be (${out.join(', ')})`);
 }
