@@ -55,6 +55,7 @@ async function completion(args: readonly string[]): Promise<void> {
 
 async function parse(args: string[], asked: CommandEntry | undefined): Promise<void> {
   const { default: yargs } = await import('yargs');
+  let known: KnownOptions | undefined;
   const parser: Argv = yargs(args)
     .scriptName('ssd-prune')
     .usage('$0 <command> [options]')
@@ -64,8 +65,10 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .option('quiet', { type: 'boolean', default: false, alias: 'q', describe: 'No progress and no notes' })
     .parserConfiguration({ 'parse-positional-numbers': false })
     .middleware((argv) => {
-      refuseRepeated(args, optionsOf(parser));
-      refuseValues(args, argv, optionsOf(parser));
+      // Once the command runs, yargs knows them no more.
+      known = optionsOf(parser);
+      refuseRepeated(args, known);
+      refuseValues(args, argv, known);
     }, true)
     .completion('completion', 'Print a completion script for bash or zsh')
     .demandCommand(1, 'Say which command to run.')
@@ -77,6 +80,13 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .fail((message, error) => {
       throw error instanceof SsdPruneError ? error : wrongUsage(message ?? error?.message, error, parser, args, asked);
     });
+  // yargs would set them in two columns and break the lines, which nobody could copy then.
+  const examples: string[] = [];
+  parser.example = (usage: unknown, describe?: string) => {
+    if (describe) examples.push(`  # ${describe}`);
+    examples.push(`  ${String(usage).replaceAll('$0', 'ssd-prune')}`);
+    return parser;
+  };
   // Run here and not by yargs, which would lay out the whole help behind every command that takes time.
   let run: (() => Promise<void>) | undefined;
   for (const entry of commands) {
@@ -90,9 +100,10 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
       });
     } else parser.command(command, describe);
   }
-  await parser.parseAsync();
+  const { help } = (await parser.parseAsync()) as { help?: boolean };
+  if (help && examples.length > 0) process.stdout.write(`\nExamples:\n${examples.join('\n')}\n`);
   await run?.().catch((error: unknown) => {
-    throw byOption(error, optionsOf(parser));
+    throw byOption(error, known);
   });
 }
 
@@ -157,7 +168,7 @@ function refuseValues(
 }
 
 /** A refused argument of the library by the option that gave it: `--min-channels`, not `minChannels`. */
-function byOption(error: unknown, { key }: KnownOptions): unknown {
+function byOption(error: unknown, { key = {} }: Partial<KnownOptions> = {}): unknown {
   if (!(error instanceof SsdPruneError) || error.argument === undefined) return error;
   const kebab = error.argument.replace(/\.resamples$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   if (!(kebab in key) || kebab.length === 1) return error;

@@ -33,9 +33,12 @@ export function builder(yargs: Argv): Argv {
 export async function handler(args: ScoreArguments): Promise<void> {
   const ui = makeUi(args);
   const { openDataset, readClassList } = require('../data/dataset') as typeof import('../data/dataset');
-  const { evaluateDetections } = require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
+  const { checkEvaluateOptions, evaluateDetections } =
+    require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
   const { evalReport, renderEvalReport } = require('../evaluate/report') as typeof import('../evaluate/report');
   const { readDetections } = require('../evaluate/results') as typeof import('../evaluate/results');
+  const metric = evalOptions(args);
+  checkEvaluateOptions(metric);
   const classes = args.classes === undefined ? undefined : await readClassList(args.classes);
   const dataset = await openDataset(args.data, {
     split: args.split,
@@ -43,7 +46,7 @@ export async function handler(args: ScoreArguments): Promise<void> {
     ...(classes ? { classes } : {}),
   });
   warnAbout(dataset, ui);
-  const result = evaluateDetections(dataset, await readDetections(args.detections, dataset), evalOptions(args));
+  const result = evaluateDetections(dataset, await readDetections(args.detections, dataset), metric);
   const report = evalReport(result, { detections: args.detections });
   ui.result(report, () => renderEvalReport(report));
 }
