@@ -161,7 +161,8 @@ function refuseValues(
     const typed = args[at]!.slice(name.length + 3) || args[at + 1];
     const value = argv[name];
     if (number.includes(name) && Number.isNaN(value)) throw invalidArgument(`--${name}`, 'a number', typed);
-    if (value === '' || (value === undefined && !array.includes(name))) {
+    const missing = args[at] === `--${name}` && (typed === undefined || /^--[a-z]/.test(typed));
+    if (missing || value === '' || (value === undefined && !array.includes(name))) {
       throw new SsdPruneError('ERR_USAGE', `--${name} needs a value.`);
     }
   }
