@@ -23,7 +23,7 @@ describe('help', () => {
     const { status, stdout, stderr } = command([name, '--help']);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('--json');
-    expect(stdout).toMatch(new RegExp(`Examples:\\n(?:  # .*\\n)?  ssd-prune ${name} `));
+    expect(stdout).toMatch(new RegExp(`Examples:\\n(?:  # .*\\n)?  ssd-prune ${name}\\b`));
   });
 
   test('help COMMAND is COMMAND --help, with examples that can be copied', () => {
