@@ -11,3 +11,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   const why = reason instanceof Error && reason.name !== 'AbortError' ? `: ${reason.message}` : '';
   throw new SsdPruneError('ERR_ABORTED', `The work was called off${why}.`, { cause: reason });
 }
+
+/** Lets signals and timers have their turn between steps that block, and ends work that was called off meanwhile. */
+export async function breathe(signal?: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  throwIfAborted(signal);
+}

@@ -37,6 +37,8 @@ export const errorCodes = Object.keys(exitCodes) as ErrorCode[];
  */
 export class SsdPruneError extends Error {
   readonly code: ErrorCode;
+  /** The argument that was refused, as the message names it; the command line puts its option there. */
+  argument?: string;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -52,8 +54,10 @@ export class SsdPruneError extends Error {
 /** "Expected … for NAME but received V of type T": the wording of every refused argument. */
 export function invalidArgument(name: string, expected: string, received: unknown): SsdPruneError {
   const shown = typeof received === 'string' ? JSON.stringify(received) : String(received);
-  return new SsdPruneError(
+  const error = new SsdPruneError(
     'ERR_USAGE',
     `Expected ${expected} for ${name} but received ${shown} of type ${typeof received}`,
   );
+  error.argument = name;
+  return error;
 }

@@ -1,5 +1,6 @@
-import { invalidArgument, SsdPruneError } from '../errors';
+import { SsdPruneError } from '../errors';
 import type { Feeds, ValueInfo } from '../evaluate/session';
+import { checkInputShape, isOpen, showInput } from '../model/input-shapes';
 import { uniform } from '../model/random';
 
 /** An input with all its dimensions; the first is replaced by the batch size where the model leaves it open. */
@@ -17,8 +18,6 @@ export interface InputChoices {
   openSize?: number;
 }
 
-const isOpen = (dim: number | string | undefined): boolean => typeof dim !== 'number' || dim < 1;
-
 /** Whether anything but the batch is open, so that {@link InputChoices} are needed. */
 export const leavesSizesOpen = (inputs: readonly ValueInfo[]): boolean =>
   inputs.some(({ dims }) => dims.slice(1).some(isOpen));
@@ -35,13 +34,9 @@ export function completeInputs(
 ): BenchInput[] {
   return inputs.map(({ name, type, dims: found }) => {
     const given = inputShapes?.get(name);
-    if (given && given.length !== found.length) throw contradiction(model, { name, type, dims: found }, given);
+    if (given) checkInputShape(model, { name, dims: found }, given);
     const dims = found.map((dim, axis) => {
-      if (!isOpen(dim)) {
-        // The batch of a shape that was given for several models at once may be another one here.
-        if (axis > 0 && given && given[axis] !== dim) throw contradiction(model, { name, type, dims: found }, given);
-        return dim as number;
-      }
+      if (!isOpen(dim)) return dim as number;
       if (axis === 0) return 1;
       const size = given?.[axis] ?? (found.length === 4 && axis >= 2 ? openSize : undefined);
       if (size === undefined) throw openDimension(model, { name, type, dims: found });
@@ -77,27 +72,10 @@ export function benchFeeds(inputs: readonly BenchInput[], batchSize: number): Fe
   );
 }
 
-/** @throws {SsdPruneError} ERR_USAGE for a shape that is for no input of any model */
-export function checkNames(inputShapes: ReadonlyMap<string, unknown> | undefined, inputs: readonly BenchInput[]): void {
-  const names = new Set(inputs.map(({ name }) => name));
-  for (const name of inputShapes?.keys() ?? []) {
-    if (!names.has(name)) throw invalidArgument('--input-shape', `an input's name (${[...names].join(', ')})`, name);
-  }
-}
-
-const show = ({ name, dims }: ValueInfo): string => `input "${name}" (${dims.map((dim) => dim || '?').join(', ')})`;
-
 function openDimension(model: string, input: ValueInfo): SsdPruneError {
   const example = input.dims.map((dim, axis) => (isOpen(dim) ? (axis === 0 ? 1 : 300) : dim)).join(',');
   return new SsdPruneError(
     'ERR_USAGE',
-    `${model}: ${show(input)} leaves its size open. Say it, for instance: --input-shape ${input.name}=${example}`,
-  );
-}
-
-function contradiction(model: string, input: ValueInfo, given: readonly number[]): SsdPruneError {
-  return new SsdPruneError(
-    'ERR_USAGE',
-    `${model}: ${show(input)} can't be (${given.join(', ')}) as --input-shape says`,
+    `${model}: ${showInput(input)} leaves its size open. Say it, for instance: --input-shape ${input.name}=${example}`,
   );
 }

@@ -2,7 +2,8 @@ import { throwIfAborted } from '../abort';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { Device, DeviceChoice } from '../evaluate/providers';
 import { DetectorSession } from '../evaluate/session';
-import { type BenchInput, benchFeeds, checkNames, completeInputs, fixedBatchOf, leavesSizesOpen } from './feeds';
+import { checkInputNames } from '../model/input-shapes';
+import { type BenchInput, benchFeeds, completeInputs, fixedBatchOf, leavesSizesOpen } from './feeds';
 
 /** A model to time: a file (external data lies beside it) or its bytes. */
 export interface TimedModel {
@@ -76,7 +77,8 @@ export async function measureLatency(
     try {
       if (!first) {
         const inputs = await Promise.all(models.map((model, i) => inputsOf(model, sessions[i]!, options.inputShapes)));
-        checkNames(options.inputShapes, inputs.flat());
+        checkInputNames(options.inputShapes, inputs.flat());
+        checkBatches(inputs.flat(), options.inputShapes, batchSizes);
         const facts = inputs.map((list) => ({ inputs: list, fixedBatch: fixedBatchOf(list) }));
         first = { device: sessions[0]!.device, note: sessions[0]!.note, models: facts };
         total =
@@ -146,6 +148,23 @@ async function inputsOf(
     ...(inputShapes && { inputShapes }),
     ...(openSize !== undefined && { openSize }),
   });
+}
+
+/** A shape's batch other than 1 must be among the sizes asked for, which an open batch takes. */
+function checkBatches(
+  inputs: readonly BenchInput[],
+  inputShapes: LatencyOptions['inputShapes'],
+  batchSizes: readonly number[],
+): void {
+  for (const { name, openBatch } of inputs) {
+    const batch = inputShapes?.get(name)?.[0] ?? 1;
+    if (openBatch && batch !== 1 && !batchSizes.includes(batch)) {
+      throw new SsdPruneError(
+        'ERR_USAGE',
+        `--input-shape gives ${name} a batch of ${batch}, --batch-sizes ${batchSizes.join()}: say 1 there.`,
+      );
+    }
+  }
 }
 
 /** Sizes asked for, where any model takes them, and those that models are fixed to. */

@@ -18,6 +18,7 @@ export function renderBenchReport(report: BenchReport): string {
   const where = report.device === 'cuda' ? `${machine.gpu ?? 'CUDA'}, ${machine.cpu}` : machine.cpu;
   return [
     renderTable(head, rows, 1),
+    ...(report.models.length > 1 ? ['of first: the time as a share of the first model’s, below 1 is faster'] : []),
     `${report.runs} runs each after ${report.warmup} to warm up, models taking turns; images/s from the median`,
     `${where}, ${machine.cores} cores, Node ${machine.node}, ONNX Runtime ${report.runtime ?? 'of unknown version'}`,
   ].join('\n');

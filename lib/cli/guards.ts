@@ -1,6 +1,9 @@
 import { SsdPruneError } from '../errors';
 import { fail } from './ui';
 
+/** Milliseconds that sessions have to end in. */
+const patience = 5000;
+
 /**
  * Gives every way in which the process can end an exit code and one error on stderr: interruption, a reader of stdout
  * that went away, a full disk behind stdout, and errors that nothing caught.
@@ -11,6 +14,7 @@ export function guardProcess(json: boolean): void {
     const { endSessions } = require('../evaluate/session') as typeof import('../evaluate/session');
     // Half-written files are removed at the exit (lib/files.ts). Who interrupts again doesn't wait for a long run.
     endSessions().finally(() => process.exit());
+    setTimeout(() => process.exit(), patience).unref();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => end(new SsdPruneError('ERR_ABORTED', `Interrupted (${signal}).`)));

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { availableParallelism } from 'node:os';
 import type { Argv } from 'yargs';
-import { SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import { type CommandEntry, commands } from './commands';
 import { guardProcess } from './guards';
 import { fail } from './ui';
@@ -10,7 +10,8 @@ import { fail } from './ui';
  * The command line: finds the command, loads only that command's file, and turns whatever it throws into one line on
  * stderr and an exit code. Commands are loaded lazily so that `--help` costs little more than Node.
  */
-async function main(args: string[]): Promise<void> {
+async function main(typed: string[]): Promise<void> {
+  const args = typed[0] === 'help' && typed.length > 1 ? [...typed.slice(1), '--help'] : typed;
   // Pictures are decoded on libuv's pool, which reads this at its first job; its own four threads would idle the rest.
   process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
   const completing = args.includes('--get-yargs-completions');
@@ -20,7 +21,7 @@ async function main(args: string[]): Promise<void> {
     return completing ? args.includes(own) : own === name;
   });
   if (!asked && !completing && name !== 'completion') {
-    if (name !== undefined && name !== 'help') throw unknownCommand(name);
+    if (name !== undefined && name !== 'help') throw unknownCommand(name, args);
     if (name === 'help' || args.includes('--help') || args.includes('-h')) {
       const { overview } = require('./help') as typeof import('./help');
       process.stdout.write(overview());
@@ -31,11 +32,30 @@ async function main(args: string[]): Promise<void> {
       return;
     }
   }
+  if (name === 'completion') return completion(args);
   await parse(args, asked);
+}
+
+/** yargs takes the shell from the environment. */
+async function completion(args: readonly string[]): Promise<void> {
+  const [shell, ...more] = args.filter((arg) => arg !== 'completion');
+  if (shell === '--help' || shell === '-h') {
+    process.stdout.write('ssd-prune completion [bash|zsh]\n\nPrints a completion script, by default for $SHELL.\n');
+    return;
+  }
+  if (more.length > 0 || (shell !== undefined && shell !== 'bash' && shell !== 'zsh')) {
+    throw new SsdPruneError('ERR_USAGE', 'Expected bash or zsh behind completion.');
+  }
+  if (shell !== undefined) {
+    process.env.SHELL = shell;
+    delete process.env.ZSH_NAME;
+  }
+  await parse(['completion'], undefined);
 }
 
 async function parse(args: string[], asked: CommandEntry | undefined): Promise<void> {
   const { default: yargs } = await import('yargs');
+  let known: KnownOptions | undefined;
   const parser: Argv = yargs(args)
     .scriptName('ssd-prune')
     .usage('$0 <command> [options]')
@@ -44,7 +64,12 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .option('json', { type: 'boolean', default: false, describe: 'One JSON document on stdout, JSON lines on stderr' })
     .option('quiet', { type: 'boolean', default: false, alias: 'q', describe: 'No progress and no notes' })
     .parserConfiguration({ 'parse-positional-numbers': false })
-    .middleware(() => refuseRepeated(args, optionsOf(parser)), true)
+    .middleware((argv) => {
+      // Once the command runs, yargs knows them no more.
+      known = optionsOf(parser);
+      refuseRepeated(args, known);
+      refuseValues(args, argv, known);
+    }, true)
     .completion('completion', 'Print a completion script for bash or zsh')
     .demandCommand(1, 'Say which command to run.')
     .strict()
@@ -55,6 +80,13 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
     .fail((message, error) => {
       throw error instanceof SsdPruneError ? error : wrongUsage(message ?? error?.message, error, parser, args, asked);
     });
+  // yargs would set them in two columns and break the lines, which nobody could copy then.
+  const examples: string[] = [];
+  parser.example = (usage: unknown, describe?: string) => {
+    if (describe) examples.push(`  # ${describe}`);
+    examples.push(`  ${String(usage).replaceAll('$0', 'ssd-prune')}`);
+    return parser;
+  };
   // Run here and not by yargs, which would lay out the whole help behind every command that takes time.
   let run: (() => Promise<void>) | undefined;
   for (const entry of commands) {
@@ -68,8 +100,11 @@ async function parse(args: string[], asked: CommandEntry | undefined): Promise<v
       });
     } else parser.command(command, describe);
   }
-  await parser.parseAsync();
-  await run?.();
+  const { help } = (await parser.parseAsync()) as { help?: boolean };
+  if (help && examples.length > 0) process.stdout.write(`\nExamples:\n${examples.join('\n')}\n`);
+  await run?.().catch((error: unknown) => {
+    throw byOption(error, known);
+  });
 }
 
 /**
@@ -90,6 +125,7 @@ interface KnownOptions {
   alias: Record<string, string[]>;
   array: string[];
   boolean: string[];
+  number: string[];
 }
 
 const optionsOf = (parser: Argv): KnownOptions => (parser as unknown as { getOptions(): KnownOptions }).getOptions();
@@ -107,9 +143,47 @@ function refuseRepeated(args: readonly string[], { key, alias, array, boolean }:
   }
 }
 
+/** Options without the value they need, and values that yargs would turn into NaN or false. */
+function refuseValues(
+  args: readonly string[],
+  argv: Readonly<Record<string, unknown>>,
+  { key, array, boolean, number }: KnownOptions,
+): void {
+  for (const arg of args) {
+    const [, name, value] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (name !== undefined && boolean.includes(name) && value !== 'true' && value !== 'false') {
+      throw new SsdPruneError('ERR_USAGE', `--${name} is on or off: --${name} or --no-${name}, not ${arg}.`);
+    }
+  }
+  for (const name of Object.keys(key)) {
+    const at = args.findIndex((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+    if (at < 0 || boolean.includes(name)) continue;
+    const typed = args[at]!.slice(name.length + 3) || args[at + 1];
+    const value = argv[name];
+    if (number.includes(name) && Number.isNaN(value)) throw invalidArgument(`--${name}`, 'a number', typed);
+    const missing = args[at] === `--${name}` && (typed === undefined || /^--[a-z]/.test(typed));
+    if (missing || value === '' || (value === undefined && !array.includes(name))) {
+      throw new SsdPruneError('ERR_USAGE', `--${name} needs a value.`);
+    }
+  }
+}
+
+/** A refused argument of the library by the option that gave it: `--min-channels`, not `minChannels`. */
+function byOption(error: unknown, { key = {} }: Partial<KnownOptions> = {}): unknown {
+  if (!(error instanceof SsdPruneError) || error.argument === undefined) return error;
+  const kebab = error.argument.replace(/\.resamples$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (!(kebab in key) || kebab.length === 1) return error;
+  const message = error.message.replace(` for ${error.argument} but`, ` for --${kebab} but`);
+  return new SsdPruneError(error.code, message, { cause: error });
+}
+
 const packageVersion = (): string => require('../../../package.json').version as string;
 
-function unknownCommand(name: string): SsdPruneError {
+function unknownCommand(name: string, args: readonly string[]): SsdPruneError {
+  const later = commands.map(({ command }) => command.split(' ')[0]!).find((own) => args.includes(own));
+  if (args[0]!.startsWith('-') && later !== undefined) {
+    return new SsdPruneError('ERR_USAGE', `The command comes before its options: ssd-prune ${later} …`);
+  }
   const { nearest } = require('./suggest') as typeof import('./suggest');
   const meant = nearest(
     name,
@@ -129,6 +203,11 @@ function wrongUsage(
 ): SsdPruneError {
   const see = `See \`ssd-prune ${asked ? `${asked.command.split(' ')[0]} ` : ''}--help\`.`;
   const unknown = message?.match(/^Unknown arguments?: (.*)$/s)?.[1]?.split(', ');
+  const got = /^Not enough non-option arguments: got (\d+)/.exec(message ?? '')?.[1];
+  if (got !== undefined && asked) {
+    const missing = asked.command.split(' ').slice(1 + Number(got));
+    return new SsdPruneError('ERR_USAGE', `Missing: ${missing.join(' ')}\n${see}`, { cause: error });
+  }
   if (!unknown) return new SsdPruneError('ERR_USAGE', `${message}\n${see}`, { cause: error });
   const { nearest } = require('./suggest') as typeof import('./suggest');
   // yargs names a-b as aB, too; what was typed is enough.

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { breathe } from '../abort';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
@@ -32,7 +33,7 @@ interface PruneArguments {
   includeTied: boolean;
   inputShape: string[];
   dryRun: boolean;
-  verify: boolean;
+  verify?: boolean;
   force: boolean;
   report?: string;
   json: boolean;
@@ -101,7 +102,7 @@ export function builder(yargs: Argv): Argv {
         describe: 'NAME=1,3,300,300 where the model leaves it open',
       },
       'dry-run': { type: 'boolean', default: false, describe: 'Show what would be cut, write nothing' },
-      verify: { type: 'boolean', default: true, describe: 'Prove the cut before writing (--no-verify: don’t)' },
+      verify: { type: 'boolean', describe: 'Prove the cut before writing; --no-verify: don’t  [default: true]' },
       force: { type: 'boolean', default: false, describe: 'Replace the output where it exists' },
       report: { type: 'string', describe: 'Write the JSON report to this file, too' },
     })
@@ -119,6 +120,9 @@ export function builder(yargs: Argv): Argv {
 export async function handler(args: PruneArguments): Promise<void> {
   const ui = makeUi(args);
   const targets = parseTargets(args);
+  if (args.paddle1x && args.ranking === 'frozen')
+    throw usage('Paddle 1.x ranks each layer after the earlier cuts: leave --ranking frozen or --paddle1x off.');
+  if (args.dryRun && args.verify) throw usage('--dry-run proves nothing: leave --verify off.');
   if (args.dryRun && args.output !== undefined) throw usage('--dry-run writes nothing: leave -o off.');
   if (!args.dryRun && args.output === undefined)
     throw usage('Say where to write the smaller model with -o OUT.onnx, or add --dry-run.');
@@ -130,7 +134,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
   const report = await pruneFile(args.model, args.output, {
     ...options(args, targets[0]),
-    verify: args.verify,
+    verify: args.verify ?? true,
     force: args.force,
     ...(args.report !== undefined && { report: args.report }),
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
@@ -174,17 +178,20 @@ async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly nu
   const model = await readModel(args.model);
   if (args.report !== undefined) await checkReport(args.report, model, {});
   const pruner = openPruner(model, base.inputShapes);
-  const columns = targets.map((target) => {
+  const columns: Parameters<typeof renderTargets>[0][number][] = [];
+  for (const target of targets) {
+    // An interruption comes through here: planning itself blocks.
+    await breathe();
     const given = { ...base, targetRatio: target };
     try {
       const plan = pruner.plan(given);
-      return { target, report: buildReport(pruner, plan, pruner.cut(plan), given) };
+      columns.push({ target, report: buildReport(pruner, plan, pruner.cut(plan), given) });
     } catch (error) {
-      if (error instanceof SsdPruneError && error.code === 'ERR_TARGET_UNREACHABLE')
-        return { target, error: error.message };
-      throw error;
+      if (!(error instanceof SsdPruneError && error.code === 'ERR_TARGET_UNREACHABLE')) throw error;
+      columns.push({ target, error: error.message });
     }
-  });
+  }
+  await breathe();
   const largest = pruner.largestCut(base);
   const document = {
     schema: 'ssd-prune.prune-targets/1',
@@ -214,7 +221,10 @@ function options(args: PruneArguments, targetRatio: number | undefined): PruneOp
     ...set('align', args.align),
     ...set('count', args.count),
     ...set('ranking', args.ranking),
-    ...set('order', args.order?.split(',')),
+    ...set(
+      'order',
+      args.order?.split(',').map((name) => name.trim()),
+    ),
     ...set('inputShapes', args.inputShape.length > 0 ? parseInputShapes(args.inputShape) : undefined),
   };
 }
@@ -225,8 +235,8 @@ function parseTargets({ targetRatio, ratios }: PruneArguments): number[] {
     return [];
   }
   return targetRatio.split(',').map((text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value > 0 && value < 1)) {
+    const value = decimal(text);
+    if (!(value > 0 && value < 1)) {
       throw usage(`Expected a number between 0 and 1 for --target-ratio but received ${JSON.stringify(text)}.`);
     }
     return value;
@@ -235,16 +245,22 @@ function parseTargets({ targetRatio, ratios }: PruneArguments): number[] {
 
 function parseRatios(text: string | undefined): Map<string, number> | undefined {
   if (text === undefined) return undefined;
-  return new Map(
-    text.split(',').map((entry) => {
-      const at = entry.lastIndexOf('=');
-      const value = entry.slice(at + 1).trim();
-      if (at < 1 || value === '' || !Number.isFinite(Number(value))) {
-        throw usage(`Expected NAME=RATIO in --ratios but received ${JSON.stringify(entry)}.`);
-      }
-      return [entry.slice(0, at).trim(), Number(value)];
-    }),
-  );
+  const ratios = new Map<string, number>();
+  for (const entry of text.split(',')) {
+    const at = entry.lastIndexOf('=');
+    const name = entry.slice(0, Math.max(0, at)).trim();
+    const value = decimal(entry.slice(at + 1));
+    if (name === '' || Number.isNaN(value)) {
+      throw usage(`Expected NAME=RATIO in --ratios but received ${JSON.stringify(entry)}.`);
+    }
+    if (ratios.has(name)) throw usage(`--ratios names ${JSON.stringify(name)} twice.`);
+    ratios.set(name, value);
+  }
+  return ratios;
 }
+
+/** A decimal number, or NaN: Number() alone would take nothing for 0 and 0x1 for 1. */
+const decimal = (text: string): number =>
+  /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
 
 const usage = (message: string): SsdPruneError => new SsdPruneError('ERR_USAGE', message);

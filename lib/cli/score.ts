@@ -36,9 +36,12 @@ export async function handler(args: ScoreArguments): Promise<void> {
   const ui = makeUi(args);
   const { limitDataset, openDataset, readClassList } = require('../data/dataset') as typeof import('../data/dataset');
   const { limitDetections } = require('../evaluate/detections') as typeof import('../evaluate/detections');
-  const { evaluateDetections } = require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
+  const { checkEvaluateOptions, evaluateDetections } =
+    require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
   const { evalReport, renderEvalReport } = require('../evaluate/report') as typeof import('../evaluate/report');
   const { readDetections } = require('../evaluate/results') as typeof import('../evaluate/results');
+  const metric = evalOptions(args);
+  checkEvaluateOptions(metric);
   const classes = args.classes === undefined ? undefined : await readClassList(args.classes);
   const whole = await openDataset(args.data, {
     split: args.split,
@@ -56,7 +59,7 @@ export async function handler(args: ScoreArguments): Promise<void> {
       `${without} of ${dataset.samples.length} pictures have no detection in ${args.detections} and count as empty${hint}`,
     );
   }
-  const result = evaluateDetections(dataset, found, evalOptions(args));
+  const result = evaluateDetections(dataset, found, metric);
   const report = evalReport(result, { detections: args.detections });
   ui.result(report, () => renderEvalReport(report));
 }

@@ -118,6 +118,12 @@ export function checkEvaluateOptions(options: EvaluateOptions) {
   const { resamples = 0, seed = 0 } = bootstrap ?? {};
   if (!protocols.includes(protocol)) throw invalidArgument('protocol', `one of ${protocols.join(', ')}`, protocol);
   if (!apVersions.includes(apVersion)) throw invalidArgument('apVersion', `one of ${apVersions.join(', ')}`, apVersion);
+  if (protocol === 'coco' && (options.apVersion !== undefined || options.overlapThreshold !== undefined)) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      'COCO has its own AP and overlaps: leave --ap-version and --overlap-threshold (apVersion, overlapThreshold) off.',
+    );
+  }
   if (!(overlapThreshold >= 0 && overlapThreshold <= 1)) {
     throw invalidArgument('overlapThreshold', 'a number from 0 to 1', overlapThreshold);
   }

@@ -40,7 +40,7 @@ export function renderEvalReport(report: EvalReport): string {
   const { meanOver20, bootstrap } = report;
   const lines = [table, `mAP ${share(report.map)}${between(bootstrap?.map)}  ${report.protocol}, ${rules}`];
   lines.push(
-    `mean of the ${meanOver20.classes} classes with at least 20 positives ${share(meanOver20.map)}${between(bootstrap?.meanOver20)}`,
+    `mean of the ${meanOver20.classes} ${meanOver20.classes === 1 ? 'class' : 'classes'} with at least 20 positives ${share(meanOver20.map)}${between(bootstrap?.meanOver20)}`,
   );
   if (report.coco) {
     const numbers = Object.entries(report.coco).map(([name, value]) => `${name} ${share(value)}`);

@@ -1,7 +1,13 @@
 import { availableParallelism } from 'node:os';
-import { invalidArgument } from '../errors';
 import { chooseDevice, type Device } from './providers';
-import { DetectorSession, type Feeds, type SessionOptions, type TimedOutputs, type ValueInfo } from './session';
+import {
+  checkThreads,
+  DetectorSession,
+  type Feeds,
+  type SessionOptions,
+  type TimedOutputs,
+  type ValueInfo,
+} from './session';
 
 /** What runs batches of pictures: where, how many at a time, and what the model's inputs are. */
 export interface BatchRunner {
@@ -35,7 +41,7 @@ export class SessionPool implements BatchRunner {
    */
   static async create(model: string | Uint8Array, batches: number, options: SessionOptions = {}): Promise<SessionPool> {
     const { threads: asked = 0 } = options;
-    if (!Number.isInteger(asked) || asked < 0) throw invalidArgument('threads', 'an integer of 0 or more', asked);
+    checkThreads(asked);
     // Decoding shares the cores with the sessions: a thread that spins takes them away from it.
     const shared = { spinning: false, ...options };
     const threads = asked || availableParallelism();

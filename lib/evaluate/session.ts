@@ -9,6 +9,16 @@ import type { Feeds, Reply, Request, SessionStart, ValueInfo } from './session-p
 export type { Feeds, ValueInfo } from './session-protocol';
 export type GraphOptimization = 'disabled' | 'basic' | 'extended' | 'all';
 
+/** More threads than this no machine has; ONNX Runtime would try to start them. */
+const maxThreads = 1024;
+
+/** @throws {SsdPruneError} ERR_USAGE */
+export function checkThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 0 || threads > maxThreads) {
+    throw invalidArgument('threads', `an integer from 0 to ${maxThreads}`, threads);
+  }
+}
+
 export interface SessionOptions {
   /** Defaults to `cpu`. `auto` takes CUDA where a trial in a child process shows that it works. */
   device?: DeviceChoice;
@@ -66,7 +76,7 @@ export class DetectorSession {
    */
   static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<DetectorSession> {
     const { device = 'cpu', threads = 0, graphOptimization = 'all', spinning = true } = options;
-    if (!Number.isInteger(threads) || threads < 0) throw invalidArgument('threads', 'an integer of 0 or more', threads);
+    checkThreads(threads);
     if (!['auto', 'cuda', 'cpu'].includes(device)) throw invalidArgument('device', 'auto, cuda or cpu', device);
     const name = options.name ?? (typeof model === 'string' ? model : 'the model');
     if (typeof model === 'string' && !existsSync(model)) throw new SsdPruneError('ERR_IO', `${model}: no such file`);

@@ -41,7 +41,7 @@ export interface PruneOptions {
   ranking?: 'frozen' | 'sequential';
   /** Layer names in the order of sequential ranking. Defaults to definition order. */
   order?: readonly string[];
-  /** Paddle 1.8.5's search, counter, rounding and ranking, exactly. */
+  /** Paddle 1.8.5's search, counter, rounding and ranking, exactly; `ratios` by hand are rounded as it does. */
   paddle1x?: boolean;
   /** Seed of the `random` criterion. Defaults to `0`. */
   seed?: number;
@@ -105,6 +105,8 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
       [options.allocation === 'uniform' || options.allocation === 'ratios', 'uniform allocation'],
       [options.align === 1, 'align 1'],
       [options.count === 'paddle1x', 'count paddle1x'],
+      [options.tolerance === 0.01, 'tolerance 0.01'],
+      [options.minChannels === 1, 'min-channels 1'],
     ] as const;
     for (const [kept, what] of fixed) {
       if (!kept)

@@ -1,9 +1,9 @@
-import { throwIfAborted } from '../abort';
+import { breathe } from '../abort';
 import type { Calibrated } from '../calibrate/calibrate';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
-import { readDetectorSize } from '../model/input-shapes';
+import { checkInputShapes, graphInputs, readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
 import type { InferOptions } from '../model/shape-inference';
@@ -31,6 +31,7 @@ export type PruneStage = 'read' | 'plan' | 'cut' | 'verify' | 'write';
 /** What is known of a model's input size: by hand, or by its detector settings. */
 export function inferOptions(model: OnnxModel, inputShapes?: InferOptions['inputShapes']): InferOptions {
   const openSize = readDetectorSize(model);
+  if (inputShapes) checkInputShapes(model.file ?? 'model', graphInputs(model), inputShapes);
   return { ...(inputShapes && { inputShapes }), ...(openSize && { openSize }) };
 }
 
@@ -50,19 +51,19 @@ export async function pruneFile(
   options: PruneFileOptions,
 ): Promise<PruneReport> {
   const started = performance.now();
-  const begin = (stage: PruneStage): void => {
-    throwIfAborted(options.signal);
+  const begin = async (stage: PruneStage): Promise<void> => {
+    await breathe(options.signal);
     options.onStage?.(stage);
   };
   // Before the work: what can't be written must not be found out after it.
   if (output !== undefined) await checkOutput(output, { force: options.force ?? false });
-  begin('read');
+  await begin('read');
   const model = await readModel(input);
   if (options.report !== undefined) await checkReport(options.report, model, { ...options, output });
-  begin('plan');
+  await begin('plan');
   const { pruner, plan, cut, repair } = options.calibrate
     ? await calibrated(model, options, options.calibrate)
-    : planAndCut(model, options, begin);
+    : await planAndCut(model, options, begin);
   const report = buildReport(pruner, plan, cut, { ...options, output, repair });
   if (output !== undefined) {
     if (cut.tensors.length === 0) {
@@ -72,12 +73,12 @@ export async function pruneFile(
       );
     }
     if (options.verify ?? true) {
-      begin('verify');
+      await begin('verify');
       // Loaded here: who opens a model to list its parameters neither proves nor writes.
       const { verifyCut } = require('./verify') as typeof import('./verify');
       report.verified = await verifyCut(pruner.graph, cut, options.signal ? { signal: options.signal } : {});
     }
-    begin('write');
+    await begin('write');
     const { writeModel } = require('../model/write') as typeof import('../model/write');
     await writeModel(cut.model, output, { force: options.force ?? false });
   }
@@ -114,14 +115,14 @@ export async function saveReport(file: string, document: object): Promise<void> 
   await replaceFile(file, [Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]);
 }
 
-function planAndCut(
+async function planAndCut(
   model: OnnxModel,
   options: PruneFileOptions,
-  begin: (stage: PruneStage) => void,
-): Omit<Calibrated, 'repair'> & { repair?: undefined } {
+  begin: (stage: PruneStage) => Promise<void>,
+): Promise<Omit<Calibrated, 'repair'> & { repair?: undefined }> {
   const pruner = openPruner(model, options.inputShapes);
   const plan = pruner.plan(options);
-  begin('cut');
+  await begin('cut');
   return { pruner, plan, cut: pruner.cut(plan) };
 }
 

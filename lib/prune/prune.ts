@@ -58,6 +58,7 @@ export class Pruner {
   plan(given: PruneOptions): PrunePlan {
     const options = completeOptions(given);
     const selection = selectLayers(this.groups, this.parameters, given);
+    checkOrder(options.order, selection);
     const cost = options.count === 'macs' ? this.macs : this.paddle;
     const search = this.search(selection.groups, cost, options, given);
     return { selection, options, search };
@@ -184,6 +185,16 @@ function ratioOf(group: ChannelGroup, ratios: ReadonlyMap<string, number>): numb
     throw new SsdPruneError('ERR_USAGE', `${layerNames(group)} share their channels and need the same ratio.`);
   }
   return given[0] ?? 0;
+}
+
+/** @throws {SsdPruneError} ERR_NO_MATCH for a name that is not selected, ERR_USAGE for one given twice */
+function checkOrder(order: readonly string[] = [], { layers }: Selection): void {
+  order.forEach((name, i) => {
+    if (!layers.includes(name)) {
+      throw new SsdPruneError('ERR_NO_MATCH', `--order names ${JSON.stringify(name)}, which is no layer to cut.`);
+    }
+    if (order.indexOf(name) !== i) throw new SsdPruneError('ERR_USAGE', `--order names ${JSON.stringify(name)} twice.`);
+  });
 }
 
 /** Groups by the place of their first layer in the given order; layers that it leaves out come last. */

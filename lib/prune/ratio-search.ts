@@ -78,9 +78,10 @@ export function searchAlong(
   if (!near.found) near.between(below, above);
   if (!near.found) near.everywhere(above);
   if (!near.found) {
+    const [from, to, ...nearest] = percents([target, target + tolerance, ...near.nearest()]);
     throw new SsdPruneError(
       'ERR_TARGET_UNREACHABLE',
-      `No widths on the grid cut between ${percent(target)} and ${percent(target + tolerance)}. The nearest cuts are ${near.nearest().map(percent).join(' and ')}: ask for one of these, or lower --align.`,
+      `No widths on the grid cut between ${from} and ${to}. The nearest cuts are ${nearest.join(' and ')}: ask for one of these, or lower --align.`,
     );
   }
   const cut = evaluate(near.found.positions);
@@ -89,7 +90,16 @@ export function searchAlong(
   return { kept: [...kept], cut, ratio, trials };
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
+
+/** With so many digits that different shares look different. */
+function percents(shares: readonly number[]): string[] {
+  const different = new Set(shares).size;
+  for (let digits = 2; ; digits++) {
+    const shown = shares.map((share) => percent(share, digits));
+    if (digits === 12 || new Set(shown).size >= different) return shown;
+  }
+}
 
 /** Points around the path, and the best of them. */
 class Neighbourhood {

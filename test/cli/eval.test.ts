@@ -49,7 +49,8 @@ describe('eval', () => {
   test('saved detections score the same, whatever the protocol', async () => {
     const file = path.join(temporary(), 'found.json');
     for (const protocol of ['detection_map', 'voc', 'coco']) {
-      const metric = ['--protocol', protocol, '--overlap-threshold', '0.2', '--bootstrap', '0', '--evaluate-difficult'];
+      const overlap = protocol === 'coco' ? [] : ['--overlap-threshold', '0.2'];
+      const metric = ['--protocol', protocol, ...overlap, '--bootstrap', '0', '--evaluate-difficult'];
       const direct = await evaluate('--detections', file, ...metric);
       const saved = await run(['score', file, '--data', data, '--json', ...metric]);
       expect([direct.status, saved.status]).toEqual([0, 0]);
@@ -114,11 +115,11 @@ describe('eval', () => {
     ['a split outside the folder', 2, 'ERR_USAGE', /split/, ['--split', '../val']],
     ['settings that are not there', 1, 'ERR_IO', /nothing\.json/, ['--detector', 'nothing.json']],
     ['a score above 1', 2, 'ERR_USAGE', /score-threshold/, ['--score-threshold', '2']],
-    ['a batch of none', 2, 'ERR_USAGE', /batchSize/, ['--batch-size', '0']],
+    ['a batch of none', 2, 'ERR_USAGE', /--batch-size/, ['--batch-size', '0']],
     ['threads below none', 2, 'ERR_USAGE', /threads/, ['--threads', '-1']],
     ['no picture at all', 2, 'ERR_USAGE', /limit/, ['--limit', '0']],
-    ['an overlap above 1', 2, 'ERR_USAGE', /overlapThreshold/, ['--overlap-threshold', '2']],
-    ['resamples that are no number', 2, 'ERR_USAGE', /resamples/, ['--bootstrap', 'many']],
+    ['an overlap above 1', 2, 'ERR_USAGE', /--overlap-threshold/, ['--overlap-threshold', '2']],
+    ['resamples that are no number', 2, 'ERR_USAGE', /--bootstrap/, ['--bootstrap', 'many']],
     ['a folder to save in that is not there', 1, 'ERR_IO', /folder does not exist/, ['--detections', 'no/where.json']],
     ['an unknown option', 2, 'ERR_USAGE', /colour/, ['--colour', 'red']],
   ])('refuses %s: exit %i, %s', async (_, exit, code, message, args) => {

@@ -23,12 +23,20 @@ describe('help', () => {
     const { status, stdout, stderr } = command([name, '--help']);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toContain('--json');
-    expect(stdout).toMatch(new RegExp(`Examples:\\s+ssd-prune ${name} `));
+    expect(stdout).toMatch(new RegExp(`Examples:\\n(?:  # .*\\n)?  ssd-prune ${name}\\b`));
+  });
+
+  test('help COMMAND is COMMAND --help, with examples that can be copied', () => {
+    const { stdout } = command(['help', 'prune']);
+    expect(stdout).toBe(command(['prune', '--help']).stdout);
+    expect(stdout.split('\n')).toContain(
+      "  ssd-prune prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.5 --calibrate VOC2007",
+    );
   });
 
   test('is English wherever it runs', () => {
     const { stderr } = command(['params', '--json'], { env: { ...process.env, LC_ALL: 'de_DE.UTF-8' } });
-    expect(JSON.parse(stderr).error.message).toMatch(/^Not enough non-option arguments/);
+    expect(JSON.parse(stderr).error.message).toMatch(/^Missing: <model>/);
   });
 
   test('--version is that of the package', () => {
@@ -51,7 +59,9 @@ describe('wrong usage exits 2 and says what was meant', () => {
     [['prune', model, '--pruned-params', 'x', '--targetratio=0.2'], /--targetratio \(did you mean --target-ratio\?\)/],
     [['params', model, '--zzzzzzzz'], /^Unknown argument: --zzzzzzzz\n/],
     [['params', model, 'another.onnx'], /^Unknown argument: another\.onnx\n/],
-    [['params'], /^Not enough non-option arguments/],
+    [['params'], /^Missing: <model>\n/],
+    [['compare', 'a.json'], /^Missing: <b>\n/],
+    [['detect', model], /^Missing: <pictures\.\.>\n/],
     [['prune', model], /^Missing required argument: pruned-params/],
   ])('%j', (args, message) => {
     const result = command([...args, '--json']);
@@ -60,6 +70,23 @@ describe('wrong usage exits 2 and says what was meant', () => {
     // For people: one line of what happened and one of where to look, no stack.
     const plain = command(args.filter((arg) => arg !== '--json'));
     expect(plain.stderr).toMatch(/^ssd-prune: .*\n?See `ssd-prune .*--help`\. \[ERR_USAGE\]\n$/);
+  });
+
+  test.each<[string[], string]>([
+    [['params', model, '--pruned-params'], '--pruned-params needs a value.'],
+    [['params', model, '--pruned-params', ''], '--pruned-params needs a value.'],
+    [['bench', model, '--runs', '--warmup', '1'], '--runs needs a value.'],
+    [['params', model, '--json=1'], '--json is on or off: --json or --no-json, not --json=1.'],
+    [['bench', model, '--runs', 'abc'], 'Expected a number for --runs but received "abc" of type string'],
+    [['bench', model, '--runs', '0'], 'Expected an integer of 1 or more for --runs but received 0 of type number'],
+    [['-o', 'o.onnx', 'prune', model], 'The command comes before its options: ssd-prune prune …'],
+    [['completion', 'fish'], 'Expected bash or zsh behind completion.'],
+  ])('%j', (args, message) => {
+    const result = command([...args, '--json']);
+    const plain = command(args);
+    expect([plain.status, plain.stdout]).toEqual([2, '']);
+    expect(plain.stderr).toBe(`ssd-prune: ${message} [ERR_USAGE]\n`);
+    expect(result.status).toBe(2);
   });
 
   test('an option of one value that is given twice is refused, several values add up', () => {
@@ -93,6 +120,14 @@ describe('completion', () => {
     expect(script('/bin/bash').stdout).toMatch(/complete -o .* ssd-prune\n/);
     expect(script('/bin/zsh').stdout).toMatch(/compdef .*ssd-prune/);
     expect(script('/bin/bash')).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  test('prints one for the shell that is named, and help about itself', () => {
+    expect(command(['completion', 'zsh'])).toMatchObject({ status: 0, stdout: expect.stringMatching(/^#compdef/) });
+    expect(command(['completion', 'bash'], { env: { ...process.env, SHELL: '/bin/zsh' } }).stdout).not.toMatch(
+      /#compdef/,
+    );
+    expect(command(['completion', '--help']).stdout).toMatch(/^ssd-prune completion \[bash\|zsh\]\n/);
   });
 
   test('knows commands, and the options of each', () => {

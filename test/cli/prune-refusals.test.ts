@@ -71,6 +71,12 @@ describe('what is refused before anything is written: exit 3, the reason, no fil
       /bn_scale needs a BatchNormalization behind Conv node/,
     ],
     [
+      'an order that names no layer to cut',
+      'ERR_NO_MATCH',
+      [...wish, '--ranking', 'sequential', '--order', 'onnx::Conv_130'],
+      /--order names "onnx::Conv_130"/,
+    ],
+    [
       'ratios for a layer that is not selected',
       'ERR_NO_MATCH',
       ['--pruned-params', alone, '--ratios', 'onnx::Conv_130=0.5'],
@@ -211,6 +217,30 @@ describe('outputs that cannot be', () => {
     ['a target and ratios', [...wish, '--ratios', 'onnx::Conv_133=0.5', '-o', 'out.onnx']],
     ['an unknown option', [...wish, '-o', 'out.onnx', '--align-to', '4']],
     ['an alignment of 0', ['--pruned-params', alone, '--target-ratio', '0.1', '--align', '0', '-o', 'out.onnx']],
+    ['a proof of a dry run', [...wish, '--dry-run', '--verify']],
+    [
+      'a ratio given twice',
+      ['--pruned-params', alone, '--ratios', 'onnx::Conv_133=0.5,onnx::Conv_133=0.25', '--dry-run'],
+    ],
+    ['a ratio that is no decimal', ['--pruned-params', alone, '--ratios', 'onnx::Conv_133=0x1', '--dry-run']],
+    [
+      'Paddle 1.x and a least width',
+      ['--pruned-params', alone, '--target-ratio', '0.1', '--paddle1x', '--min-channels', '5', '--dry-run'],
+    ],
+    [
+      'Paddle 1.x and a tolerance',
+      ['--pruned-params', alone, '--target-ratio', '0.1', '--paddle1x', '--tolerance', '0.3', '--dry-run'],
+    ],
+    [
+      'Paddle 1.x and a frozen ranking',
+      ['--pruned-params', alone, '--target-ratio', '0.1', '--paddle1x', '--ranking', 'frozen', '--dry-run'],
+    ],
+    ['a shape for no input', [...wish, '--dry-run', '--input-shape', 'nope=1,3,64,64']],
+    ['a shape of other channels', [...wish, '--dry-run', '--input-shape', 'image=1,4,64,64']],
+    [
+      'an order that names a layer twice',
+      [...wish, '--ranking', 'sequential', '--order', 'onnx::Conv_133,onnx::Conv_133', '--dry-run'],
+    ],
     ['an order for a frozen ranking', [...wish, '--order', 'onnx::Conv_133', '-o', 'out.onnx']],
   ])('wrong usage (%s): exit 2', (_, args) => {
     const result = prune(model, ...args);

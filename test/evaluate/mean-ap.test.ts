@@ -202,7 +202,7 @@ describe('corner cases by hand', () => {
     const truth = [object([10, 10, 20, 20], { image: 1 })];
     const hit = detection([9, 9, 21, 21], 0.5, { image: 1 });
     const miss = detection([60, 60, 20, 20], 0.5);
-    const options: EvaluateOptions = { protocol, apVersion: 'integral' };
+    const options: EvaluateOptions = protocol === 'coco' ? { protocol } : { protocol, apVersion: 'integral' };
     const ap = (found: Found[]) => {
       const result = score(truth, found, options, 2);
       return result.coco ? result.coco.AP50! : result.map!;

@@ -84,6 +84,11 @@ describe('the search', () => {
     );
   });
 
+  test('says them with the digits that tell them apart', () => {
+    // 1 of 30000 is 0.00333 %, and no whole number of them is 0.005 %.
+    expect(() => search([30_000], 1, 0.00005, 0)).toThrow(/between 0\.005 % and 0\.005 %.* are 0\.003 % and 0\.007 %/);
+  });
+
   test('ends soon on a large grid without an answer', () => {
     // Layers 0 to 199 weigh nothing; the last can only go from 2 to 1.
     const sizes = new Array(200).fill(64);
