@@ -1,11 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DetectorSettings } from '../../lib/model/detector';
+import { shared } from '../shared';
 
 const { BoxDecoder } = require('../../dist/lib/evaluate/decode') as typeof import('../../lib/evaluate/decode');
 
-const root = path.resolve(__dirname, '..', '..');
-const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared');
 const reference = path.join(shared, 'reference', 'paddle-1.8.5-target-0.2');
 
 const nms = { scoreThreshold: 0.01, iouThreshold: 0.45, topK: 400, keepTopK: 200 };

@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { events, root, run } from '../cli/command';
+import { events, run } from '../cli/command';
+import { shared } from '../shared';
 
-const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared');
 const model = path.join(shared, 'models', 'ssd-mobilenet-v1-0.75');
 const data = path.join(shared, 'voc');
 const available = existsSync(model) && existsSync(data) ? describe : describe.skip;

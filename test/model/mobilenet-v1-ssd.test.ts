@@ -5,10 +5,10 @@ import { readDetectorSettings } from '../../lib/model/detector';
 import { buildMobileNetV1Ssd } from '../../lib/model/mobilenet-v1-ssd';
 import { tensorDims, toFloat32 } from '../../lib/model/tensor';
 import { encodeModel } from '../../lib/model/write';
+import { shared } from '../shared';
 import { failure } from './onnx-files';
 
 const root = path.resolve(__dirname, '..', '..');
-const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared');
 const reference = path.join(shared, 'reference', 'paddle-1.8.5-target-0.2');
 const withReference = existsSync(reference) ? test : test.skip;
 

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { shared } from '../shared';
 
-const root = path.resolve(__dirname, '..', '..');
-const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared');
 const folder = path.join(shared, 'reference', 'paddle-1.8.5-target-0.2');
 const available = existsSync(folder) ? describe : describe.skip;
 

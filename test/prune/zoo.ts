@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { shared } from '../shared';
 
 const root = path.resolve(__dirname, '..', '..');
 const folder = path.join(root, 'test', 'graphs');
-
-export const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared');
 
 /** A graph with what is known of it, see test/graphs/README.md. */
 export interface ZooGraph {

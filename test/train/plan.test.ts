@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import type { PlannedOutput } from '../../lib/train/plan';
+import { shared } from '../shared';
 import { noisePictures } from './noise';
 
 const root = path.resolve(__dirname, '..', '..');
@@ -16,7 +17,6 @@ const { makePlan } = dist('train/plan') as typeof import('../../lib/train/plan')
 const { readParameters, writeParameters } = dist('train/parameters') as typeof import('../../lib/train/parameters');
 const { addon } = dist('native') as typeof import('../../lib/native');
 
-const shared = process.env.SSD_PRUNE_SHARED ?? path.resolve(root, '..', 'shared');
 const realModel = path.join(shared, 'models', 'ssd-mobilenet-v1-0.75', 'model.onnx');
 const zoo = path.join(root, 'test', 'graphs');
 
