@@ -5,11 +5,13 @@ import { listParameters } from '../model/parameters';
 import { addon } from '../native';
 import type { ChannelGroup } from '../prune/channel-groups';
 import { type CutResult, cutChannels } from '../prune/cut';
-import type { PruneCriterion, PruneOptions, WeightCriterion } from '../prune/options';
+import type { PruneCriterion, PruneOptions, PrunePlanOptions, WeightCriterion } from '../prune/options';
 import { type PrunePlan, Pruner } from '../prune/prune';
 import { inferOptions } from '../prune/prune-file';
 import { ChannelRanking, keptMembers } from '../prune/ranking';
-import { widthGrid } from '../prune/width-grid';
+import type { SearchResult } from '../prune/ratio-search';
+import type { Selection } from '../prune/selection';
+import { type WidthGrid, widthGrid } from '../prune/width-grid';
 import { type ActivationOptions, Activations, type Moves } from './activations';
 import { allocateByError, type GroupCurve } from './allocation';
 import { readLayer, writeLayer } from './layer-weights';
@@ -63,14 +65,43 @@ export interface Calibrated {
  * variance, since the reader's output is fitted to what it always saw; only its mean moves.
  * @throws {SsdPruneError} what {@link Pruner.plan} throws, and ERR_BAD_DATA where activations are not finite
  */
-export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
+export function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
   const work = new Calibration(model, given, options);
+  const byError = given.allocation === 'error' && !given.ratios;
+  // A target out of reach is found out before any picture is looked at. The widths by error follow from the pictures.
+  const plan = work.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
+  return whileStreaming(() => work.run(byError ? undefined : plan.search, given.targetRatio ?? 0));
+}
+
+/** What the selected groups lose as they get narrower, see {@link errorCurves}. */
+export interface Curves {
+  readonly pruner: Pruner;
+  readonly selection: Selection;
+  readonly grids: readonly WidthGrid[];
+  /** In network order; none for a group whose readers can't be sampled. */
+  readonly curves: readonly GroupCurve[];
+}
+
+/**
+ * How much of their output the layers that read a group's channels can't be made to give back as the group gets
+ * narrower, for every selected group by itself, the others left whole. Nothing is cut, and no target is needed.
+ * @throws {SsdPruneError} what {@link Pruner.select} throws, and ERR_BAD_DATA where activations are not finite
+ */
+export function errorCurves(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Curves> {
+  const work = new Calibration(model, given, options);
+  return whileStreaming(async () => {
+    const { grids, curves } = await work.curves();
+    return { pruner: work.pruner, selection: work.selection, grids, curves };
+  });
+}
+
+async function whileStreaming<T>(work: () => Promise<T>): Promise<T> {
   addon().returnBigBlocks();
   // Gigabytes of activations pass through a heap of a few megabytes. V8 weighs them against it, and would collect
   // garbage some hundred times (a fifth of all the work) without this; batches that are through are let go either way.
   setFlagsFromString('--heap-growing-percent=800');
   try {
-    return await work.run();
+    return await work();
   } finally {
     setFlagsFromString('--heap-growing-percent=0');
   }
@@ -92,16 +123,19 @@ const firstOf = (source: CalibrationSource, count: number): CalibrationSource =>
 
 class Calibration {
   private readonly added: AddedBiases;
-  private readonly pruner: Pruner;
+  readonly pruner: Pruner;
+  readonly selection: Selection;
+  private readonly planOptions: PrunePlanOptions;
+  private readonly readers: ReturnType<typeof readersOf>;
+  /** Members kept in each group, by group id; those of all until widths are chosen. */
+  private kept: readonly number[];
   /** The original, whose offsets are prepared like the full-size model's. */
   private readonly original: OnnxModel;
-  private plan: PrunePlan;
   private readonly activations: Activations;
   private readonly early: Activations;
   private readonly removed = new Set<number>();
   private readonly reports: RepairReport[] = [];
   private readonly repair: Repair;
-  private readonly target: number;
 
   constructor(
     model: OnnxModel,
@@ -112,11 +146,11 @@ class Calibration {
     this.added = prepareOffsets(full);
     this.original = full.clone();
     this.pruner = new Pruner(full, inferOptions(model, given.inputShapes), listParameters(model));
-    const byError = given.allocation === 'error' && !given.ratios;
-    // The selection and all options; the widths follow from the pictures.
-    const plan = this.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
-    this.plan = byError ? { ...plan, options: { ...plan.options, allocation: 'error' } } : plan;
-    this.target = given.targetRatio ?? 0;
+    const { selection, options: planOptions } = this.pruner.select(given);
+    this.selection = selection;
+    this.planOptions = planOptions;
+    this.readers = readersOf(this.pruner.graph);
+    this.kept = this.pruner.macs.whole();
     this.repair = options.repair ?? 'full';
     this.activations = this.activationsOf(options.source);
     // With more places a picture, so that samples are as many.
@@ -132,14 +166,14 @@ class Calibration {
     return new Activations(source, { batchSize: 4, seed: 0, ...this.options, positions });
   }
 
-  async run(): Promise<Calibrated> {
+  /** @param search widths; undefined where they are to follow from error curves. */
+  async run(search: SearchResult | undefined, target: number): Promise<Calibrated> {
     const { graph } = this.pruner;
-    const readers = readersOf(graph);
-    if (this.plan.options.allocation === 'error') await this.allocate(readers);
-    const { kept } = this.plan.search;
-    const cut = this.plan.selection.groups.filter((group) => kept[group.id]! < group.classes.length);
-    const groups = groupStages(graph, cut, readers);
-    const stages = this.repair === 'full' ? withTail(graph, groups, readers) : groups;
+    const widths = search ?? (await this.allocate(target));
+    this.kept = widths.kept;
+    const cut = this.selection.groups.filter((group) => this.kept[group.id]! < group.classes.length);
+    const groups = groupStages(graph, cut, this.readers);
+    const stages = this.repair === 'full' ? withTail(graph, groups, this.readers) : groups;
     for (const [i, stage] of stages.entries()) {
       this.options.onStage?.(namesOf(stage), i, stages.length);
       if (stage.group) await this.cutGroup(stage, stages.slice(i + 1));
@@ -149,14 +183,14 @@ class Calibration {
     this.options.onStage?.('', stages.length, stages.length);
     const result = cutChannels(graph, this.removed, this.pruner.infer);
     dropZeroBiases(result.model, this.added);
-    return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
+    const plan = { selection: this.selection, options: this.planOptions, search: widths };
+    return { pruner: this.pruner, plan, cut: result, repair: this.reports };
   }
 
-  /** Chooses widths by error curves, every group cut alone in the original. */
-  private async allocate(readers: ReturnType<typeof readersOf>): Promise<void> {
-    const { options, selection } = this.plan;
-    const grids = selection.groups.map((group) => widthGrid(group, options));
-    const stages = groupStages(this.pruner.graph, selection.groups, readers);
+  /** Error curves of all selected groups, every one cut alone in the original. */
+  async curves(): Promise<Pick<Curves, 'grids' | 'curves'>> {
+    const grids = this.selection.groups.map((group) => widthGrid(group, this.planOptions));
+    const stages = groupStages(this.pruner.graph, this.selection.groups, this.readers);
     const curves: GroupCurve[] = [];
     const activations = this.activationsOf(firstOf(this.options.source, fewPictures));
     for (const [i, stage] of stages.entries()) {
@@ -164,17 +198,22 @@ class Calibration {
       this.options.onStage?.(namesOf(stage), i, stages.length);
       const problems = await this.problems(activations, stage, stages.slice(i + 1), this.original);
       const least = grids.find((grid) => grid.group === group)!.steps[0]!;
-      const removals = group.classes.length - least;
-      if (problems.length > 0) curves.push({ group, ...(await this.curve(group, problems, removals)) });
+      if (problems.length === 0) continue;
+      const curve = await this.curve(group, problems, group.classes.length - least);
+      curves.push({ group, readers: stage.readers.map(({ name }) => name), ...curve });
     }
-    const cost = options.count === 'macs' ? this.pruner.macs : this.pruner.paddle;
-    const search = allocateByError(grids, curves, cost, this.target, options.tolerance);
-    this.plan = { ...this.plan, search };
+    this.options.onStage?.('', stages.length, stages.length);
+    return { grids, curves };
+  }
+
+  private async allocate(target: number): Promise<SearchResult> {
+    const { grids, curves } = await this.curves();
+    return allocateByError(grids, curves, this.pruner.costOf(this.planOptions), target, this.planOptions.tolerance);
   }
 
   private async cutGroup(stage: Stage, later: readonly Stage[]): Promise<void> {
     const group = stage.group!;
-    const { criterion } = this.plan.options;
+    const { criterion } = this.planOptions;
     const byPictures = criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
     const sampled = byPictures || this.repair !== 'none';
     const problems = sampled ? await this.problems(this.activationsFor(stage, later), stage, later) : [];
@@ -273,7 +312,7 @@ class Calibration {
 
   /** Classes of the members whose loss the readers can make up for best. */
   private async chooseByError(group: ChannelGroup, problems: readonly Problem[]): Promise<number[]> {
-    const removals = group.classes.length - this.plan.search.kept[group.id]!;
+    const removals = group.classes.length - this.kept[group.id]!;
     const { order } = await this.curve(group, problems, removals);
     return Array.from(order, (member) => group.classes[member]!);
   }
@@ -304,9 +343,9 @@ class Calibration {
   }
 
   private chooseByWeights(group: ChannelGroup, criterion: PruneCriterion): number[] {
-    const { seed } = this.plan.options;
+    const { seed } = this.planOptions;
     const ranking = new ChannelRanking(this.pruner.groups, { criterion: fallback(criterion), seed, paddle1x: false });
-    const stays = new Set(keptMembers(group, ranking.scores([group])[0]!, this.plan.search.kept[group.id]!));
+    const stays = new Set(keptMembers(group, ranking.scores([group])[0]!, this.kept[group.id]!));
     return Array.from(group.classes).filter((_, member) => !stays.has(member));
   }
 
