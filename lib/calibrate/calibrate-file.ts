@@ -25,25 +25,34 @@ export interface CalibrationOptions {
 }
 
 /**
+ * The pictures that options draw, as the model's detector settings prepare them.
+ * @throws {SsdPruneError} what {@link findPictures} and {@link readDetectorSettings} throw; ERR_USAGE for a bad draw
+ */
+export async function openPictures(model: OnnxModel, options: CalibrationOptions): Promise<PictureSource> {
+  const { images = 256, seed = 0 } = options;
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
+  const { input } = readDetectorSettings(model, options.detector);
+  return new PictureSource(drawPictures(await findPictures(options.pictures, options.split), images, seed), input);
+}
+
+/**
  * {@link calibrate} with pictures from disk, as the model's detector settings prepare them. Unless the options say
  * otherwise channels are chosen by `obs` and widths by `error`.
- * @throws {SsdPruneError} what {@link calibrate}, {@link findPictures} and {@link readDetectorSettings} throw
+ * @throws {SsdPruneError} what {@link calibrate} and {@link openPictures} throw
  */
 export async function calibrateWithPictures(
   model: OnnxModel,
   given: PruneOptions,
   options: CalibrationOptions,
 ): Promise<Calibrated> {
-  const { images = 256, seed = 0, repair = 'full' } = options;
-  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
+  const { seed = 0, repair = 'full' } = options;
   if (!repairs.includes(repair)) throw invalidArgument('repair', `one of ${repairs.join(', ')}`, repair);
-  const { input } = readDetectorSettings(model, options.detector);
-  const files = drawPictures(await findPictures(options.pictures, options.split), images, seed);
+  const source = await openPictures(model, options);
   const criterion = given.criterion ?? 'obs';
   const allocation = given.allocation ?? (criterion === 'obs' && !given.paddle1x ? 'error' : 'uniform');
   return calibrate(
     model,
     { ...given, criterion, allocation },
-    { source: new PictureSource(files, input), repair, seed, signal: options.signal, onStage: options.onStage },
+    { source, repair, seed, signal: options.signal, onStage: options.onStage },
   );
 }
