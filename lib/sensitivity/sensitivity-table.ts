@@ -1,5 +1,5 @@
 import { renderTable } from '../report/table';
-import { type LayerSensitivity, type SensitivityReport, sensitivityRatios, worstFirst } from './sensitivity';
+import { type LayerSensitivity, type SensitivityReport, sensitivityRatios, workOf, worstFirst } from './sensitivity';
 
 const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(2)} %`);
 
@@ -20,7 +20,8 @@ const unit =
   'error: share of their output’s variance that the readers miss when refitted (the mean of them), each layer cut alone';
 
 /** Without a target: each layer at the same shares of its channels. */
-function cutParts({ layers, count }: SensitivityReport): string[] {
+function cutParts(report: SensitivityReport): string[] {
+  const { layers } = report;
   const rows = layers.map(({ name, readers, channels, share, cuts }) => [
     name,
     String(readers.length),
@@ -29,13 +30,13 @@ function cutParts({ layers, count }: SensitivityReport): string[] {
     ...sensitivityRatios.map((_, i) => (cuts[i] ? `${cuts[i].kept}: ${percent(cuts[i].errorKept)}` : '–')),
   ]);
   const head = sensitivityRatios.map((ratio) => `−${100 * ratio} %: error`);
-  return [renderTable(['layer', 'readers', 'channels', `share of ${workOf(count)}`, ...head], rows, 1), unit];
+  return [renderTable(['layer', 'readers', 'channels', `share of ${workOf(report)}`, ...head], rows, 1), unit];
 }
 
 /** With a target: each layer at the width that the target gives it, and a table of those that lose most. */
 function targetParts(report: SensitivityReport, target: number): string[] {
-  const { layers, count, cut } = report;
-  const work = workOf(count);
+  const { layers, cut } = report;
+  const work = workOf(report);
   const rows = layers.map(({ name, readers, channels, share, chosen }) => [
     name,
     String(readers.length),
@@ -65,5 +66,3 @@ const worstRow = ({ name, chosen }: LayerSensitivity): string[] => [
   percent(chosen!.errorKept),
   percent(chosen!.price === null ? null : chosen!.price / 100),
 ];
-
-const workOf = (count: SensitivityReport['count']): string => (count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs');

@@ -1,5 +1,5 @@
 import { breathe } from '../abort';
-import { allocateByError } from '../calibrate/allocation';
+import { allocateByError, type GroupCurve } from '../calibrate/allocation';
 import { type Curves, errorCurves, fewPictures } from '../calibrate/calibrate';
 import { type CalibrationOptions, openPictures } from '../calibrate/calibrate-file';
 import { readersOf } from '../calibrate/readers';
@@ -122,7 +122,8 @@ export async function sensitivityByPictures(model: OnnxModel, given: Sensitivity
   const widths =
     targetRatio === undefined ? undefined : allocateByError(grids, curves, cost, targetRatio, plan.tolerance);
   const stages = groupStages(pruner.graph, selection.groups, readersOf(pruner.graph));
-  const layers = shareErrors(stages.map((stage) => measureLayer(stage, found, cost, widths?.kept)));
+  const allocated = widths && { kept: widths.kept, missed: summedErrors(curves, widths.kept) };
+  const layers = stages.map((stage) => measureLayer(stage, found, cost, allocated));
   return {
     schema: 'ssd-prune.sensitivity/1',
     model: model.file ?? null,
@@ -144,6 +145,9 @@ export async function sensitivityByPictures(model: OnnxModel, given: Sensitivity
   };
 }
 
+/** What a report's shares of work are shares of. */
+export const workOf = ({ count }: SensitivityReport): string => (count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs');
+
 /** Layers that a target cuts, those whose cut hurts most first. */
 export function worstFirst(layers: readonly LayerSensitivity[]): LayerSensitivity[] {
   const shareOf = ({ chosen }: LayerSensitivity): number => chosen?.errorShare ?? 0;
@@ -152,61 +156,59 @@ export function worstFirst(layers: readonly LayerSensitivity[]): LayerSensitivit
     .sort((a, b) => shareOf(b) - shareOf(a));
 }
 
-type Measured = Omit<LayerSensitivity, 'chosen'> & { readonly chosen: SensitivityPoint | UnmeasuredPoint | null };
-type UnmeasuredPoint = Omit<SensitivityPoint, 'errorKept'> & { readonly errorKept: null };
+const summedErrors = (curves: readonly GroupCurve[], kept: readonly number[]): number =>
+  curves.reduce((sum, { group, errors }) => sum + errors[group.classes.length - kept[group.id]!]!, 0);
 
-/** @param widths members kept in each group by id, where a target gives them */
+/** Widths that a target gives, and the errors of all layers at them, summed. */
+interface Allocated {
+  readonly kept: readonly number[];
+  readonly missed: number;
+}
+
 function measureLayer(
   stage: Stage,
   { grids, curves }: Curves,
   cost: CostModel,
-  widths: readonly number[] | undefined,
-): Measured {
+  allocated: Allocated | undefined,
+): LayerSensitivity {
   const group = stage.group!;
-  const grid = grids.find((other) => other.group === group)!;
+  const { steps } = grids.find((other) => other.group === group)!;
   const curve = curves.find((other) => other.group === group);
   const whole = cost.whole();
   const channels = group.classes.length;
   const names = group.layers.map(({ producer }) => producer.name);
-  const placeAt = (kept: number): UnmeasuredPoint => ({
+  const placeAt = (kept: number) => ({
     kept,
     ratio: 1 - kept / channels,
-    errorKept: null,
     saved: cost.cut(whole.map((members, id) => (id === group.id ? kept : members))),
   });
-  const pointsAt = (all: readonly number[]): SensitivityPoint[] =>
-    curve
-      ? all.map((kept) => ({ ...placeAt(kept), errorKept: curve.errors[channels - kept]! / curve.readers.length }))
-      : [];
-  const kept = widths?.[group.id];
+  const chosenAt = ({ kept, missed }: Allocated): ChosenWidth => {
+    const place = placeAt(kept[group.id]!);
+    if (!curve) return { ...place, errorKept: null, errorShare: null, price: null };
+    const error = curve.errors[channels - place.kept]!;
+    return {
+      ...place,
+      errorKept: error / curve.readers.length,
+      errorShare: missed > 0 ? error / missed : null,
+      price: place.saved > 0 ? error / place.saved : null,
+    };
+  };
+  const pointsAt = (widths: readonly number[]): SensitivityPoint[] => {
+    if (!curve) return [];
+    return widths.map((kept) => ({
+      ...placeAt(kept),
+      errorKept: curve.errors[channels - kept]! / curve.readers.length,
+    }));
+  };
   const reason = whyUnread(stage);
   return {
     name: names.join(' + '),
     readers: curve?.readers ?? [],
     channels,
     share: names.reduce((sum, name) => sum + cost.ofLayer(name, whole), 0) / cost.total(whole),
-    points: pointsAt([...grid.steps].reverse()),
-    cuts: pointsAt(sensitivityRatios.map((ratio) => grid.steps[nearestStep(grid, ratio)]!)),
-    chosen: kept === undefined ? null : (pointsAt([kept])[0] ?? placeAt(kept)),
+    points: pointsAt([...steps].reverse()),
+    cuts: pointsAt(sensitivityRatios.map((ratio) => steps[nearestStep({ group, steps }, ratio)]!)),
+    chosen: allocated ? chosenAt(allocated) : null,
     ...(reason !== undefined && { reason }),
   };
-}
-
-/** Adds to chosen widths what they are of the whole: their share of all error, and the price of what they save. */
-function shareErrors(layers: readonly Measured[]): LayerSensitivity[] {
-  const errorOf = ({ chosen, readers }: Measured): number => (chosen?.errorKept ?? 0) * readers.length;
-  const all = layers.reduce((sum, layer) => sum + errorOf(layer), 0);
-  return layers.map((layer) => {
-    const { chosen } = layer;
-    if (!chosen) return { ...layer, chosen };
-    const known = chosen.errorKept !== null;
-    return {
-      ...layer,
-      chosen: {
-        ...chosen,
-        errorShare: known && all > 0 ? errorOf(layer) / all : null,
-        price: known && chosen.saved > 0 ? errorOf(layer) / chosen.saved : null,
-      },
-    };
-  });
 }
