@@ -112,9 +112,9 @@ export async function sensitivityByPictures(model: OnnxModel, given: Sensitivity
   const options = { images: fewPictures, seed: 0, ...calibrate };
   // What is out of reach is found out before any picture is looked at.
   if (targetRatio !== undefined) openPruner(model, given.inputShapes).plan(given);
-  const source = await openPictures(model, options);
+  const pictures = await openPictures(model, options);
   const { signal, onStage, seed } = options;
-  const found = await errorCurves(model, given, { source, seed, signal, onStage });
+  const found = await errorCurves(model, given, { ...pictures, seed, signal, onStage });
   await breathe(signal);
   const { pruner, selection, grids, curves } = found;
   const plan = completeOptions(given);
@@ -131,7 +131,7 @@ export async function sensitivityByPictures(model: OnnxModel, given: Sensitivity
     measure: 'reconstruction',
     pictures: options.pictures,
     split: options.split ?? null,
-    images: source.count,
+    images: pictures.source.count,
     seed,
     count: plan.count,
     align: plan.align,

@@ -190,9 +190,7 @@ function twoReaders() {
 }
 
 test('of several readers: their mean, but their sum where it is shared out', async () => {
-  // At 8 of 10 and 5 of 6 channels the cut is the only one in this window.
-  const wish = { targetRatio: 1 - macs(8, 5) / whole - 1e-6, tolerance: 2e-6 };
-  const report = await measure(twoReaders(), wish);
+  const report = await measure(twoReaders(), { targetRatio: 0.2, tolerance: 0.1 });
   const [first, second] = naiveErrors();
   const [front, back] = report.layers;
   expect([front!.readers, back!.readers]).toEqual([['c2.w', 'twinc2.w'], ['c3.w']]);
