@@ -236,3 +236,21 @@ test('is ended by its signal', async () => {
   });
   await expect(work).rejects.toMatchObject({ code: 'ERR_ABORTED' });
 });
+
+test('a model with a fixed batch is given whole batches, and says where there are too few pictures', async () => {
+  const model = smallNet(w);
+  const { value } = model.graph.input[0]!.type!.value as { value: { shape: { dim: { value: unknown }[] } } };
+  value.shape.dim[0]!.value = { case: 'dimValue', value: 4n };
+  const { folder, detector } = pictures;
+  const wish = { prunedParams: 'c1\\.w', align: 1 };
+  const { images } = await sensitivityByPictures(model, {
+    ...wish,
+    calibrate: { pictures: folder, detector, images: 7 },
+  });
+  expect(images).toBe(4);
+  const few = sensitivityByPictures(model, { ...wish, calibrate: { pictures: folder, detector, images: 3 } });
+  await expect(few).rejects.toMatchObject({
+    code: 'ERR_BAD_DATA',
+    message: expect.stringContaining('takes 4 pictures a run, but only 3 were drawn'),
+  });
+});
