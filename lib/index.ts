@@ -64,13 +64,7 @@ export type { ComparedRow, CompareReport, Pair } from './report/compare';
 export { compareReports } from './report/compare';
 export { renderCompareReport } from './report/compare-table';
 export { drawCurves } from './sensitivity/curve-plot';
-export type {
-  ChosenWidth,
-  LayerSensitivity,
-  SensitivityOptions,
-  SensitivityPoint,
-  SensitivityReport,
-} from './sensitivity/sensitivity';
+export type { LayerSensitivity, SensitivityOptions, SensitivityReport } from './sensitivity/sensitivity';
 export { sensitivityByPictures } from './sensitivity/sensitivity';
 export type { SensitivityFileOptions } from './sensitivity/sensitivity-file';
 export { sensitivityFile } from './sensitivity/sensitivity-file';
