@@ -19,7 +19,7 @@ import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersO
 import { type ErrorCurve, openProblem, type Problem, refineFrom, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
 import { SampleMemory } from './samples';
-import { groupStages, type Stage, withTail } from './stages';
+import { groupStages, type Stage, whyUnread, withTail } from './stages';
 
 export interface CalibrateOptions extends Partial<ActivationOptions>, LanesOptions {
   source: CalibrationSource;
@@ -90,7 +90,7 @@ export interface Curves {
 export async function errorCurves(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Curves> {
   const work = new Calibration(model, given, options);
   return work.whileOpen(async () => {
-    const { grids, curves } = await work.curves();
+    const { grids, curves } = await work.curves(options.source);
     return { pruner: work.pruner, selection: work.selection, grids, curves };
   });
 }
@@ -99,15 +99,10 @@ export async function errorCurves(model: OnnxModel, given: PruneOptions, options
  * Pictures for error curves, which need less than repairs, and for the first layers: there activations of all pictures
  * can't be kept, so that each layer would run from the pictures again, and every picture has thousands of places.
  */
-const fewPictures = 64;
+export const fewPictures = 64;
 
 /** Places of a layer's output a picture that are sampled. */
 const defaultPositions = 128;
-
-const firstOf = (source: CalibrationSource, count: number): CalibrationSource => ({
-  count: Math.min(source.count, count),
-  feeds: (first, last) => source.feeds(first, last),
-});
 
 class Calibration {
   private readonly added: AddedBiases;
@@ -151,12 +146,19 @@ class Calibration {
     try {
       this.activations = this.activationsOf('all', source);
       // With more places a picture, so that samples are as many.
-      const few = firstOf(source, fewPictures);
+      const few = this.few();
       this.early = this.activationsOf('few', few, Math.round((positions * source.count) / few.count));
       return await work();
     } finally {
       await this.lanes.close();
     }
+  }
+
+  /** The first {@link fewPictures} of the pictures, in whole batches. */
+  private few(): CalibrationSource {
+    const { source, batchSize = 1 } = this.options;
+    const count = Math.max(batchSize, fewPictures - (fewPictures % batchSize));
+    return { count: Math.min(source.count, count), feeds: (first, last) => source.feeds(first, last) };
   }
 
   private activationsOf(
@@ -190,11 +192,11 @@ class Calibration {
   }
 
   /** Error curves of all selected groups, every one cut alone in the original. */
-  async curves(): Promise<Pick<Curves, 'grids' | 'curves'>> {
+  async curves(source: CalibrationSource): Promise<Pick<Curves, 'grids' | 'curves'>> {
     const grids = this.selection.groups.map((group) => widthGrid(group, this.planOptions));
     const stages = groupStages(this.pruner.graph, this.selection.groups, this.readers);
     const curves: GroupCurve[] = [];
-    const activations = this.activationsOf('curves', firstOf(this.options.source, fewPictures));
+    const activations = this.activationsOf('curves', source);
     for (const [i, stage] of stages.entries()) {
       const group = stage.group!;
       this.options.onStage?.(namesOf(stage), i, stages.length);
@@ -209,7 +211,7 @@ class Calibration {
   }
 
   private async allocate(target: number): Promise<SearchResult> {
-    const { grids, curves } = await this.curves();
+    const { grids, curves } = await this.curves(this.few());
     return allocateByError(grids, curves, this.pruner.costOf(this.planOptions), target, this.planOptions.tolerance);
   }
 
@@ -229,14 +231,13 @@ class Calibration {
     }
     for (const activations of [this.early, this.activations])
       await activations.cut((name) => this.keptOf(name, before));
-    const fixed = stage.fixed.map(({ name, reason }) => `${name}: ${reason}`);
-    if (stage.readers.length === 0 && fixed.length === 0) fixed.push('no weight reads these channels');
+    const unread = whyUnread(stage);
     this.reports.push({
       layer: namesOf(stage),
       criterion: byPictures ? 'obs' : fallback(criterion),
       readers: this.repair === 'none' ? [] : stage.readers.map(({ name }) => name),
       errorKept: errors.length > 0 ? errors.reduce((a, b) => a + b, 0) / errors.length : null,
-      ...(fixed.length > 0 && { reason: fixed.join('; ') }),
+      ...(unread !== undefined && { reason: unread }),
     });
   }
 
