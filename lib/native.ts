@@ -248,11 +248,11 @@ export interface Addon {
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
   sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
   sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
+  sampleRows(job: NativeSampleRowsJob): void;
   /**
-   * The five of calibration work on other threads: their arrays must not be transferred until the promise settles. It
+   * Those of calibration that give promises work on other threads: their arrays must not be transferred until the promise settles. It
    * becomes false where moments are not positive definite.
    */
-  sampleRows(job: NativeSampleRowsJob): Promise<boolean>;
   addSamples(job: NativeSumsJob): Promise<boolean>;
   clippedTargets(job: NativeTargetsJob): Promise<boolean>;
   ridgeFit(job: NativeRidgeProblem & { kept: Int32Array; fitted: Float64Array }): Promise<boolean>;

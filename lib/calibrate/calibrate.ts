@@ -20,7 +20,7 @@ import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
 import { type ErrorCurve, openProblem, type Problem, refineFrom, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
-import { SampleMemory } from './samples';
+import { defaultSampleBytes, type Sampled, SampleMemory, sampleBytes } from './samples';
 import { groupStages, type Stage, whyUnread, withTail } from './stages';
 
 export interface CalibrateOptions extends Partial<ActivationOptions>, LanesOptions {
@@ -191,15 +191,27 @@ class Calibration {
     const grids = this.selection.groups.map((group) => widthGrid(group, this.planOptions));
     const stages = groupStages(this.pruner.graph, this.selection.groups, this.readers);
     const curves: GroupCurve[] = [];
-    const activations = this.activationsOf('curves', source, this.options.rows ?? curveRows);
-    for (const [i, stage] of stages.entries()) {
-      const group = stage.group!;
-      this.options.onStage?.(namesOf(stage), i, stages.length);
-      const problems = await this.problems(activations, stage, stages.slice(i + 1), 'original');
-      const least = grids.find((grid) => grid.group === group)!.steps[0]!;
-      if (problems.length === 0) continue;
-      const curve = await this.curve(group, problems, group.classes.length - least);
-      curves.push({ group, readers: stage.readers.map(({ name }) => name), ...curve });
+    const rows = this.options.rows ?? curveRows;
+    const activations = this.activationsOf('curves', source, rows);
+    const bytesOf = ({ readers }: Stage): number =>
+      sampleBytes(readers.map(sampledOf), source.count, { ...this.options, seed: 0, rows });
+    const limit = this.options.sampleBytes ?? defaultSampleBytes;
+    for (let done = 0; done < stages.length; ) {
+      const together = leading(stages.slice(done), limit, bytesOf);
+      const readers = together.flatMap((stage) => stage.readers);
+      const later = stages.slice(done + together.length);
+      this.options.onStage?.(namesOf(together[0]!), done, stages.length);
+      const problems = await this.problems(activations, { ...together[0]!, readers }, later, 'original');
+      for (const stage of together) {
+        const group = stage.group!;
+        const own = problems.splice(0, stage.readers.length);
+        this.options.onStage?.(namesOf(stage), done, stages.length);
+        done++;
+        const least = grids.find((grid) => grid.group === group)!.steps[0]!;
+        if (own.length === 0) continue;
+        const curve = await this.curve(group, own, group.classes.length - least);
+        curves.push({ group, readers: stage.readers.map(({ name }) => name), ...curve });
+      }
     }
     this.options.onStage?.('', stages.length, stages.length);
     return { grids, curves };
@@ -264,7 +276,7 @@ class Calibration {
     const cut = of === 'student' ? cutChannels(graph, this.removed, this.pruner.infer) : undefined;
     const layers = stage.readers.map((reader) => readLayer(graph, reader, this.removed));
     const samples = await activations.sample(
-      layers.map(({ reader, columns }) => ({ reader, columns: columns.length, outputs: reader.filters.length })),
+      layers.map(({ reader, columns }) => ({ ...sampledOf(reader), columns: columns.length })),
       { teacher: this.original, student: cut?.model ?? this.original },
       this.moves(stage, later),
     );
@@ -368,3 +380,20 @@ const fallback = (criterion: PruneCriterion): WeightCriterion => (criterion === 
 
 const namesOf = ({ group, readers }: Stage): string =>
   (group ? group.layers.map(({ producer }) => producer.name) : readers.map(({ name }) => name)).join(' + ');
+
+/** A layer with all of its channels. */
+const sampledOf = (reader: Reader): Sampled => ({
+  reader,
+  columns: reader.channels.length * reader.places,
+  outputs: reader.filters.length,
+});
+
+/** The first stages, as many as take no more than `most` together; one at least. */
+function leading(stages: readonly Stage[], most: number, bytesOf: (stage: Stage) => number): Stage[] {
+  let bytes = 0;
+  const end = stages.findIndex((stage, i) => {
+    bytes += bytesOf(stage);
+    return i > 0 && bytes > most;
+  });
+  return stages.slice(0, end < 0 ? stages.length : end);
+}

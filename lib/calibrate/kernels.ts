@@ -55,13 +55,13 @@ export interface Rows {
  * (places of an output `outputWidth` wide, equally many a picture) into `rows`.
  * @throws {SsdPruneError} ERR_USAGE for arguments that don't fit together
  */
-export async function sampleRows(
+export function sampleRows(
   activation: { dims: readonly number[]; data: Float32Array },
   window: Window,
   outputWidth: number,
   positions: Int32Array,
   rows: Float32Array,
-): Promise<void> {
+): void {
   const [pictures = 0, channels = 0, height = 1, width = 1] = activation.dims;
   if (activation.data.length !== pictures * channels * height * width || activation.dims.length > 4) {
     throw invalidArgument('activation', 'values of (n, channels, height, width)', `[${activation.dims}]`);
@@ -73,19 +73,17 @@ export async function sampleRows(
   if (rows.length !== positions.length * columns) {
     throw invalidArgument('rows.length', `${positions.length} · ${columns}`, rows.length);
   }
-  await native(() =>
-    addon().sampleRows({
-      ...window,
-      values: activation.data,
-      pictures,
-      channels,
-      height,
-      width,
-      outputWidth,
-      positions,
-      rows,
-    }),
-  );
+  addon().sampleRows({
+    ...window,
+    values: activation.data,
+    pictures,
+    channels,
+    height,
+    width,
+    outputWidth,
+    positions,
+    rows,
+  });
 }
 
 /**

@@ -63,7 +63,7 @@ class Lane {
     const made: Feeds[] = [];
     for (const track of this.tracks) made.push(await this.run(track, index, fresh));
     const [y, x = y] = made;
-    for (const layer of this.layers) await takeSamples(layer, this.seed, first, last, x!, y!);
+    for (const layer of this.layers) takeSamples(layer, this.seed, first, last, x!, y!);
     this.giveBack(index, [...made, ...left, fresh ?? {}]);
   }
 

@@ -36,24 +36,47 @@ export interface SampleOptions {
  */
 const rowsByColumn = 24;
 
+/** Places a picture that a layer's samples take where memory sets no limit. */
+const wantedPlaces = (
+  { reader, columns }: Sampled,
+  pictures: number,
+  { positions, rows = 16_384 }: SampleOptions,
+): number => {
+  const wanted = positions ?? Math.ceil(Math.max(rows, rowsByColumn * columns) / pictures);
+  return Math.max(1, Math.min(reader.total, wanted));
+};
+
+/** Bytes that the samples of some layers take where memory sets no limit. */
+export const sampleBytes = (sampled: readonly Sampled[], pictures: number, options: SampleOptions): number =>
+  sampled.reduce(
+    (sum, one) => sum + 4 * (one.columns + one.outputs) * pictures * wantedPlaces(one, pictures, options),
+    0,
+  );
+
+/** Bytes that samples of one stage may take, by default. */
+export const defaultSampleBytes = 112 * 2 ** 20;
+
 /** Memory for samples of one stage after the other: pages that were touched once cost no fault again. */
 export class SampleMemory {
   private block = new SharedArrayBuffer(0);
 
   /** Makes room for the samples of a stage. Those of the stage before are overwritten. */
   layout(sampled: readonly Sampled[], pictures: number, options: SampleOptions): LayerSamples[] {
-    const { positions, rows = 16_384, sampleBytes: bytes = 112 * 2 ** 20 } = options;
+    const bytes = options.sampleBytes ?? defaultSampleBytes;
+    // Where all fit as they are, none is held to an equal share.
+    const roomy = sampleBytes(sampled, pictures, options) <= bytes;
     let end = 0;
     const take = (values: number): number => {
       const begin = end;
       end += Math.ceil((4 * values) / cacheLine) * cacheLine;
       return begin;
     };
-    const layers = sampled.map(({ reader, columns, outputs }) => {
+    const layers = sampled.map((one) => {
+      const { reader, columns, outputs } = one;
       const { name, input, output, window, total } = reader;
       const fitting = Math.floor(bytes / sampled.length / (4 * (columns + outputs) * pictures));
-      const wanted = positions ?? Math.ceil(Math.max(rows, rowsByColumn * columns) / pictures);
-      const places = Math.max(1, Math.min(total, wanted, fitting));
+      const wanted = wantedPlaces(one, pictures, options);
+      const places = roomy ? wanted : Math.max(1, Math.min(wanted, fitting));
       const [x, y] = [columns, outputs].map((values) => take(pictures * places * values));
       return { name, input, output, window, total, places, columns, outputs, x: x!, y: y! };
     });
@@ -74,14 +97,14 @@ export const rowsOf = (memory: SharedArrayBuffer, begin: number, rows: number, c
  * Writes the samples of pictures `first` … `last` − 1 of one layer.
  * @throws {SsdPruneError} ERR_UNSUPPORTED_OP where activations don't have the sizes that were inferred
  */
-export async function takeSamples(
+export function takeSamples(
   layer: LayerSamples,
   seed: number,
   first: number,
   last: number,
   inputs: Feeds,
   outputs: Feeds,
-): Promise<void> {
+): void {
   const { name, window, total, places } = layer;
   const [x, y] = [inputs[layer.input]!, outputs[layer.output]!];
   const count = last - first;
@@ -96,8 +119,8 @@ export async function takeSamples(
   const rowsAt = (begin: number, columns: number): Float32Array =>
     new Float32Array(layer.memory, begin + 4 * first * places * columns, count * places * columns);
   const width = window ? (y.dims[3] ?? 1) : 1;
-  await take(x, window, width, positions, rowsAt(layer.x, layer.columns));
-  await take(y, window && plainWindow, width, positions, rowsAt(layer.y, layer.outputs));
+  take(x, window, width, positions, rowsAt(layer.x, layer.columns));
+  take(y, window && plainWindow, width, positions, rowsAt(layer.y, layer.outputs));
 }
 
 /** `count` of `total` places, ascending, one in each of equal parts: a pure function of seed and picture. */
@@ -107,14 +130,17 @@ export function spread(seed: number, picture: number, total: number, count: numb
   return Int32Array.from({ length: count }, (_, i) => Math.floor(((i + random(i)) * total) / count));
 }
 
-async function take(
+function take(
   activation: { dims: number[]; data: Float32Array },
   window: Window | undefined,
   width: number,
   positions: Int32Array,
   rows: Float32Array,
-): Promise<void> {
-  if (window) return sampleRows(activation, window, width, positions, rows);
+): void {
+  if (window) {
+    sampleRows(activation, window, width, positions, rows);
+    return;
+  }
   const { dims, data } = activation;
   const columns = dims.at(-1)!;
   const [places, own] = [data.length / columns / dims[0]!, positions.length / dims[0]!];

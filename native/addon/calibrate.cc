@@ -54,7 +54,7 @@ Samples SamplesOf(const Napi::Object& job) {
   return {Floats(job, "x"), Floats(job, "y"), Size(job, "rows"), Size(job, "columns"), Size(job, "outputs")};
 }
 
-Napi::Value SampleRowsLater(const Napi::CallbackInfo& info) {
+Napi::Value SampleRowsNow(const Napi::CallbackInfo& info) {
   const auto job = info[0].As<Napi::Object>();
   const WindowedInput input{Floats(job, "values"),
                             Size(job, "pictures"),
@@ -72,10 +72,8 @@ Napi::Value SampleRowsLater(const Napi::CallbackInfo& info) {
                             Size(job, "outputWidth")};
   const auto positions = Indexes(job, "positions");
   float* rows = Floats(job, "rows");
-  return Later(info, [=] {
-    SampleRows(input, positions, rows, ThreadPool::Global());
-    return true;
-  });
+  SampleRows(input, positions, rows);
+  return info.Env().Undefined();
 }
 
 Napi::Value AddSamplesLater(const Napi::CallbackInfo& info) {
@@ -156,7 +154,7 @@ Napi::Value ChooseRemovalsLater(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void RegisterCalibrate(Napi::Env env, Napi::Object exports) {
-  exports.Set("sampleRows", Napi::Function::New(env, SampleRowsLater));
+  exports.Set("sampleRows", Napi::Function::New(env, SampleRowsNow));
   exports.Set("addSamples", Napi::Function::New(env, AddSamplesLater));
   exports.Set("clippedTargets", Napi::Function::New(env, ClippedTargetsLater));
   exports.Set("ridgeFit", Napi::Function::New(env, RidgeFitLater));

@@ -10,13 +10,13 @@ constexpr size_t kChannels = 16;
 
 }  // namespace
 
-void SampleRows(const WindowedInput& input, std::span<const int32_t> positions, float* rows, ThreadPool& pool) {
+void SampleRows(const WindowedInput& input, std::span<const int32_t> positions, float* rows) {
   const size_t places = positions.size() / std::max<size_t>(1, input.pictures);
   const size_t window = input.kernel_height * input.kernel_width;
   const size_t columns = input.channels * window;
   const size_t plane = input.height * input.width;
   const size_t blocks = (input.channels + kChannels - 1) / kChannels;
-  pool.ForEach(input.pictures * blocks, [&](size_t task) {
+  for (size_t task = 0; task < input.pictures * blocks; ++task) {
     const size_t picture = task / blocks;
     const size_t first = task % blocks * kChannels;
     const size_t last = std::min(input.channels, first + kChannels);
@@ -38,7 +38,7 @@ void SampleRows(const WindowedInput& input, std::span<const int32_t> positions, 
         }
       }
     }
-  });
+  }
 }
 
 }  // namespace ssd_prune

@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/thread_pool.h"
-
 namespace ssd_prune {
 
 /// A batch of activations (pictures, channels, height, width) and the window that slides over it. A layer's own output
@@ -32,6 +30,7 @@ struct WindowedInput {
 
 /// One row of channels · kernel_height · kernel_width values, in the order of a filter's weights, for each picture and
 /// each of its positions: positions (pictures, n) hold y · output_width + x. rows is (pictures · n, columns).
-void SampleRows(const WindowedInput& input, std::span<const int32_t> positions, float* rows, ThreadPool& pool);
+/// On the caller's thread alone: every lane of a calibration samples its own pictures.
+void SampleRows(const WindowedInput& input, std::span<const int32_t> positions, float* rows);
 
 }  // namespace ssd_prune

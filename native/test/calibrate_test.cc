@@ -340,8 +340,7 @@ TEST(SampleRows, IsTheConvolutionsWindow) {
   const size_t output_width = 4;
   const std::vector<int32_t> positions = {0, 7, 3, 4};
   std::vector<float> rows(4 * 2 * 3 * 2, -1);
-  ThreadPool pool(2);
-  SampleRows({values.data(), pictures, 2, 3, 4, 3, 2, 2, 1, 1, 1, 1, 1, output_width}, positions, rows.data(), pool);
+  SampleRows({values.data(), pictures, 2, 3, 4, 3, 2, 2, 1, 1, 1, 1, 1, output_width}, positions, rows.data());
   std::vector<float> slow;
   for (size_t p = 0; p < 2; ++p) {
     for (size_t i = 0; i < 2; ++i) {
