@@ -2,7 +2,7 @@ import { invalidArgument } from '../errors';
 import { readDetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
-import { type Calibrated, calibrate } from './calibrate';
+import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
 import { drawPictures, findPictures, PictureSource } from './pictures';
 import { type Repair, repairs } from './repair';
 
@@ -20,6 +20,8 @@ export interface CalibrationOptions {
   repair?: Repair;
   /** Detector settings, where the model's metadata have none. */
   detector?: string;
+  /** Chooses widths instead of a target ratio, see {@link calibrate}. */
+  widths?: CalibrateOptions['widths'];
   signal?: AbortSignal;
   onStage?: (layer: string, index: number, count: number) => void;
 }
@@ -44,6 +46,13 @@ export async function calibrateWithPictures(
   return calibrate(
     model,
     { ...given, criterion, allocation },
-    { source: new PictureSource(files, input), repair, seed, signal: options.signal, onStage: options.onStage },
+    {
+      source: new PictureSource(files, input),
+      repair,
+      seed,
+      signal: options.signal,
+      widths: options.widths,
+      onStage: options.onStage,
+    },
   );
 }

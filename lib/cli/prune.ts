@@ -3,6 +3,7 @@ import { breathe } from '../abort';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
+import type { LatencyBudget, LatencyStage } from '../latency/settle';
 import { parseInputShapes } from '../model/input-shapes';
 import { type PruneOptions, pruneCriteria } from '../prune/options';
 import { makeUi, type Progress, type Ui } from './ui';
@@ -12,6 +13,8 @@ interface PruneArguments {
   output?: string;
   prunedParams: string;
   targetRatio?: string;
+  targetLatency?: string;
+  threads: number;
   ratios?: string;
   criterion?: PruneOptions['criterion'];
   allocation?: PruneOptions['allocation'];
@@ -51,6 +54,16 @@ export function builder(yargs: Argv): Argv {
         describe: 'Parameters to cut: a regular expression that must match the full name; names joined by | are safest',
       },
       'target-ratio': { type: 'string', describe: 'Share of the work to remove; several with --dry-run: 0.1,0.2,0.3' },
+      'target-latency': {
+        type: 'string',
+        describe:
+          'Instead: latency to reach, measured here, as a share of the original’s (0.8) or in milliseconds (9.5ms)',
+      },
+      threads: {
+        type: 'number',
+        default: 1,
+        describe: 'Threads that --target-latency is measured with; 0: one a core',
+      },
       ratios: { type: 'string', describe: 'Share of channels to remove by layer, instead: NAME=0.25,…' },
       criterion: {
         choices: pruneCriteria,
@@ -114,6 +127,10 @@ export function builder(yargs: Argv): Argv {
       "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.5 --calibrate VOC2007",
       'no training needed: channels chosen and repaired with 256 pictures of the train split',
     )
+    .example(
+      "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-latency 0.8 --calibrate VOC2007",
+      'a fifth less time on this machine',
+    )
     .example("$0 prune ssd.onnx --dry-run --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.1,0.2,0.3", '');
 }
 
@@ -139,6 +156,7 @@ export async function handler(args: PruneArguments): Promise<void> {
     ...(args.report !== undefined && { report: args.report }),
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
     ...(args.calibrate !== undefined && { calibrate: calibration(args, args.calibrate, ui) }),
+    ...(args.targetLatency !== undefined && { latency: latency(args, args.targetLatency, ui) }),
   });
   const { renderPruneReport } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   ui.result(report, () => renderPruneReport(report));
@@ -166,6 +184,25 @@ function calibration(args: PruneArguments, pictures: string, ui: Ui): Calibratio
     },
   };
 }
+
+function latency({ threads }: PruneArguments, target: string, ui: Ui): LatencyBudget {
+  const { parseLatencyTarget } = require('../latency/target') as typeof import('../latency/target');
+  let bar: Progress | undefined;
+  return {
+    target: parseLatencyTarget(target),
+    threads,
+    onNote: ui.note,
+    onProgress(stage, done, total) {
+      bar ??= ui.progress(stages[stage], total);
+      bar.update(done);
+      if (done < total) return;
+      bar.stop();
+      bar = undefined;
+    },
+  };
+}
+
+const stages: Record<LatencyStage, string> = { table: 'timing layers', widths: 'trying widths', result: 'timing' };
 
 /** `--dry-run` with several targets: one column each, and what can't be reached says so. */
 async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly number[]): Promise<void> {
@@ -229,9 +266,10 @@ function options(args: PruneArguments, targetRatio: number | undefined): PruneOp
   };
 }
 
-function parseTargets({ targetRatio, ratios }: PruneArguments): number[] {
+function parseTargets({ targetRatio, ratios, targetLatency }: PruneArguments): number[] {
   if (targetRatio === undefined) {
-    if (ratios === undefined) throw usage('Say how much to cut: --target-ratio 0.2, or --ratios NAME=0.25,…');
+    if (ratios === undefined && targetLatency === undefined)
+      throw usage('Say how much to cut: --target-ratio 0.2, --target-latency 0.8, or --ratios NAME=0.25,…');
     return [];
   }
   return targetRatio.split(',').map((text) => {
