@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { SsdPruneError } from '../errors';
-import type { OpenPlan } from '../latency/settle';
+import type { OpenPlan } from '../latency/latency-search';
 import type { OnnxModel } from '../model/onnx-model';
 import { listParameters } from '../model/parameters';
 import { addon } from '../native';

@@ -3,7 +3,7 @@ import { breathe } from '../abort';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
-import type { LatencyBudget, LatencyStage } from '../latency/settle';
+import type { LatencyBudget, LatencyStage } from '../latency/latency-search';
 import { parseInputShapes } from '../model/input-shapes';
 import { type PruneOptions, pruneCriteria } from '../prune/options';
 import { makeUi, type Progress, type Ui } from './ui';

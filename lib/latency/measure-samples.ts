@@ -12,7 +12,7 @@ export interface SampleOptions {
 }
 
 /** How often each model has its turn: what slows the machine for some seconds then spoils one turn of a few models. */
-const rounds = 3;
+const rounds = 4;
 /** Runs a turn. */
 const runs = 6;
 

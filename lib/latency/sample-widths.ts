@@ -2,8 +2,11 @@ import type { KeptCounts } from '../prune/cost';
 import type { WidthGrid } from '../prune/width-grid';
 import type { TimedNode } from './timed-nodes';
 
-/** Widths of a group that are measured; a prime, so that {@link sampleWidths} can pair them all. */
-export const levels = 5;
+/**
+ * Widths of a group that are measured: the narrowest, the middle and all. Node times are bilinear in blocks of channels,
+ * so that more foretell no better. A prime, so that {@link sampleWidths} can pair them all.
+ */
+export const levels = 3;
 
 /**
  * Members to keep in each group, by group id, one list a model to measure. Between them they have all pairs of the

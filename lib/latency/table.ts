@@ -11,7 +11,8 @@ export function renderLatency(report: LatencyReport): string {
     after[key].toFixed(2),
     percent(after[key] / before[key]),
   ];
-  const asked = target.milliseconds === null ? percent(target.share) : `${target.milliseconds} ms`;
+  const asked =
+    target.milliseconds === null ? percent(target.share) : `${target.milliseconds} ms (${percent(target.share)})`;
   const certain = `${percent(share)} ± ${percent(2 * standardError)} (kernels alone ${percent(report.kernelShare)})`;
   return [
     renderTable(
@@ -19,7 +20,7 @@ export function renderLatency(report: LatencyReport): string {
       [row('median', 'medianMilliseconds'), row('least', 'minMilliseconds')],
       1,
     ),
-    `asked for ${asked}, measured ${certain}${report.reached ? '' : ': more than 3 % off; the machine may be busy, try again'}`,
+    `asked for ${asked}, measured ${certain}${report.reached ? '' : '; that is more than 3 % off: try again when the machine is less busy'}`,
     `${report.iterations.length} widths tried, the table of layers foretold ${percent(table.predictedShare)} (${table.cached ? 'kept from an earlier run' : `${table.models} models timed`}); ${report.runs} runs each, taking turns, ${threads === 0 ? 'all' : threads} thread${threads === 1 ? '' : 's'}, batch 1`,
     `${machine.cpu}, ${machine.cores} cores, ONNX Runtime ${report.runtime ?? 'of unknown version'}`,
   ].join('\n');

@@ -23,17 +23,24 @@ export class WidthSurface {
     private readonly times: Float64Array,
   ) {}
 
-  /** undefined where the points don't fill a grid. Of several at one place the least counts. */
+  /** undefined where the points don't fill a grid. Of several at one place their mean counts. */
   static through(points: readonly SurfacePoint[], block: number): WidthSurface | undefined {
     const placed = points.map(({ sizes, milliseconds }) => ({ at: pair(sizes, block), milliseconds }));
     const axes = [0, 1].map((axis) => [...new Set(placed.map(({ at }) => at[axis]!))].sort((a, b) => a - b));
     const [first, second] = axes as [number[], number[]];
-    const times = new Float64Array(first.length * second.length).fill(Number.POSITIVE_INFINITY);
+    const times = new Float64Array(first.length * second.length);
+    const counts = new Float64Array(times.length);
     for (const { at, milliseconds } of placed) {
       const index = first.indexOf(at[0]) * second.length + second.indexOf(at[1]);
-      times[index] = Math.min(times[index]!, milliseconds);
+      times[index]! += milliseconds;
+      counts[index]!++;
     }
-    return times.every(Number.isFinite) ? new WidthSurface(block, [first, second], times) : undefined;
+    if (counts.includes(0)) return undefined;
+    return new WidthSurface(
+      block,
+      [first, second],
+      times.map((sum, i) => sum / counts[i]!),
+    );
   }
 
   at(sizes: readonly number[]): number {

@@ -3,7 +3,7 @@ import type { Calibrated } from '../calibrate/calibrate';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
-import type { LatencyBudget, LatencySearch } from '../latency/settle';
+import type { LatencyBudget, LatencySearch } from '../latency/latency-search';
 import { checkInputShapes, graphInputs, readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
@@ -141,7 +141,7 @@ function openLatencySearch(model: OnnxModel, options: PruneFileOptions): Latency
   if (options.paddle1x) {
     throw new SsdPruneError('ERR_USAGE', 'Paddle 1.x knows no latency: leave the target latency or --paddle1x off.');
   }
-  const { LatencySearch } = require('../latency/settle') as typeof import('../latency/settle');
+  const { LatencySearch } = require('../latency/latency-search') as typeof import('../latency/latency-search');
   return new LatencySearch(model, options.latency, options.inputShapes, options.signal);
 }
 

@@ -10,17 +10,14 @@ import type { OnnxModel } from '../model/onnx-model';
 import { encodeModel } from '../model/write';
 import type { PrunePlan, Pruner } from '../prune/prune';
 import type { SearchResult, WidthSearch } from '../prune/ratio-search';
-import { type WidthGrid, widthGrid } from '../prune/width-grid';
+import { widthGrid } from '../prune/width-grid';
 import { type EndToEnd, race } from './end-to-end';
-import { LatencyTable } from './latency-table';
-import { measureSamples } from './measure-samples';
+import type { LatencyTable } from './latency-table';
 import { narrower } from './narrower';
 import { leastTimes, profileNodes, undisturbedTime } from './node-times';
+import { type OpenedTable, openTable } from './open-table';
 import type { LatencyReport, LatencyTrial } from './report';
-import { loadSamples, sampleFile, sampleKey, saveSamples } from './sample-cache';
-import { sampleWidths } from './sample-widths';
 import { checkLatencyTarget, type LatencyTarget } from './target';
-import { timedNodes } from './timed-nodes';
 
 /** Latency as the budget of a cut, at batch size 1 on the CPU. */
 export interface LatencyBudget {
@@ -62,10 +59,12 @@ const kernelError = 0.01;
 export class LatencySearch {
   private readonly threads: number;
   private readonly trials: LatencyTrial[] = [];
-  private table: LatencyTable | undefined;
-  private tableFacts: Pick<LatencyReport['table'], 'models' | 'cached' | 'file'> | undefined;
+  private readonly inputs: InputChoices;
+  private opened: OpenedTable | undefined;
   private chosen: SearchResult | undefined;
-  private share = Number.NaN;
+  /** Milliseconds of the original's least run so far: of the table until it has run as a whole. */
+  private fastest = Number.NaN;
+  private raced = false;
   private readonly original: TimedModel;
 
   constructor(
@@ -77,6 +76,8 @@ export class LatencySearch {
     checkLatencyTarget(budget.target);
     this.threads = budget.threads ?? 1;
     checkThreads(this.threads);
+    const openSize = readDetectorSize(model);
+    this.inputs = { ...(inputShapes && { inputShapes }), ...(openSize !== undefined && { openSize }) };
     this.original = { name: model.file ?? 'the model', model: encodeModel(model) };
   }
 
@@ -86,20 +87,25 @@ export class LatencySearch {
    */
   async widths({ pruner, selection, options, search }: OpenPlan): Promise<SearchResult> {
     const grids = selection.groups.map((group) => widthGrid(group, options));
-    const table = await this.openTable(pruner, grids);
-    this.table = table;
+    const { onNote, onProgress } = this.budget;
+    const { threads, inputs, signal } = this;
+    const opened = await openTable(pruner, grids, {
+      ...{ threads, inputs, signal, onNote },
+      onProgress: (done, total) => onProgress?.('table', done, total),
+    });
+    this.opened = opened;
+    const { table } = opened;
     const whole = table.total(table.whole());
     const narrowest = table.whole();
     for (const { group, steps } of grids) narrowest[group.id] = steps[0]!;
     const least = table.total(narrowest) / whole;
-    const wantedOf = await this.wanted();
-    let wanted = wantedOf(undefined);
+    this.fastest = whole;
+    this.checkCut();
     /** What measured shares are of predicted ones. */
     let correction = 1;
-    if (least > wanted * (1 - nearEnough)) {
+    if (least > this.wanted * (1 - nearEnough)) {
       const { share, result } = await this.measure(pruner, narrowest, least);
-      wanted = wantedOf(result);
-      if (share > wanted * (1 + nearEnough)) throw unreachable(wanted, share, result);
+      if (share > this.wanted * (1 + nearEnough)) throw unreachable(this.wanted, share, result);
       correction = share / least;
       this.trials.length = 0;
     }
@@ -108,20 +114,18 @@ export class LatencySearch {
     const ratios: number[] = [];
     for (let i = 0; i < maxTrials; i++) {
       this.budget.onProgress?.('widths', i, maxTrials);
-      const found = fitting(search, table, 1 - Math.max(wanted / correction, least), options.tolerance);
+      const found = fitting(search, table, 1 - Math.max(this.wanted / correction, least), options.tolerance);
       if (tried.has(found.kept.join())) break;
       tried.add(found.kept.join());
       const predicted = 1 - found.cut;
-      const { share, result } = await this.measure(pruner, found.kept, predicted);
-      wanted = wantedOf(result);
-      const miss = Math.abs(share / wanted - 1);
+      const { share } = await this.measure(pruner, found.kept, predicted);
+      const miss = Math.abs(share / this.wanted - 1);
       if (!best || miss < best.miss) best = { found, miss };
       if (miss <= nearEnough) break;
       ratios.push(share / predicted);
       correction = ratios.reduce((a, b) => a + b, 0) / ratios.length;
     }
     this.budget.onProgress?.('widths', maxTrials, maxTrials);
-    this.share = wanted;
     this.chosen = best!.found;
     return best!.found;
   }
@@ -132,26 +136,22 @@ export class LatencySearch {
     const measured = await this.race(result, resultRace);
     const kernelShare = await this.kernelShare(this.model, result);
     this.budget.onProgress?.('result', 1, 1);
+    const bestShare = weighted({ ...measured, kernelShare });
     const { target } = this.budget;
-    const milliseconds = 'milliseconds' in target ? target.milliseconds : null;
-    const ratio =
-      milliseconds === null ? measured.share / this.share : measured.after.medianMilliseconds / milliseconds;
-    const { table, chosen } = this;
+    const { table, ...facts } = this.opened!;
     return {
-      target: {
-        share: milliseconds === null ? this.share : milliseconds / measured.before.medianMilliseconds,
-        milliseconds,
-      },
+      target: { share: this.wanted, milliseconds: 'milliseconds' in target ? target.milliseconds : null },
       device: 'cpu',
       threads: this.threads,
       batchSize: 1,
       ...measured,
-      reached: Math.abs(ratio - 1) <= allowed,
       kernelShare,
+      bestShare,
+      reached: Math.abs(bestShare / this.wanted - 1) <= allowed,
       table: {
-        predictedShare: table!.total(chosen!.kept) / table!.total(table!.whole()),
-        block: table!.block,
-        ...this.tableFacts!,
+        predictedShare: table.total(this.chosen!.kept) / table.total(table.whole()),
+        block: table.block,
+        ...facts,
       },
       iterations: this.trials,
       machine: describeMachine(),
@@ -159,56 +159,22 @@ export class LatencySearch {
     };
   }
 
-  private get inputs(): InputChoices {
-    const openSize = readDetectorSize(this.model);
-    return {
-      ...(this.inputShapes && { inputShapes: this.inputShapes }),
-      ...(openSize !== undefined && { openSize }),
-    };
-  }
-
-  private async openTable(pruner: Pruner, grids: readonly WidthGrid[]): Promise<LatencyTable> {
-    const nodes = timedNodes(pruner.groups);
-    const widths = sampleWidths(grids, nodes, pruner.macs.whole());
-    const shapes = [[...(this.inputShapes ?? [])], this.inputs.openSize];
-    const key = sampleKey(pruner.model, shapes, widths, this.threads);
-    let samples = await loadSamples(key, widths);
-    const cached = samples !== undefined;
-    let file: string | null = sampleFile(key);
-    if (!samples) {
-      samples = await measureSamples(pruner, widths, {
-        threads: this.threads,
-        inputs: this.inputs,
-        onProgress: (done, total) => this.budget.onProgress?.('table', done, total),
-        signal: this.signal,
-      });
-      try {
-        await saveSamples(key, samples);
-      } catch (error) {
-        file = null;
-        this.budget.onNote?.(`The table of latencies isn't kept: ${(error as Error).message}`);
-      }
-    }
-    this.tableFacts = { models: widths.length, cached, file };
-    return new LatencyTable(pruner.macs.whole(), nodes, samples);
-  }
-
-  /** The share to aim at, of the original's latency; it follows the machine for a target in milliseconds. */
-  private async wanted(): Promise<(latest: EndToEnd | undefined) => number> {
+  /** The share to aim at; for a target in milliseconds it follows what the original takes at its best. */
+  private get wanted(): number {
     const { target } = this.budget;
-    if ('share' in target) return () => target.share;
-    const first = await race(this.original, this.original, { ...trialRace, ...this.raceOptions() });
-    const shareOf = ({ before }: EndToEnd): number => target.milliseconds / before.medianMilliseconds;
-    if (shareOf(first) >= 1) {
-      throw new SsdPruneError(
-        'ERR_TARGET_UNREACHABLE',
-        `${this.original.name} takes ${milliseconds(first.before.medianMilliseconds)}, no more than the ${milliseconds(target.milliseconds)} asked for: there is nothing to cut.`,
-      );
-    }
-    return (latest) => shareOf(latest ?? first);
+    return 'share' in target ? target.share : target.milliseconds / this.fastest;
   }
 
-  /** Tries widths. The share is the mean of both ways to measure it, weighted by how certain they are. */
+  /** @throws {SsdPruneError} ERR_TARGET_UNREACHABLE where the original is fast enough */
+  private checkCut(): void {
+    if (this.wanted < 1) return;
+    throw new SsdPruneError(
+      'ERR_TARGET_UNREACHABLE',
+      `${this.original.name} takes about ${milliseconds(this.fastest)} as it is, less than --target-latency asks for: there is nothing to cut.`,
+    );
+  }
+
+  /** Tries widths. */
   private async measure(
     pruner: Pruner,
     kept: readonly number[],
@@ -219,21 +185,19 @@ export class LatencySearch {
     const result = await this.race(candidate, trialRace);
     const kernelShare = await this.kernelShare(pruner.model, candidate);
     const { share, standardError } = result;
-    this.trials.push({ predictedShare, share, standardError, kernelShare });
-    const [own, other] = [1 / Math.max(standardError, 1e-4) ** 2, 1 / kernelError ** 2];
-    return { share: (own * share + other * kernelShare) / (own + other), result };
+    const trial = { predictedShare, share, standardError, kernelShare };
+    this.trials.push(trial);
+    return { share: weighted(trial), result };
   }
 
-  private race(candidate: OnnxModel, how: { goal: number; seconds: number }): Promise<EndToEnd> {
-    return race(
-      this.original,
-      { name: 'the smaller model', model: encodeModel(candidate) },
-      { ...how, ...this.raceOptions() },
-    );
-  }
-
-  private raceOptions() {
-    return { threads: this.threads, inputShapes: this.inputShapes, signal: this.signal };
+  private async race(candidate: OnnxModel, how: { goal: number; seconds: number }): Promise<EndToEnd> {
+    const { threads, inputShapes, signal } = this;
+    const smaller = { name: 'the smaller model', model: encodeModel(candidate) };
+    const result = await race(this.original, smaller, { ...how, threads, inputShapes, signal });
+    const { minMilliseconds } = result.before;
+    this.fastest = this.raced ? Math.min(this.fastest, minMilliseconds) : minMilliseconds;
+    this.raced = true;
+    return result;
   }
 
   private async kernelShare(original: OnnxModel, candidate: OnnxModel): Promise<number> {
@@ -247,6 +211,12 @@ export class LatencySearch {
     }
     return undisturbedTime(after) / undisturbedTime(before);
   }
+}
+
+/** The mean of both ways to measure a share, weighted by how certain they are. */
+function weighted({ share, standardError, kernelShare }: Omit<LatencyTrial, 'predictedShare'>): number {
+  const [own, other] = [1 / Math.max(standardError, 1e-4) ** 2, 1 / kernelError ** 2];
+  return (own * share + other * kernelShare) / (own + other);
 }
 
 /** A window that is as narrow as the grid of widths allows. */
