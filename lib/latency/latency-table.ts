@@ -11,8 +11,8 @@ export interface WidthSample {
   readonly times: NodeTimes;
 }
 
-/** Blocks of channels that kernels may work in. */
-const blocks = [1, 2, 4, 8, 16, 32, 64];
+/** Blocks of channels that kernels may work in, beside single ones. */
+const blocks = [2, 4, 8, 16, 32, 64];
 /** What a larger block must take off the squares that are missed before it is believed. */
 const clearly = 0.8;
 
@@ -73,12 +73,16 @@ export class LatencyTable implements WidthCost {
   }
 }
 
-/** The smallest block with which bilinear functions describe the nodes' times as well as with any other. */
+/** The smallest block with which bilinear functions describe the nodes' times about as well as with any other. */
 function findBlock(series: readonly (readonly SurfacePoint[])[]): number {
-  let best = { block: 1, missed: Number.POSITIVE_INFINITY };
+  const missedBy = (block: number): number =>
+    series.reduce((sum, points) => sum + fitBilinear(points, block).missed, 0);
+  const squares = series.flat().reduce((sum, { milliseconds }) => sum + milliseconds ** 2, 0);
+  let best = { block: 1, missed: missedBy(1) };
   for (const block of blocks) {
-    const missed = series.reduce((sum, points) => sum + fitBilinear(points, block).missed, 0);
-    if (missed < clearly * best.missed) best = { block, missed };
+    const missed = missedBy(block);
+    // What is missed by rounding alone says nothing.
+    if (best.missed > 1e-12 * squares && missed < clearly * best.missed) best = { block, missed };
   }
   return best.block;
 }

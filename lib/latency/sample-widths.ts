@@ -22,8 +22,7 @@ export function sampleWidths(grids: readonly WidthGrid[], nodes: readonly TimedN
     const [first, second] = [Math.floor(sample / levels), sample % levels];
     const kept = Array.from(whole);
     for (const { group, steps } of grids) {
-      // Column 0 is the second digit; column c ≥ 1 adds the first one c times, which for a prime pairs any two columns.
-      const level = (second + colours.get(group.id)! * first) % levels;
+      const level = columns[colours.get(group.id)!]!(first, second);
       kept[group.id] = steps[Math.round((level * (steps.length - 1)) / (levels - 1))]!;
     }
     return kept;
@@ -31,15 +30,25 @@ export function sampleWidths(grids: readonly WidthGrid[], nodes: readonly TimedN
   return [...new Map(samples.map((kept) => [kept.join(), kept])).values()];
 }
 
-/** Numbers from 0 to levels − 1, different for groups that meet in a node as far as that many do. */
+/** Columns of the array: for a prime any two of them pair all their values. */
+const columns: readonly ((first: number, second: number) => number)[] = [
+  (first) => first,
+  ...Array.from({ length: levels }, (_, times) => (first: number, second: number) => (second + times * first) % levels),
+];
+
+/** A column for each group: another than those of the groups that it meets, most of all where they meet alone. */
 function colour(ids: readonly number[], meetings: readonly (readonly number[])[]): Map<number, number> {
   const colours = new Map<number, number>();
   for (const id of ids) {
-    const near = meetings.filter((groups) => groups.includes(id)).flat();
-    const taken = new Set(near.flatMap((other) => colours.get(other) ?? []));
-    let own = 0;
-    while (taken.has(own)) own++;
-    colours.set(id, own % levels);
+    const clashes = columns.map(() => 0);
+    for (const groups of meetings) {
+      if (!groups.includes(id)) continue;
+      for (const other of groups) {
+        const column = colours.get(other);
+        if (column !== undefined) clashes[column]! += 1 / groups.length ** 2;
+      }
+    }
+    colours.set(id, clashes.indexOf(Math.min(...clashes)));
   }
   return colours;
 }
