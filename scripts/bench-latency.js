@@ -1,8 +1,9 @@
-// What a latency budget keeps: `node scripts/bench-latency.js --small` for a graph of the tests, or
+// What a latency budget keeps: `node scripts/bench-latency.js --small` for a small network without training, or
 //   node scripts/bench-latency.js --model M.onnx --detector D.json --data VOC --pruned-params RE [--split val]
-//     [--pictures train] [--targets 0.8,0.6] [--images 256] [--threads 1] [--limit N] [--runs 100]
+//     [--pictures train] [--targets 0.8,0.6] [--seeds 0,1,2] [--images 256] [--threads 1] [--limit N] [--runs 100]
 // prints a table: widths by error curves against the uniform cut of the same latency, both repaired with pictures; how
-// far each was measured from its target when it was made, and all of them side by side at the end.
+// far each was measured from its target when it was made, and all of them side by side at the end; means over seeds of
+// the draw of pictures.
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
@@ -21,6 +22,7 @@ const options = {
   split: { type: 'string', default: 'val' },
   pictures: { type: 'string', default: 'train' },
   targets: { type: 'string', default: '0.8' },
+  seeds: { type: 'string', default: '0' },
   images: { type: 'string', default: '256' },
   threads: { type: 'string', default: '1' },
   limit: { type: 'string' },
@@ -28,47 +30,62 @@ const options = {
 };
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Prunes once a row, times all results beside the original, and prints them. */
-async function compare(model, rows, { threads, runs, score }) {
+/** Prunes once a row and seed, times all results beside the original, and prints the rows. */
+async function compare(model, rows, { seeds, threads, runs, score }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'ssd-prune-latency-'));
   try {
     for (const [i, row] of rows.entries()) {
-      row.file = path.join(folder, `${i}.onnx`);
-      row.report = await pruneFile(model, row.file, { ...row.given, latency: { target: row.target, threads } });
-      row.map = await score?.(row.file);
-      console.error(`${row.name} ${percent(row.report.latency.bestShare)} ${row.map ?? ''}`);
+      row.results = [];
+      for (const seed of seeds) {
+        const file = path.join(folder, `${i}-${seed}.onnx`);
+        const report = await pruneFile(model, file, { ...row.given(seed), latency: { target: row.target, threads } });
+        const map = await score?.(file);
+        row.results.push({ file, report, map });
+        console.error(`${row.name}, seed ${seed}: ${percent(report.latency.bestShare)} ${map ?? ''}`);
+      }
     }
-    const files = [model, ...rows.map(({ file }) => file)];
-    const { machine, runtime, results } = await benchModels(files, { threads: [threads], batchSizes: [1], runs });
+    const files = [model, ...rows.flatMap(({ results }) => results.map(({ file }) => file))];
+    const bench = await benchModels(files, { threads: [threads], batchSizes: [1], runs });
     const head = ['widths', 'target', 'median', 'least', 'kernels alone', 'tries', 'MACs', ...(score ? ['mAP'] : [])];
-    const cells = rows.map(({ name, target, file, report, map }) => {
-      const { ratio } = results.find((result) => result.model === file);
-      const { kernelShare, iterations } = report.latency;
-      const shares = [target.share, ratio.median, ratio.min, kernelShare].map(percent);
-      const own = [...shares, `${iterations.length}`, `−${percent(report.macs.cut)}`];
-      return [name, ...own, ...(map === undefined ? [] : [map.toFixed(4)])];
+    const cells = rows.map(({ name, target, results }) => {
+      const ratios = results.map(({ file }) => bench.results.find((result) => result.model === file).ratio);
+      const own = results.map(({ report }) => report);
+      const shares = [
+        target.share,
+        mean(ratios.map(({ median }) => median)),
+        mean(ratios.map(({ min }) => min)),
+        mean(own.map(({ latency }) => latency.kernelShare)),
+      ];
+      const tries = mean(own.map(({ latency }) => latency.iterations.length));
+      const macs = `−${percent(mean(own.map((report) => report.macs.cut)))}`;
+      const maps = score ? [mean(results.map(({ map }) => map)).toFixed(4)] : [];
+      return [name, ...shares.map(percent), tries.toFixed(1), macs, ...maps];
     });
     if (score) cells.unshift(['original', '', '', '', '', '', '', (await score(model)).toFixed(4)]);
     console.log(lib('report/table').renderTable(head, cells, 1));
-    const { minMilliseconds, medianMilliseconds } = results[0];
+    const { minMilliseconds, medianMilliseconds } = bench.results[0];
     console.log(
-      `original: ${minMilliseconds.toFixed(2)} / ${medianMilliseconds.toFixed(2)} ms, least / median of ${runs} interleaved runs, ${threads} thread; ${machine.cpu}, ${machine.cores} cores, ONNX Runtime ${runtime}`,
+      `original: ${minMilliseconds.toFixed(2)} / ${medianMilliseconds.toFixed(2)} ms, least / median of ${runs} interleaved runs, ${threads} thread; ${bench.machine.cpu}, ${bench.machine.cores} cores, ONNX Runtime ${bench.runtime}`,
     );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function small() {
-  const model = path.join(__dirname, '..', 'test', 'graphs', 'dynamic-batch-legacy-11.onnx');
-  const given = { prunedParams: '.*', skipLocked: true, align: 1 };
-  const rows = ['uniform', 'global'].map((allocation) => ({
-    name: allocation,
-    target: { share: 0.9 },
-    given: { ...given, allocation },
-  }));
-  return compare(model, rows, { threads: 1, runs: 20 });
+async function small() {
+  const { buildMobileNetV1Ssd } = lib('model/mobilenet-v1-ssd');
+  const { writeModel } = lib('model/write');
+  const folder = mkdtempSync(path.join(tmpdir(), 'ssd-prune-latency-'));
+  try {
+    const model = path.join(folder, 'ssd.onnx');
+    await writeModel(buildMobileNetV1Ssd({ width: 0.25 }), model);
+    const given = () => ({ prunedParams: 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0' });
+    await compare(model, [{ name: 'uniform', target: { share: 0.8 }, given }], { seeds: [0], threads: 1, runs: 20 });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function full(args) {
@@ -84,16 +101,17 @@ async function full(args) {
     pictures: args.data,
     split: args.pictures,
     images: Number(args.images),
-    detector: args.detector,
+    ...(args.detector !== undefined && { detector: args.detector }),
   };
   const rows = args.targets.split(',').flatMap((target) =>
     ['error', 'uniform'].map((allocation) => ({
       name: allocation,
       target: { share: Number(target) },
-      given: { prunedParams: args['pruned-params'], allocation, calibrate },
+      given: (seed) => ({ prunedParams: args['pruned-params'], allocation, calibrate: { ...calibrate, seed } }),
     })),
   );
-  await compare(args.model, rows, { threads: Number(args.threads), runs: Number(args.runs), score });
+  const seeds = args.seeds.split(',').map(Number);
+  await compare(args.model, rows, { seeds, threads: Number(args.threads), runs: Number(args.runs), score });
   console.log(`${args.images} pictures of ${args.pictures}, scored on ${dataset.samples.length} of ${args.split}`);
 }
 

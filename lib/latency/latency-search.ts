@@ -54,6 +54,8 @@ const [trialRace, resultRace] = [
  * runs do, on a quiet one less.
  */
 const kernelError = 0.01;
+/** Standard error from which whole runs say nothing: what disturbs them so is not even itself from turn to turn. */
+const hopeless = 0.02;
 
 /** Finds widths by a table of node times, tries them end to end, and corrects the table's budget until they fit. */
 export class LatencySearch {
@@ -215,6 +217,7 @@ export class LatencySearch {
 
 /** The mean of both ways to measure a share, weighted by how certain they are. */
 function weighted({ share, standardError, kernelShare }: Omit<LatencyTrial, 'predictedShare'>): number {
+  if (standardError > hopeless) return kernelShare;
   const [own, other] = [1 / Math.max(standardError, 1e-4) ** 2, 1 / kernelError ** 2];
   return (own * share + other * kernelShare) / (own + other);
 }
