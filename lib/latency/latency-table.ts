@@ -16,17 +16,11 @@ const blocks = [2, 4, 8, 16, 32, 64];
 /** What a larger block must take off the squares that are missed before it is believed. */
 const clearly = 0.8;
 
-/** A part of the table that hangs on a few groups. */
-interface Part {
-  readonly groups: readonly number[];
-  cost(kept: KeptCounts): number;
-}
-
 /** Milliseconds of a run as a function of widths: a table a node, from samples that pair the widths of its two sides. */
 export class LatencyTable implements WidthCost {
   /** Channels in a block: widths between two multiples cost as much as the larger one. */
   readonly block: number;
-  private readonly parts: readonly Part[];
+  private readonly parts: readonly CostFactor[];
   /** What no width changes. */
   private readonly constant: number;
 
@@ -94,12 +88,12 @@ function findBlock(series: readonly (readonly SurfacePoint[])[]): number {
 function bilinearParts(
   [first, second]: readonly LabelSize[],
   [c0, c1, c2, c3]: Bilinear,
-): { fixed: number; parts: Part[] } {
+): { fixed: number; parts: CostFactor[] } {
   const none: LabelSize = { fixed: 0, perMember: [] };
   const [a, b] = [first ?? none, second ?? none];
-  const single = (size: LabelSize, price: number): Part[] =>
+  const single = (size: LabelSize, price: number): CostFactor[] =>
     size.perMember.map(({ group, places }) => ({ groups: [group], cost: (kept) => price * places * kept[group]! }));
-  const pairs = a.perMember.flatMap((one): Part[] =>
+  const pairs = a.perMember.flatMap((one): CostFactor[] =>
     b.perMember.map((other) => ({
       groups: [...new Set([one.group, other.group])].sort((x, y) => x - y),
       cost: (kept) => c3 * one.places * kept[one.group]! * other.places * kept[other.group]!,

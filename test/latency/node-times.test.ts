@@ -41,3 +41,8 @@ test('ONNX Runtime’s own profile gives every layer with a weight a time', asyn
   expect(undisturbedTime(found)).toBeLessThan(1000);
   expect(model.graph.node.map(({ name }) => name)).toEqual(smallNet(smallWeights()).graph.node.map(({ name }) => name));
 });
+
+test('work that was called off ends before the next session', async () => {
+  const options = { threads: 1, runs: 3, inputs: {}, signal: AbortSignal.abort() };
+  await expect(profileNodes(model, weighted, options)).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+});
