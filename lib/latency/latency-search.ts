@@ -205,7 +205,7 @@ export class LatencySearch {
   private async kernelShare(original: OnnxModel, candidate: OnnxModel): Promise<number> {
     const none = new Set<number>();
     const profile = (model: OnnxModel) =>
-      profileNodes(model, none, { threads: this.threads, runs: 6, inputs: this.inputs, signal: this.signal });
+      profileNodes(model, none, { threads: this.threads, runs: 10, inputs: this.inputs, signal: this.signal });
     let [before, after] = [await profile(original), await profile(candidate)];
     for (let round = 1; round < 3; round++) {
       before = leastTimes(before, await profile(original));
