@@ -1,7 +1,12 @@
 import { rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { invalidArgument, SsdPruneError } from './errors';
+
+/** Where this package keeps what it can make again. */
+export const cacheFolder = (): string =>
+  path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache'), 'ssd-prune');
 
 /** What an output must not replace. */
 export interface OutputOptions {

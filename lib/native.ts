@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { SsdPruneError } from './errors';
+import { cacheFolder } from './files';
 
 /** A checked ranking job as native/addon/prune.cc reads it; numbers stand for the enums of native/prune/rank.h. */
 export interface NativeRankJob {
@@ -297,12 +297,11 @@ export const packageRoot = ['..', path.join('..', '..')]
 /** Places where a compiled addon may lie, in the order they are tried. */
 export function addonCandidates(): string[] {
   const { version } = require(path.join(packageRoot, 'package.json')) as { version: string };
-  const cache = process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache');
   const forced = process.env.SSD_PRUNE_ADDON;
   return [
     ...(forced ? [forced] : []),
     path.join(packageRoot, 'build', 'Release', 'ssd_prune.node'),
-    path.join(cache, 'ssd-prune', `${version}-${process.platform}-${process.arch}`, 'ssd_prune.node'),
+    path.join(cacheFolder(), `${version}-${process.platform}-${process.arch}`, 'ssd_prune.node'),
   ];
 }
 

@@ -98,7 +98,7 @@ export function benchResults(series: readonly LatencySeries[], names: readonly s
   });
 }
 
-function minAndMedian(values: readonly number[]): { min: number; median: number } {
+export function minAndMedian(values: readonly number[]): { min: number; median: number } {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   const median = sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;

@@ -52,7 +52,7 @@ export interface LatencyMeasurement {
  * neighbour's data in the caches nor the copy of the input is in a figure; short enough (a few hundred ms at most)
  * that what slows the machine for a while hits all models.
  */
-const turnRuns = 5;
+export const turnRuns = 5;
 
 /**
  * Times models side by side in ONNX Runtime. They take turns in one process, each session in a thread of its own and

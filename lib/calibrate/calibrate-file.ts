@@ -21,6 +21,8 @@ export interface CalibrationOptions {
   repair?: Repair;
   /** Detector settings, where the model's metadata have none. */
   detector?: string;
+  /** Chooses widths instead of a target ratio, see {@link calibrate}. */
+  widths?: CalibrateOptions['widths'];
   signal?: AbortSignal;
   onStage?: (layer: string, index: number, count: number) => void;
 }
@@ -69,6 +71,6 @@ export async function calibrateWithPictures(
   return calibrate(
     model,
     { ...given, criterion, allocation },
-    { ...pictures, repair, seed, signal: options.signal, onStage: options.onStage },
+    { ...pictures, repair, seed, signal: options.signal, widths: options.widths, onStage: options.onStage },
   );
 }

@@ -1,5 +1,6 @@
 import { giveBack } from '../buffers';
 import { SsdPruneError } from '../errors';
+import type { OpenPlan } from '../latency/latency-search';
 import type { OnnxModel } from '../model/onnx-model';
 import { listParameters } from '../model/parameters';
 import { tensorBytes } from '../model/tensor';
@@ -9,7 +10,7 @@ import type { PruneCriterion, PruneOptions, PrunePlanOptions, WeightCriterion } 
 import { type PrunePlan, Pruner } from '../prune/prune';
 import { inferOptions } from '../prune/prune-file';
 import { ChannelRanking, keptMembers } from '../prune/ranking';
-import type { SearchResult } from '../prune/ratio-search';
+import type { SearchResult, WidthSearch } from '../prune/ratio-search';
 import type { Selection } from '../prune/selection';
 import { type WidthGrid, widthGrid } from '../prune/width-grid';
 import { type ActivationOptions, Activations, type Moves } from './activations';
@@ -32,6 +33,8 @@ export interface CalibrateOptions extends Partial<ActivationOptions>, LanesOptio
    * that it gains by them (see refineFrom of reconstruction.ts). Defaults to `4`.
    */
   rounds?: number;
+  /** Chooses widths with the allocation's search, instead of a target ratio. */
+  widths?: ((plan: OpenPlan) => Promise<SearchResult>) | undefined;
   /** Called before each stage with what is being worked on. */
   onStage?: ((stage: string, index: number, count: number) => void) | undefined;
 }
@@ -71,8 +74,8 @@ export async function calibrate(model: OnnxModel, given: PruneOptions, options: 
   const work = new Calibration(model, given, options);
   const byError = given.allocation === 'error' && !given.ratios;
   // A target out of reach is found out before any picture is looked at. The widths by error follow from the pictures.
-  const plan = work.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
-  return work.whileOpen(() => work.run(byError ? undefined : plan.search, given.targetRatio ?? 0));
+  const plan = options.widths ? undefined : work.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
+  return work.whileOpen(() => work.run(byError ? undefined : plan?.search, given.targetRatio ?? 0));
 }
 
 /** What the selected groups lose as they get narrower, see {@link errorCurves}. */
@@ -218,8 +221,16 @@ class Calibration {
   }
 
   private async allocate(target: number): Promise<SearchResult> {
+    const { pruner, selection, planOptions: options } = this;
+    const search =
+      options.allocation === 'error' ? await this.searchByError() : pruner.widthSearch(selection.groups, options);
+    if (this.options.widths) return this.options.widths({ pruner, selection, options, search });
+    return search(pruner.costOf(options), target, options.tolerance);
+  }
+
+  private async searchByError(): Promise<WidthSearch> {
     const { grids, curves } = await this.curves(this.few());
-    return allocateByError(grids, curves, this.pruner.costOf(this.planOptions), target, this.planOptions.tolerance);
+    return (cost, target, tolerance) => allocateByError(grids, curves, cost, target, tolerance);
   }
 
   private async cutGroup(stage: Stage, later: readonly Stage[]): Promise<void> {

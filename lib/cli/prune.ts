@@ -2,15 +2,18 @@ import type { Argv } from 'yargs';
 import { breathe } from '../abort';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
+import type { LatencyBudget, LatencyStage } from '../latency/latency-search';
 import { type PruneOptions, pruneCriteria } from '../prune/options';
 import { type CalibrationArguments, calibration, calibrationOptions } from './calibration-options';
 import { type LayerArguments, layerOptions, lockOptions, selectionOptions, widthOptions } from './layer-options';
-import { makeUi, type Ui } from './ui';
+import { makeUi, type Progress, type Ui } from './ui';
 
 interface PruneArguments extends LayerArguments, CalibrationArguments {
   model: string;
   output?: string;
   targetRatio?: string;
+  targetLatency?: string;
+  threads: number;
   ratios?: string;
   criterion?: PruneOptions['criterion'];
   allocation?: PruneOptions['allocation'];
@@ -34,6 +37,16 @@ export function builder(yargs: Argv): Argv {
       output: { alias: 'o', type: 'string', describe: 'Where to write the smaller model' },
       ...selectionOptions,
       'target-ratio': { type: 'string', describe: 'Share of the work to remove; several with --dry-run: 0.1,0.2,0.3' },
+      'target-latency': {
+        type: 'string',
+        describe:
+          'Instead: latency to reach, measured here, as a share of the original’s (0.8) or in milliseconds (9.5ms)',
+      },
+      threads: {
+        type: 'number',
+        default: 1,
+        describe: 'Threads that --target-latency is measured with; 0: one a core',
+      },
       ratios: { type: 'string', describe: 'Share of channels to remove by layer, instead: NAME=0.25,…' },
       criterion: {
         choices: pruneCriteria,
@@ -75,6 +88,10 @@ export function builder(yargs: Argv): Argv {
       "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.5 --calibrate VOC2007",
       'no training needed: channels chosen and repaired with 256 pictures of the train split',
     )
+    .example(
+      "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-latency 0.8 --calibrate VOC2007",
+      'a fifth less time on this machine',
+    )
     .example("$0 prune ssd.onnx --dry-run --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.1,0.2,0.3", '');
 }
 
@@ -102,10 +119,30 @@ export async function handler(args: PruneArguments): Promise<void> {
     ...(args.calibrate !== undefined && {
       calibrate: { ...calibration(args, args.calibrate, ui), repair: args.repair },
     }),
+    ...(args.targetLatency !== undefined && { latency: latency(args, args.targetLatency, ui) }),
   });
   const { renderPruneReport } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   ui.result(report, () => renderPruneReport(report));
 }
+
+function latency({ threads }: PruneArguments, target: string, ui: Ui): LatencyBudget {
+  const { parseLatencyTarget } = require('../latency/target') as typeof import('../latency/target');
+  let bar: Progress | undefined;
+  return {
+    target: parseLatencyTarget(target),
+    threads,
+    onNote: ui.note,
+    onProgress(stage, done, total) {
+      bar ??= ui.progress(stages[stage], total);
+      bar.update(done);
+      if (done < total) return;
+      bar.stop();
+      bar = undefined;
+    },
+  };
+}
+
+const stages: Record<LatencyStage, string> = { table: 'timing layers', widths: 'trying widths', result: 'timing' };
 
 /** `--dry-run` with several targets: one column each, and what can't be reached says so. */
 async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly number[]): Promise<void> {
@@ -162,9 +199,10 @@ function options(args: PruneArguments, targetRatio: number | undefined): PruneOp
   };
 }
 
-function parseTargets({ targetRatio, ratios }: PruneArguments): number[] {
+function parseTargets({ targetRatio, ratios, targetLatency }: PruneArguments): number[] {
   if (targetRatio === undefined) {
-    if (ratios === undefined) throw usage('Say how much to cut: --target-ratio 0.2, or --ratios NAME=0.25,…');
+    if (ratios === undefined && targetLatency === undefined)
+      throw usage('Say how much to cut: --target-ratio 0.2, --target-latency 0.8, or --ratios NAME=0.25,…');
     return [];
   }
   return targetRatio.split(',').map((text) => {

@@ -31,6 +31,11 @@ export interface SessionOptions {
    * where it shares them. Defaults to true; they never spin between runs.
    */
   spinning?: boolean;
+  /**
+   * Where ONNX Runtime writes how long each of its kernels took: the beginning of a file's name, the rest is its own.
+   * The file is complete when {@link DetectorSession.close} is through.
+   */
+  profile?: string;
   /** What errors call the model. Defaults to the path, or `the model`. */
   name?: string;
 }
@@ -70,7 +75,7 @@ export class DetectorSession {
    * @throws {SsdPruneError} ERR_NO_RUNTIME, ERR_NO_CUDA, ERR_BAD_MODEL, ERR_UNSUPPORTED_OP, ERR_IO (no such file)
    */
   static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<DetectorSession> {
-    const { device = 'cpu', threads = 0, graphOptimization = 'all', spinning = true } = options;
+    const { device = 'cpu', threads = 0, graphOptimization = 'all', spinning = true, profile } = options;
     checkThreads(threads);
     if (!['auto', 'cuda', 'cpu'].includes(device)) throw invalidArgument('device', 'auto, cuda or cpu', device);
     const name = options.name ?? (typeof model === 'string' ? model : 'the model');
@@ -78,7 +83,7 @@ export class DetectorSession {
     const chosen = await chooseDevice(device);
     const connection = new Connection<Request, Reply>(name, 'evaluate/session-worker', {
       model: typeof model === 'string' ? path.resolve(model) : model,
-      options: runtimeOptions(chosen.device, { threads, graphOptimization, spinning }),
+      options: runtimeOptions(chosen.device, { threads, graphOptimization, spinning, profile }),
     } satisfies Omit<SessionStart, 'stop'>);
     return new DetectorSession(connection, chosen, await connection.ready);
   }
@@ -129,7 +134,8 @@ export function runtimeOptions(
     threads,
     graphOptimization,
     spinning,
-  }: Required<Pick<SessionOptions, 'threads' | 'graphOptimization' | 'spinning'>>,
+    profile,
+  }: Required<Pick<SessionOptions, 'threads' | 'graphOptimization' | 'spinning'>> & { profile?: string | undefined },
 ): object {
   return {
     // The CPU provider behind CUDA takes the operators that CUDA lacks.
@@ -139,6 +145,7 @@ export function runtimeOptions(
     graphOptimizationLevel: graphOptimization,
     // Fatal only: errors come as exceptions, and their coloured copies would break the JSON lines on stderr.
     logSeverityLevel: 4,
+    ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
     extra: {
       session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, force_spinning_stop: '1' },
     },

@@ -32,7 +32,8 @@ interface Term {
   readonly depthwise: boolean;
 }
 
-const sizeAt = ({ fixed, perMember }: LabelSize, kept: KeptCounts): number =>
+/** Places of an axis that are left. */
+export const sizeAt = ({ fixed, perMember }: LabelSize, kept: KeptCounts): number =>
   perMember.reduce((sum, { group, places }) => sum + places * kept[group]!, fixed);
 
 function workOf({ factor, axes }: Term, kept: KeptCounts): number {

@@ -3,12 +3,13 @@ import type { Calibrated } from '../calibrate/calibrate';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
+import type { LatencyBudget, LatencySearch } from '../latency/latency-search';
 import { checkInputShapes, graphInputs, readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
 import type { InferOptions } from '../model/shape-inference';
 import type { PruneOptions } from './options';
-import { Pruner } from './prune';
+import { type PrunePlan, Pruner } from './prune';
 import { buildReport, type PruneReport } from './report';
 
 export interface PruneFileOptions extends PruneOptions {
@@ -20,6 +21,8 @@ export interface PruneFileOptions extends PruneOptions {
   report?: string;
   /** Choose and repair channels by pictures. */
   calibrate?: CalibrationOptions;
+  /** Latency as the budget, instead of a target ratio: widths are measured on this machine. */
+  latency?: LatencyBudget;
   /** Called before each stage of the work. */
   onStage?: (stage: PruneStage) => void;
   /** Looked at before each stage, and between the runs of the proof; ends the work with ERR_ABORTED. */
@@ -61,10 +64,12 @@ export async function pruneFile(
   const model = await readModel(input);
   if (options.report !== undefined) await checkReport(options.report, model, { ...options, output });
   await begin('plan');
+  const latency = openLatencySearch(model, options);
   const { pruner, plan, cut, repair } = options.calibrate
-    ? await calibrated(model, options, options.calibrate)
-    : await planAndCut(model, options, begin);
+    ? await calibrated(model, options, options.calibrate, latency)
+    : await planAndCut(model, options, begin, latency);
   const report = buildReport(pruner, plan, cut, { ...options, output, repair });
+  if (latency && cut.tensors.length > 0) report.latency = await latency.report(cut.model);
   if (output !== undefined) {
     if (cut.tensors.length === 0) {
       throw new SsdPruneError(
@@ -119,15 +124,44 @@ async function planAndCut(
   model: OnnxModel,
   options: PruneFileOptions,
   begin: (stage: PruneStage) => Promise<void>,
+  latency: LatencySearch | undefined,
 ): Promise<Omit<Calibrated, 'repair'> & { repair?: undefined }> {
   const pruner = openPruner(model, options.inputShapes);
-  const plan = pruner.plan(options);
+  const plan = latency ? await planByLatency(pruner, options, latency) : pruner.plan(options);
   await begin('cut');
   return { pruner, plan, cut: pruner.cut(plan) };
 }
 
-function calibrated(model: OnnxModel, options: PruneFileOptions, calibration: CalibrationOptions): Promise<Calibrated> {
+/** @throws {SsdPruneError} ERR_USAGE where the cut is given in another way, too */
+function openLatencySearch(model: OnnxModel, options: PruneFileOptions): LatencySearch | undefined {
+  if (!options.latency) return undefined;
+  if (options.targetRatio !== undefined || options.ratios) {
+    throw new SsdPruneError('ERR_USAGE', 'Give a target latency, a target ratio or ratios by layer, one of them.');
+  }
+  if (options.paddle1x) {
+    throw new SsdPruneError('ERR_USAGE', 'Paddle 1.x knows no latency: leave the target latency or --paddle1x off.');
+  }
+  const { LatencySearch } = require('../latency/latency-search') as typeof import('../latency/latency-search');
+  return new LatencySearch(model, options.latency, options.inputShapes, options.signal);
+}
+
+async function planByLatency(pruner: Pruner, given: PruneOptions, latency: LatencySearch): Promise<PrunePlan> {
+  const { selection, options } = pruner.select(given);
+  const search = pruner.widthSearch(selection.groups, options);
+  return { selection, options, search: await latency.widths({ pruner, selection, options, search }) };
+}
+
+function calibrated(
+  model: OnnxModel,
+  options: PruneFileOptions,
+  calibration: CalibrationOptions,
+  latency: LatencySearch | undefined,
+): Promise<Calibrated> {
   const { calibrateWithPictures } =
     require('../calibrate/calibrate-file') as typeof import('../calibrate/calibrate-file');
-  return calibrateWithPictures(model, options, { ...(options.signal && { signal: options.signal }), ...calibration });
+  return calibrateWithPictures(model, options, {
+    ...(options.signal && { signal: options.signal }),
+    ...(latency && { widths: (plan) => latency.widths(plan) }),
+    ...calibration,
+  });
 }

@@ -1,3 +1,4 @@
+import { renderLatency } from '../latency/table';
 import { renderTable } from '../report/table';
 import type { CountChange, PruneReport } from './report';
 
@@ -39,6 +40,7 @@ export function renderPruneReport(report: PruneReport): string {
     parts.push(`left as they are:\n${report.skipped.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n')}`);
   }
   if (report.repair) parts.push(...repairParts(report.repair));
+  if (report.latency) parts.push(renderLatency(report.latency));
   const proof = report.verified;
   if (proof) {
     parts.push(

@@ -15,6 +15,7 @@ import {
   type SearchResult,
   searchAlong,
   uniformPath,
+  type WidthSearch,
 } from './ratio-search';
 import { type Selection, selectLayers } from './selection';
 import { nearestStep, type WidthGrid, widthGrid } from './width-grid';
@@ -78,6 +79,20 @@ export class Pruner {
     return count === 'macs' ? this.macs : this.paddle;
   }
 
+  /**
+   * How the allocation spreads a cut over layers, for any cost.
+   * @throws {SsdPruneError} ERR_USAGE for what goes by pictures
+   */
+  widthSearch(selected: readonly ChannelGroup[], options: PrunePlanOptions): WidthSearch {
+    if (options.allocation === 'error') {
+      throw new SsdPruneError('ERR_USAGE', 'The allocation error goes by pictures: give them (--calibrate DIR).');
+    }
+    const grids = selected.map((group) => widthGrid(group, options));
+    const path =
+      options.allocation === 'global' ? globalPath(grids, this.ranking(options).scores(selected)) : uniformPath(grids);
+    return (cost, target, tolerance) => searchAlong(path, grids, cost, target, tolerance);
+  }
+
   /** The share of the work that is gone when every selected layer has its narrowest width. */
   largestCut(given: PruneOptions): number {
     const { selection, options } = this.select(given);
@@ -101,12 +116,7 @@ export class Pruner {
     if (options.paddle1x) return this.paddleSearch(selected, cost, options.tolerance, given);
     const grids = selected.map((group) => widthGrid(group, options));
     if (given.ratios) return this.byHand(grids, cost, given.ratios);
-    if (options.allocation === 'error') {
-      throw new SsdPruneError('ERR_USAGE', 'The allocation error goes by pictures: give them (--calibrate DIR).');
-    }
-    const path =
-      options.allocation === 'global' ? globalPath(grids, this.ranking(options).scores(selected)) : uniformPath(grids);
-    return searchAlong(path, grids, cost, given.targetRatio!, options.tolerance);
+    return this.widthSearch(selected, options)(cost, given.targetRatio!, options.tolerance);
   }
 
   private paddleSearch(

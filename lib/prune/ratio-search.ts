@@ -16,6 +16,9 @@ export interface SearchResult {
   readonly trials: Trial[];
 }
 
+/** Finds widths that bring a cost down by a share from `target` to `target + tolerance`. */
+export type WidthSearch = (cost: WidthCost, target: number, tolerance: number) => SearchResult;
+
 /** Points from nothing cut to everything cut, in order of growing cut: one position in the grid a layer. */
 export interface SearchPath {
   readonly length: number;

@@ -1,4 +1,5 @@
 import type { RepairReport } from '../calibrate/calibrate';
+import type { LatencyReport } from '../latency/report';
 import { countElements, listParameters } from '../model/parameters';
 import type { CutResult, CutTensor } from './cut';
 import type { PrunePlan, Pruner } from './prune';
@@ -68,6 +69,8 @@ export interface PruneReport {
   /** What pictures did for each group of channels; null without them. */
   readonly repair: readonly RepairReport[] | null;
   verified: Verification | null;
+  /** What the smaller model takes beside the original; null where latency was no target. */
+  latency: LatencyReport | null;
   seconds: number;
 }
 
@@ -114,6 +117,7 @@ export function buildReport(
     tied: tiedReports(cut, new Map(layers.map(({ name, axis }) => [name, axis]))),
     repair: given.repair ?? null,
     verified: null,
+    latency: null,
     seconds: 0,
   };
 }

@@ -1,0 +1,86 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { command, errorOf, events, failure, temporary } from './command';
+
+const folder = temporary();
+const model = path.join(folder, 'ssd.onnx');
+const cache = path.join(folder, 'cache');
+
+/** A network of some milliseconds, most of them in the layers that are named: the machine may be busy meanwhile. */
+beforeAll(() => {
+  expect(command(['init', model, '--width', '0.25', '--quiet']).status).toBe(0);
+});
+
+const prune = (...args: string[]) =>
+  command(['prune', model, '--pruned-params', 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0', '--json', ...args], {
+    env: { ...process.env, XDG_CACHE_HOME: cache },
+  });
+
+test('prune --target-latency: widths by time, measured beside the original, the table kept for the next run', () => {
+  const out = path.join(folder, 'small.onnx');
+  const first = prune('-o', out, '--target-latency', '0.8');
+  expect(first.status).toBe(0);
+  const report = JSON.parse(first.stdout);
+  const { latency } = report;
+  expect(report).toMatchObject({ targetRatio: null, verified: { vacuous: false } });
+  expect(report.macs.cut).toBeGreaterThan(0);
+  expect(latency).toMatchObject({
+    target: { share: 0.8, milliseconds: null },
+    threads: 1,
+    batchSize: 1,
+    device: 'cpu',
+    table: { cached: false, models: 9 },
+  });
+  expect(latency.share).toBeCloseTo(latency.after.medianMilliseconds / latency.before.medianMilliseconds, 12);
+  expect(latency.after.minMilliseconds).toBeLessThanOrEqual(latency.after.medianMilliseconds);
+  expect(latency.iterations.length).toBeGreaterThan(0);
+  // Kernels, each the least of many runs, are hardly disturbed by what else runs here; whole runs are.
+  expect(latency.kernelShare).toBeGreaterThan(0.7);
+  expect(latency.kernelShare).toBeLessThan(0.9);
+  expect(latency.table.predictedShare).toBeGreaterThan(0.7);
+  expect(latency.table.predictedShare).toBeLessThan(0.9);
+  const progress = events(first).filter(({ event }) => event === 'progress');
+  expect(new Set(progress.map(({ label }) => label))).toEqual(new Set(['timing layers', 'trying widths', 'timing']));
+
+  const { file } = latency.table;
+  expect(path.dirname(file)).toBe(path.join(cache, 'ssd-prune', 'latency'));
+  const second = JSON.parse(prune('--dry-run', '--target-latency', '80%').stdout);
+  expect(second.latency.table).toMatchObject({ cached: true, file });
+
+  // Out of reach: said with what can be reached. A damaged table is measured anew and kept.
+  writeFileSync(file, readFileSync(file, 'utf8').slice(0, 100));
+  const far = prune('-o', path.join(folder, 'none.onnx'), '--target-latency', '0.02');
+  expect(failure(far)).toEqual({ status: 3, code: 'ERR_TARGET_UNREACHABLE', stdout: '' });
+  const reachable = /narrowest widths allowed the model takes (\d+\.\d) %/.exec(errorOf(far).message);
+  expect(Number(reachable?.[1])).toBeGreaterThan(2);
+  expect(Number(reachable?.[1])).toBeLessThan(90);
+  expect(JSON.parse(readFileSync(file, 'utf8')).samples).toHaveLength(9);
+  expect(readdirSync(path.dirname(file))).toEqual([path.basename(file)]);
+
+  const near = prune('-o', path.join(folder, 'none.onnx'), '--target-latency', '60000ms');
+  expect(failure(near)).toEqual({ status: 3, code: 'ERR_TARGET_UNREACHABLE', stdout: '' });
+  expect(errorOf(near).message).toContain('nothing to cut');
+  expect(existsSync(path.join(folder, 'none.onnx'))).toBe(false);
+
+  // Milliseconds, for people, without a place to keep the table.
+  const target = (0.75 * latency.before.minMilliseconds).toFixed(3);
+  const args = ['prune', model, '--dry-run', '--pruned-params', 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'];
+  const { status, stdout, stderr } = command([...args, '--target-latency', `${target}ms`], {
+    env: { ...process.env, XDG_CACHE_HOME: model },
+  });
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/The table of latencies isn't kept for later runs: .*ssd\.onnx/);
+  expect(stdout).toContain(`asked for ${Number(target)} ms`);
+  expect(stdout).toMatch(/median +│ +\d+\.\d\d +│ +\d+\.\d\d +│ +\d+\.\d %/);
+}, 600_000);
+
+test.each([
+  ['no target', ['--target-latency', 'fast']],
+  ['no share', ['--target-latency', '1.5']],
+  ['two targets', ['--target-latency', '0.8', '--target-ratio', '0.2']],
+  ['ratios, too', ['--target-latency', '0.8', '--ratios', 'conv2d_1.w_0=0.5']],
+  ['Paddle’s way', ['--target-latency', '0.8', '--paddle1x']],
+  ['threads that no machine has', ['--target-latency', '0.8', '--threads', '-1']],
+])('%s is a usage error', (_, args) => {
+  expect(failure(prune('--dry-run', ...args))).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+});
