@@ -60,7 +60,7 @@ TrainerSettings ReadSettings(const Napi::Object& object) {
   const auto statistics = object.Get("statistics").As<Napi::Array>();
   for (uint32_t i = 0; i < statistics.Length(); ++i) {
     const auto range = statistics.Get(i).As<Napi::Object>();
-    settings.statistics.push_back({Size(range, "begin"), Size(range, "end")});
+    settings.statistics.push_back({Size(range, "begin"), Size(range, "end"), Float(range, "momentum")});
   }
   settings.heads = ReadHeads(object);
   settings.micro_batch = Size(object, "microBatch");
@@ -144,6 +144,28 @@ class StepWorker : public PromiseWorker {
   StepReport report_;
 };
 
+/// statistics(pictures of one pass, found).
+class StatisticsWorker : public PromiseWorker {
+ public:
+  StatisticsWorker(const Napi::CallbackInfo& info, std::shared_ptr<Shared> shared)
+      : PromiseWorker(info), shared_(std::move(shared)), pictures_(info[0].As<Napi::Float32Array>().Data()) {
+    auto found = info[1].As<Napi::Float32Array>();
+    found_ = {found.Data(), found.ElementLength()};
+    shared_->busy = true;
+  }
+  ~StatisticsWorker() override { shared_->busy = false; }
+
+  void Work() override { shared_->trainer.MeasureStatistics(pictures_, found_); }
+
+ protected:
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+  const float* pictures_;
+  std::span<float> found_;
+};
+
 class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
  public:
   explicit TrainerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerObject>(info) {
@@ -159,6 +181,7 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   static Napi::Function Class(Napi::Env env) {
     return DefineClass(env, "Trainer",
                        {InstanceMethod<&TrainerObject::Step>("step"), InstanceMethod<&TrainerObject::Abort>("abort"),
+                        InstanceMethod<&TrainerObject::Statistics>("statistics"),
                         InstanceMethod<&TrainerObject::Get>("get"), InstanceMethod<&TrainerObject::Set>("set"),
                         InstanceMethod<&TrainerObject::Steps>("steps"),
                         InstanceMethod<&TrainerObject::SetSteps>("setSteps"),
@@ -176,6 +199,11 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Idle(info.Env());
     return (new StepWorker(info, shared_))->Start();  // deletes itself
+  }
+
+  Napi::Value Statistics(const Napi::CallbackInfo& info) {
+    Idle(info.Env());
+    return (new StatisticsWorker(info, shared_))->Start();
   }
 
   Napi::Value Abort(const Napi::CallbackInfo& info) {

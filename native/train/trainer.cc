@@ -36,7 +36,7 @@ Trainer::Trainer(const Graph& graph, const TrainerSettings& settings, std::span<
   if (settings.micro_steps == 0) throw std::invalid_argument("a step of no passes");
   CheckHeads(student_, settings.heads, "the network");
   size_t statistics = 0;
-  for (const WeightRange& range : settings.statistics) {
+  for (const StatisticRange& range : settings.statistics) {
     if (range.end < range.begin || range.end > weights().size()) {
       throw std::invalid_argument("statistics outside the weights");
     }
@@ -113,16 +113,9 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
     divisors.teacher_mass = *mass;
   }
 
-  float* saved = statistics_.data();
-  for (const WeightRange& range : settings_.statistics) {
-    saved = std::copy(weights().begin() + range.begin, weights().begin() + range.end, saved);
-  }
+  SaveStatistics();
   const auto give_up = [&](StepStatus status) {
-    const float* from = statistics_.data();
-    for (const WeightRange& range : settings_.statistics) {
-      std::copy_n(from, range.end - range.begin, weights().data() + range.begin);
-      from += range.end - range.begin;
-    }
+    RestoreStatistics();
     report.status = status;
     return report;
   };
@@ -152,6 +145,37 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
     return give_up(StepStatus::kBadGradient);
   }
   return report;
+}
+
+void Trainer::SaveStatistics() {
+  float* to = statistics_.data();
+  for (const StatisticRange& range : settings_.statistics) {
+    to = std::copy(weights().begin() + range.begin, weights().begin() + range.end, to);
+  }
+}
+
+void Trainer::RestoreStatistics() {
+  const float* from = statistics_.data();
+  for (const StatisticRange& range : settings_.statistics) {
+    std::copy_n(from, range.end - range.begin, weights().data() + range.begin);
+    from += range.end - range.begin;
+  }
+}
+
+void Trainer::MeasureStatistics(const float* pictures, std::span<float> found) {
+  SaveStatistics();
+  for (const StatisticRange& range : settings_.statistics) {
+    std::fill(weights().begin() + range.begin, weights().begin() + range.end, 0.0F);
+  }
+  Show(student_, pictures, 0);
+  student_.Forward(true);
+  float* to = found.data();
+  for (const StatisticRange& range : settings_.statistics) {
+    // From 0 they moved by this much of the way.
+    const float share = 1.0F - range.momentum;
+    for (size_t i = range.begin; i < range.end; ++i) *to++ = weights()[i] / share;
+  }
+  RestoreStatistics();
 }
 
 int64_t Trainer::BadGroup(const TrainerStep& step) {

@@ -22,10 +22,12 @@ struct HeadPlaces {
   size_t offsets = 1;
 };
 
-/// A stretch of the flat array of weights.
-struct WeightRange {
+/// Running means or variances in the flat array of weights.
+struct StatisticRange {
   size_t begin;
   size_t end;
+  /// Share of the old value that a pass leaves.
+  float momentum;
 };
 
 struct TrainerSettings {
@@ -33,7 +35,7 @@ struct TrainerSettings {
   OptimizerSettings optimizer;
   std::vector<ParameterGroup> groups;
   /// Running statistics: forward passes move them, so a step that isn't taken puts them back.
-  std::vector<WeightRange> statistics;
+  std::vector<StatisticRange> statistics;
   HeadPlaces heads;
   /// Pictures of a pass, and passes of a step, whose gradients add up.
   size_t micro_batch = 1;
@@ -98,6 +100,11 @@ class Trainer {
   StepReport Step(const float* pictures, std::span<const Truth> truths, const TrainerStep& step,
                   const std::atomic<bool>& abort);
 
+  /// Floats of all running statistics.
+  size_t statistic_floats() const { return statistics_.size(); }
+  /// Means and variances of the pictures of one pass, in the order of the settings; the running ones stay.
+  void MeasureStatistics(const float* pictures, std::span<float> found);
+
  private:
   HeadOutputs Outputs(Engine& engine, const HeadPlaces& heads) const;
   void CheckHeads(Engine& engine, const HeadPlaces& heads, const char* whose) const;
@@ -105,6 +112,8 @@ class Trainer {
   void Show(Engine& engine, const float* pictures, size_t micro_step) const;
   /// The whole batch through the teacher; returns its mass, nothing where it was called off.
   std::optional<double> Teach(const float* pictures, const std::atomic<bool>& abort);
+  void SaveStatistics();
+  void RestoreStatistics();
   int64_t BadGroup(const TrainerStep& step);
 
   TrainerSettings settings_;
