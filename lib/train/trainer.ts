@@ -34,6 +34,8 @@ export interface TrainerOptions extends RecipeOptions {
 export interface RunOptions {
   /** Steps after which this call ends, for runs in parts. Defaults to no limit. */
   maxSteps?: number;
+  /** File that the state is saved to after each epoch but the last, in case the process ends. */
+  checkpoint?: string;
   onEvent?: (event: TrainEvent) => void;
   /** Looked at between passes of a step; the run ends with ERR_ABORTED, in the state after its last whole step. */
   signal?: AbortSignal;
@@ -75,6 +77,7 @@ export class Trainer {
     ...{ loss: { mean: 0, count: 0 }, evaluations: [] },
   };
   #best: Float32Array | undefined;
+  #meter = new SpeedMeter();
   #running = false;
 
   /**
@@ -106,16 +109,17 @@ export class Trainer {
     }));
     this.#statistics = statisticRanges(plan.graph, offsets);
     const taught = teacher && teacherNetwork(teacher, detector);
-    const lossSettings = { ...this.recipe.loss };
-    if (taught) lossSettings.teacher ??= {};
-    else delete lossSettings.teacher;
+    const loss = nativeLoss(
+      { ...this.recipe.loss, ...(taught && { teacher: this.recipe.loss.teacher ?? {} }) },
+      detector,
+    );
     this.#native = new (addon().Trainer)({
       graph: plan.graph,
       ...this.#network.heads,
       microBatch: this.recipe.microBatch,
       microSteps: this.recipe.batchSize / this.recipe.microBatch,
       priors: detector.priors,
-      loss: nativeLoss(lossSettings, detector),
+      loss,
       optimizer: nativeOptimizer(this.recipe.optimizer),
       groups: this.#placed.map(({ begin, end }, i) => ({ begin, end, weightDecay: this.#groups[i]!.weightDecay })),
       statistics: [...this.#statistics],
@@ -138,6 +142,17 @@ export class Trainer {
     return this.#progress.step;
   }
 
+  /** How the run went so far. */
+  get result(): TrainResult {
+    const { evaluations } = this.#progress;
+    const best = evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
+    return {
+      ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
+      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
+      imagesPerSecond: this.#meter.overall,
+    };
+  }
+
   /** Bytes of network, teacher and optimiser. */
   get bytes(): number {
     return this.#native.bytes;
@@ -148,23 +163,24 @@ export class Trainer {
    * @throws {SsdPruneError} ERR_ABORTED; ERR_DIVERGED naming the step whose loss or gradients are no numbers or exploded;
    * ERR_BAD_DATA for a picture that can't be read; what evaluation throws (ERR_NO_RUNTIME, unless nothing is held back)
    */
-  async run({ maxSteps = Number.POSITIVE_INFINITY, onEvent, signal }: RunOptions = {}): Promise<TrainResult> {
+  async run(options: RunOptions = {}): Promise<TrainResult> {
+    const { maxSteps = Number.POSITIVE_INFINITY, signal } = options;
     if (!(maxSteps >= 0)) throw invalidArgument('maxSteps', 'a number of steps', maxSteps);
     if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs already.');
     this.#running = true;
     const abort = (): void => this.#native.abort();
     signal?.addEventListener('abort', abort);
-    const meter = new SpeedMeter();
+    this.#meter = new SpeedMeter();
     try {
       throwIfAborted(signal);
-      if (this.step === 0) await this.#evaluate(onEvent, signal);
-      await this.#recalibrate(onEvent, signal);
-      await this.#train(Math.min(this.recipe.steps, this.step + maxSteps), meter, onEvent, signal);
+      if (this.step === 0) await this.#evaluate(options);
+      await this.#recalibrate(options);
+      await this.#train(Math.min(this.recipe.steps, this.step + maxSteps), options);
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#running = false;
     }
-    return this.#result(meter);
+    return this.result;
   }
 
   /**
@@ -222,7 +238,7 @@ export class Trainer {
     return weights;
   }
 
-  async #recalibrate(onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined): Promise<void> {
+  async #recalibrate({ onEvent, signal }: RunOptions): Promise<void> {
     const { recalibrate: count, batchSize, microBatch } = this.recipe;
     if (this.#progress.recalibrated || this.step > 0 || count === 0 || this.#statistics.length === 0) return;
     const weights = this.#network.weights.slice();
@@ -239,11 +255,12 @@ export class Trainer {
     onEvent?.({ event: 'recalibration', batches: count });
   }
 
-  async #train(until: number, meter: SpeedMeter, onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined) {
+  async #train(until: number, options: RunOptions): Promise<void> {
+    const { checkpoint, onEvent, signal } = options;
     const batches = this.#batches(this.#progress.data, signal);
     try {
       for (;;) {
-        if (this.#isDue()) await this.#evaluate(onEvent, signal);
+        if (this.#isDue()) await this.#evaluate(options);
         if (this.step >= until) return;
         const begin = performance.now();
         const { value } = await batches.next();
@@ -251,8 +268,10 @@ export class Trainer {
         const report = await this.#step(batch, signal);
         batch.release();
         this.#progress.data = next;
-        meter.add(this.recipe.batchSize, (performance.now() - begin) / 1000);
-        onEvent?.(this.#stepEvent(report, meter));
+        this.#meter.add(this.recipe.batchSize, (performance.now() - begin) / 1000);
+        onEvent?.(this.#stepEvent(report));
+        const { steps, stepsPerEpoch } = this.recipe;
+        if (checkpoint && this.step % stepsPerEpoch === 0 && this.step < steps) await this.save(checkpoint);
       }
     } finally {
       await batches.return(undefined as never);
@@ -310,15 +329,15 @@ export class Trainer {
     );
   }
 
-  #stepEvent(report: NativeStepReport, meter: SpeedMeter): TrainEvent {
+  #stepEvent(report: NativeStepReport): TrainEvent {
     const { steps, stepsPerEpoch, schedule, batchSize } = this.recipe;
     const { loss: total, classes, boxes, teacherClasses, teacherBoxes, gradientNorm } = report;
     return {
       ...{ event: 'step', step: this.step, steps, epoch: this.step / stepsPerEpoch },
       loss: { total, classes, boxes, teacherClasses, teacherBoxes },
       rate: learningRate(schedule, this.step - 1),
-      ...{ gradientNorm, imagesPerSecond: meter.now },
-      secondsLeft: ((steps - this.step) * batchSize) / meter.now,
+      ...{ gradientNorm, imagesPerSecond: this.#meter.now },
+      secondsLeft: ((steps - this.step) * batchSize) / this.#meter.now,
     };
   }
 
@@ -330,7 +349,7 @@ export class Trainer {
     return this.step === steps || this.step % (evaluateEvery * stepsPerEpoch) === 0;
   }
 
-  async #evaluate(onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined): Promise<void> {
+  async #evaluate({ onEvent, signal }: RunOptions): Promise<void> {
     const { evaluations } = this.#progress;
     const { step } = this;
     if (this.held.length === 0 || evaluations.at(-1)?.step === step) return;
@@ -343,16 +362,6 @@ export class Trainer {
     evaluations.push({ step, epoch, map });
     if (best && step > 0) this.#best = weights;
     onEvent?.({ event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 });
-  }
-
-  #result(meter: SpeedMeter): TrainResult {
-    const { evaluations } = this.#progress;
-    const best = evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
-    return {
-      ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
-      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
-      imagesPerSecond: meter.overall,
-    };
   }
 }
 
