@@ -1,18 +1,17 @@
-import { crc32 } from 'node:zlib';
 import { throwIfAborted } from '../abort';
 import type { Dataset, Sample } from '../data/dataset';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import { tensorDims } from '../model/tensor';
-import { addon, type NativeStepReport, type NativeTrainer } from '../native';
+import type { NativeStepReport, NativeTrainer } from '../native';
 import { noAugmentation } from './augmentation';
 import type { TrainingBatch } from './batches';
+import { divergence, explosionLimit, StepStatus, withLoss } from './divergence';
 import { holdBack } from './held-back';
-import { nativeLoss } from './loss';
+import { makeNativeTrainer } from './native-trainer';
 import { type DetectorNetwork, readNetwork } from './network';
-import { groupParameters, nativeOptimizer, type ParameterGroup } from './optimizer';
-import { type PlacedParameter, readOptimizer, writeOptimizer } from './optimizer-arrays';
+import { groupParameters, type ParameterGroup } from './optimizer';
+import { type PlacedParameter, placeParameters, readOptimizer, writeOptimizer } from './optimizer-arrays';
 import type { OptimizerState } from './optimizer-state';
 import { parameterOffsets } from './parameters';
 import { type DataPosition, endlessBatches } from './passes';
@@ -20,13 +19,21 @@ import { recalibrate, type StatisticRange, statisticRanges } from './recalibrati
 import { completeRecipe, type Recipe, type RecipeOptions } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
+import { checkClasses, type Teacher, teacherNetwork } from './teacher';
 import type { Evaluation, TrainEvent, TrainResult } from './trainer-events';
-import { checkIdentity, type Progress, type RunIdentity, readTrainerState, saveTrainerState } from './trainer-state';
+import {
+  checkIdentity,
+  identifyRun,
+  type Progress,
+  type RunIdentity,
+  readTrainerState,
+  saveTrainerState,
+} from './trainer-state';
 import { evaluateWeights, modelWithWeights } from './validation';
 
 export interface TrainerOptions extends RecipeOptions {
-  /** The network that the trained one is to be like, such as the unpruned one: same pictures, classes and priors. */
-  teacher?: { model: OnnxModel; detector?: DetectorSettings };
+  /** The network that the trained one is to be like: same pictures, classes and prior boxes. */
+  teacher?: Teacher;
   /** Threads of evaluations; training has those of SSD_PRUNE_THREADS. Defaults to 0: one a core. */
   threads?: number;
 }
@@ -45,9 +52,6 @@ export interface ResumeOptions {
   /** Go on though the state was made with another instruction set: the last bits will differ. Defaults to `false`. */
   otherInstructionSet?: boolean;
 }
-
-/** Steps whose losses the running mean is over, about; explosions are looked for once so many are in it. */
-const lossWindow = 20;
 
 /**
  * Trains a detector's weights on annotated pictures. Everything random follows from the recipe's seed: a run that was
@@ -101,40 +105,14 @@ export class Trainer {
     this.trained = trained;
     this.held = held;
     this.recipe = completeRecipe(recipe, { pictures: trained.length, ...this.#network });
-    const { plan, parameters, weights } = this.#network;
-    this.#groups = groupParameters(parameters, this.recipe.groups);
-    const { offsets } = parameterOffsets(plan);
-    this.#placed = plan.parameters.map(({ name, size }, i) => ({
-      ...{ name, dims: tensorDims(model.constant(name)!), begin: offsets[i]!, end: offsets[i]! + size },
-    }));
-    this.#statistics = statisticRanges(plan.graph, offsets);
+    const { offsets } = parameterOffsets(this.#network.plan);
+    this.#placed = placeParameters(this.#network, offsets);
+    this.#groups = groupParameters(this.#network.parameters, this.recipe.groups);
+    this.#statistics = statisticRanges(this.#network.plan.graph, offsets);
     const taught = teacher && teacherNetwork(teacher, detector);
-    const loss = nativeLoss(
-      { ...this.recipe.loss, ...(taught && { teacher: this.recipe.loss.teacher ?? {} }) },
-      detector,
-    );
-    this.#native = new (addon().Trainer)({
-      graph: plan.graph,
-      ...this.#network.heads,
-      microBatch: this.recipe.microBatch,
-      microSteps: this.recipe.batchSize / this.recipe.microBatch,
-      priors: detector.priors,
-      loss,
-      optimizer: nativeOptimizer(this.recipe.optimizer),
-      groups: this.#placed.map(({ begin, end }, i) => ({ begin, end, weightDecay: this.#groups[i]!.weightDecay })),
-      statistics: [...this.#statistics],
-      teacher: taught ? { graph: taught.plan.graph, ...taught.heads } : null,
-    });
-    this.#native.set('weights', weights);
-    if (taught) this.#native.set('teacher', taught.weights);
-    this.#identity = {
-      recipe: this.recipe,
-      parameters: plan.parameters.map(({ name, size }) => [name, size] as const),
-      model: checksum(weights),
-      teacher: taught ? checksum(taught.weights) : null,
-      data: dataset.samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
-      isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
-    };
+    const parts = { groups: this.#groups, placed: this.#placed, statistics: this.#statistics };
+    this.#native = makeNativeTrainer(this.#network, taught, this.recipe, detector, parts);
+    this.#identity = identifyRun(this.recipe, this.#network, taught, dataset.samples);
   }
 
   /** Steps taken, by earlier runs that were resumed too. */
@@ -289,44 +267,27 @@ export class Trainer {
   async #step(batch: TrainingBatch, signal: AbortSignal | undefined): Promise<NativeStepReport> {
     const { recipe, step } = this;
     const { offsets, boxes, labels } = batch;
+    const { loss } = this.#progress;
+    const lossLimit = explosionLimit(loss, recipe.explosion);
     throwIfAborted(signal);
     const report = await this.#native.step({
-      ...{ pictures: batch.inputs, offsets, boxes, labels },
+      ...{ pictures: batch.inputs, offsets, boxes, labels, lossLimit },
       learningRates: groupRates(recipe.schedule, step, this.#groups),
       maxNorm: recipe.optimizer.maxNorm ?? 0,
       averageDecay: averageDecay(recipe.optimizer.average ?? 0, step),
       batchStatistics: recipe.batchStatistics,
-      lossLimit: this.#lossLimit(),
     });
-    if (report.status === 1) throwIfAborted(signal);
-    if (report.status !== 0) throw this.#diverged(report, batch);
-    const { loss } = this.#progress;
-    const count = Math.min(loss.count + 1, lossWindow);
-    this.#progress.loss = { mean: loss.mean + (report.loss - loss.mean) / count, count };
+    if (report.status === StepStatus.aborted) throwIfAborted(signal);
+    if (report.status !== StepStatus.done) {
+      throw divergence(report, {
+        ...{ step: step + 1, rate: learningRate(recipe.schedule, step), lossLimit },
+        picture: this.trained[batch.samples[report.badPicture]!]?.image,
+        parameter: this.#placed[report.badGroup]?.name,
+      });
+    }
+    this.#progress.loss = withLoss(loss, report.loss);
     this.#progress.step++;
     return report;
-  }
-
-  /** The loss that would be an explosion. */
-  #lossLimit(): number {
-    const { mean, count } = this.#progress.loss;
-    const { explosion } = this.recipe;
-    return explosion === null || count < lossWindow ? Number.POSITIVE_INFINITY : explosion * mean;
-  }
-
-  #diverged(report: NativeStepReport, batch: TrainingBatch): SsdPruneError {
-    const what = {
-      2: () => {
-        const sample = this.trained[batch.samples[report.badPicture]!]!;
-        return `the network's output for ${sample.image}, prior box ${report.badPrior}, is NaN or infinite`;
-      },
-      3: () => `the loss is ${report.loss.toPrecision(4)}, where ${this.#lossLimit().toPrecision(4)} is the limit`,
-      4: () => `the gradient of ${this.#network.plan.parameters[report.badGroup]?.name} is NaN or infinite`,
-    }[report.status];
-    return new SsdPruneError(
-      'ERR_DIVERGED',
-      `Step ${this.step + 1}: ${what?.()}. The step was not taken; try a lower learning rate (it is ${learningRate(this.recipe.schedule, this.step).toPrecision(3)})`,
-    );
   }
 
   #stepEvent(report: NativeStepReport): TrainEvent {
@@ -364,41 +325,3 @@ export class Trainer {
     onEvent?.({ event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 });
   }
 }
-
-function teacherNetwork(
-  { model, detector: own }: NonNullable<TrainerOptions['teacher']>,
-  detector: DetectorSettings,
-): DetectorNetwork {
-  const settings = own ?? detector;
-  const same =
-    settings.classes.slice(1).join() === detector.classes.slice(1).join() &&
-    settings.priors.length === detector.priors.length &&
-    settings.priors.every((value, i) => value === detector.priors[i]);
-  const input = ({ width, height, channels, mean, std }: DetectorSettings['input']) =>
-    JSON.stringify([width, height, channels, mean, std]);
-  if (!same || input(settings.input) !== input(detector.input)) {
-    throw new SsdPruneError(
-      'ERR_BAD_CONFIG',
-      `The teacher ${model.file ?? ''} has other classes, prior boxes or input settings than the network that it is to teach`,
-    );
-  }
-  return readNetwork(model, settings);
-}
-
-/** Labels are indexes: what they mean must be the same on both sides. */
-function checkClasses(dataset: Pick<Dataset, 'classes'>, detector: DetectorSettings): void {
-  const [data, own] = [dataset.classes.slice(1), detector.classes.slice(1)];
-  if (data.join() === own.join()) return;
-  const at = own.findIndex((name, i) => name !== data[i]);
-  throw new SsdPruneError(
-    'ERR_BAD_DATA',
-    `The pictures' classes are not the detector's: class ${at + 1} is ${data[at] ?? 'missing'}, where the detector has ${own[at] ?? 'none'}`,
-  );
-}
-
-const checksum = ({ buffer, byteOffset, byteLength }: Float32Array): number =>
-  crc32(new Uint8Array(buffer, byteOffset, byteLength));
-
-/** What training reads of a sample. */
-const describe = ({ id, width, height, boxes, labels }: Sample): string =>
-  JSON.stringify([id, width, height, [...boxes], [...labels]]);
