@@ -30,8 +30,8 @@ export interface RecipeOptions {
   /** Epochs that train the heads alone, such as 0.5. Defaults to 0. */
   headsFirst?: number;
   /**
-   * Defaults to focal loss where the heads were trained with sigmoids (their background scores are constant 0), else
-   * to Paddle's softmax loss.
+   * Defaults to focal loss where the heads were trained with sigmoids (their background scores are constant 0 then, and
+   * stay so), else to Paddle's softmax loss.
    */
   loss?: LossSettings;
   /** Defaults to Paddle's. */
@@ -104,7 +104,9 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     headsFirst: Math.round(headsFirst * stepsPerEpoch),
   };
   checkSchedule(schedule);
-  const classes = facts.sigmoidHeads ? 'focal' : 'softmax';
+  const { classes = facts.sigmoidHeads ? 'focal' : 'softmax' } = options.loss ?? {};
+  // Softmax needs a background score that moves; sigmoids are told from each other without.
+  const trainsBackground = !(facts.sigmoidHeads && classes === 'focal');
   return {
     epochs,
     batchSize,
@@ -112,7 +114,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     seed,
     optimizer: options.optimizer ?? defaultOptimizer,
     groups: options.groups ?? {},
-    loss: { classes, ...options.loss },
+    loss: { trainsBackground, ...options.loss, classes },
     augment: options.augment ?? paddleAugmentation,
     batchStatistics,
     recalibrate,

@@ -32,6 +32,7 @@ LossSettings ReadLoss(const Napi::Object& object) {
   loss.focal = {Double(object, "alpha"), Double(object, "gamma")};
   loss.class_weight = Double(object, "classWeight");
   loss.box_weight = Double(object, "boxWeight");
+  loss.trains_background = Bool(object, "trainsBackground");
   loss.teacher_loss = static_cast<TeacherLoss>(Int(object, "teacherLoss"));
   loss.teacher_class_weight = Double(object, "teacherClassWeight");
   loss.teacher_box_weight = Double(object, "teacherBoxWeight");
