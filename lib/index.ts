@@ -79,12 +79,4 @@ export type { GroupSettings, OptimizerSettings } from './train/optimizer';
 export type { Recipe, RecipeOptions } from './train/recipe';
 export type { ResumeOptions, RunOptions, TrainerOptions } from './train/trainer';
 export { Trainer } from './train/trainer';
-export type {
-  Evaluation,
-  EvaluationEvent,
-  LossReport,
-  RecalibrationEvent,
-  StepEvent,
-  TrainEvent,
-  TrainResult,
-} from './train/trainer-events';
+export type { Evaluation, TrainEvent, TrainResult } from './train/trainer-events';
