@@ -1,6 +1,6 @@
 import { invalidArgument } from '../errors';
 import { type AugmentSettings, paddleAugmentation } from './augmentation';
-import type { LossSettings } from './loss';
+import type { LossSettings, TeacherSettings } from './loss';
 import type { GroupSettings, OptimizerSettings } from './optimizer';
 import { checkSchedule, paddleDecay, type Schedule } from './schedule';
 
@@ -31,7 +31,7 @@ export interface RecipeOptions {
   headsFirst?: number;
   /**
    * Defaults to focal loss where the heads were trained with sigmoids (their background scores are constant 0 then, and
-   * stay so), else to Paddle's softmax loss.
+   * stay so), else to Paddle's softmax loss. A teacher's class scores weigh 0.05 and its boxes 1.
    */
   loss?: LossSettings;
   /** Defaults to Paddle's. */
@@ -68,6 +68,12 @@ export interface RecipeFacts {
   /** Whether its heads were trained with sigmoids. */
   sigmoidHeads: boolean;
 }
+
+/**
+ * Distances of class scores are summed over all prior boxes, of which hardly one in a hundred shows an object: so much of
+ * it stands beside the annotations' loss without drowning it.
+ */
+const defaultTeacher: TeacherSettings = { classWeight: 0.05, boxWeight: 1 };
 
 const defaultOptimizer: OptimizerSettings = { rule: 'sgd', momentum: 0.9, maxNorm: 10, average: 0.998 };
 
@@ -114,7 +120,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     seed,
     optimizer: options.optimizer ?? defaultOptimizer,
     groups: options.groups ?? {},
-    loss: { trainsBackground, ...options.loss, classes },
+    loss: { trainsBackground, ...options.loss, classes, teacher: { ...defaultTeacher, ...options.loss?.teacher } },
     augment: options.augment ?? paddleAugmentation,
     batchStatistics,
     recalibrate,

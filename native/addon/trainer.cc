@@ -180,15 +180,14 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   }
 
   static Napi::Function Class(Napi::Env env) {
-    return DefineClass(env, "Trainer",
-                       {InstanceMethod<&TrainerObject::Step>("step"), InstanceMethod<&TrainerObject::Abort>("abort"),
-                        InstanceMethod<&TrainerObject::Statistics>("statistics"),
-                        InstanceMethod<&TrainerObject::Get>("get"), InstanceMethod<&TrainerObject::Set>("set"),
-                        InstanceMethod<&TrainerObject::Steps>("steps"),
-                        InstanceMethod<&TrainerObject::SetSteps>("setSteps"),
-                        InstanceAccessor<&TrainerObject::Planes>("planes"),
-                        InstanceAccessor<&TrainerObject::PictureFloats>("pictureFloats"),
-                        InstanceAccessor<&TrainerObject::Bytes>("bytes")});
+    return DefineClass(
+        env, "Trainer",
+        {InstanceMethod<&TrainerObject::Step>("step"), InstanceMethod<&TrainerObject::Abort>("abort"),
+         InstanceMethod<&TrainerObject::Statistics>("statistics"), InstanceMethod<&TrainerObject::Get>("get"),
+         InstanceMethod<&TrainerObject::Set>("set"), InstanceMethod<&TrainerObject::Steps>("steps"),
+         InstanceMethod<&TrainerObject::SetSteps>("setSteps"), InstanceAccessor<&TrainerObject::Planes>("planes"),
+         InstanceAccessor<&TrainerObject::PictureFloats>("pictureFloats"),
+         InstanceAccessor<&TrainerObject::Bytes>("bytes")});
   }
 
  private:

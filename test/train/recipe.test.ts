@@ -18,6 +18,7 @@ test('what is left out has defaults that follow from the network and the number 
   expect(completeRecipe({ batchStatistics: false }, normalising).microBatch).toBe(8);
   expect(completeRecipe({ loss: { classes: 'softmax', overlap: 0.4 } }, normalising).loss).toEqual({
     ...{ classes: 'softmax', overlap: 0.4, trainsBackground: true },
+    teacher: { classWeight: 0.05, boxWeight: 1 },
   });
 });
 
