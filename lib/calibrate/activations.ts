@@ -1,3 +1,4 @@
+import { giveBack } from '../buffers';
 import type { OnnxModel } from '../model/onnx-model';
 import { encodeModel } from '../model/write';
 import type { TrackStage } from './lane-protocol';
@@ -7,7 +8,7 @@ import { type ReaderSamples, rowsOf, type Sampled, type SampleMemory, type Sampl
 import { cutSegment, liveTensors } from './segment';
 
 export interface ActivationOptions extends SampleOptions {
-  /** Pictures a run: few, since what a session holds grows with them and its speed hardly does. */
+  /** Pictures a run. Defaults to `1`: a lane has one thread, which more of them make no faster, only bigger. */
   batchSize: number;
   /** Bytes that activations carried from one stage to the next may take. Defaults to 288 MiB. */
   carriedBytes?: number;
@@ -120,7 +121,8 @@ export class Activations {
         onProgress?.(done, source.count);
       },
     );
-    for (const { frontier, next } of steps) {
+    for (const { frontier, track, next } of steps) {
+      if (track.model) giveBack(track.model);
       if (!next) continue;
       frontier.position = next.position;
       frontier.carried = next.names;

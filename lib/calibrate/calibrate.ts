@@ -1,6 +1,8 @@
+import { giveBack } from '../buffers';
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { listParameters } from '../model/parameters';
+import { tensorBytes } from '../model/tensor';
 import type { ChannelGroup } from '../prune/channel-groups';
 import { type CutResult, cutChannels } from '../prune/cut';
 import type { PruneCriterion, PruneOptions, PrunePlanOptions, WeightCriterion } from '../prune/options';
@@ -101,8 +103,8 @@ export async function errorCurves(model: OnnxModel, given: PruneOptions, options
  */
 export const fewPictures = 64;
 
-/** Places of a layer's output a picture that are sampled. */
-const defaultPositions = 128;
+/** Samples of a layer for error curves. */
+const curveRows = 8192;
 
 class Calibration {
   private readonly added: AddedBiases;
@@ -141,13 +143,10 @@ class Calibration {
 
   /** Does some work with threads that run the models. */
   async whileOpen<T>(work: () => Promise<T>): Promise<T> {
-    const { source, positions = defaultPositions } = this.options;
     this.lanes = await Lanes.open(this.pruner.model.file ?? 'the model', this.options);
     try {
-      this.activations = this.activationsOf('all', source);
-      // With more places a picture, so that samples are as many.
-      const few = this.few();
-      this.early = this.activationsOf('few', few, Math.round((positions * source.count) / few.count));
+      this.activations = this.activationsOf('all', this.options.source);
+      this.early = this.activationsOf('few', this.few());
       return await work();
     } finally {
       await this.lanes.close();
@@ -161,12 +160,8 @@ class Calibration {
     return { count: Math.min(source.count, count), feeds: (first, last) => source.feeds(first, last) };
   }
 
-  private activationsOf(
-    key: string,
-    source: CalibrationSource,
-    positions = this.options.positions ?? defaultPositions,
-  ): Activations {
-    const options = { batchSize: 4, seed: 0, ...this.options, positions };
+  private activationsOf(key: string, source: CalibrationSource, rows = this.options.rows): Activations {
+    const options = { batchSize: 1, seed: 0, ...this.options, ...(rows !== undefined && { rows }) };
     return new Activations(key, source, this.lanes, this.memory, options);
   }
 
@@ -196,11 +191,11 @@ class Calibration {
     const grids = this.selection.groups.map((group) => widthGrid(group, this.planOptions));
     const stages = groupStages(this.pruner.graph, this.selection.groups, this.readers);
     const curves: GroupCurve[] = [];
-    const activations = this.activationsOf('curves', source);
+    const activations = this.activationsOf('curves', source, this.options.rows ?? curveRows);
     for (const [i, stage] of stages.entries()) {
       const group = stage.group!;
       this.options.onStage?.(namesOf(stage), i, stages.length);
-      const problems = await this.problems(activations, stage, stages.slice(i + 1), this.original);
+      const problems = await this.problems(activations, stage, stages.slice(i + 1), 'original');
       const least = grids.find((grid) => grid.group === group)!.steps[0]!;
       if (problems.length === 0) continue;
       const curve = await this.curve(group, problems, group.classes.length - least);
@@ -262,16 +257,19 @@ class Calibration {
     activations: Activations,
     stage: Stage,
     later: readonly Stage[],
-    student: OnnxModel = cutChannels(this.pruner.graph, this.removed, this.pruner.infer).model,
+    of: 'original' | 'student' = 'student',
   ): Promise<Problem[]> {
     const { graph } = this.pruner;
     if (stage.readers.length === 0) return [];
+    const cut = of === 'student' ? cutChannels(graph, this.removed, this.pruner.infer) : undefined;
     const layers = stage.readers.map((reader) => readLayer(graph, reader, this.removed));
     const samples = await activations.sample(
       layers.map(({ reader, columns }) => ({ reader, columns: columns.length, outputs: reader.filters.length })),
-      { teacher: this.original, student },
+      { teacher: this.original, student: cut?.model ?? this.original },
       this.moves(stage, later),
     );
+    // All of them first: they may share a buffer.
+    for (const bytes of cut?.tensors.map(({ name }) => tensorBytes(cut.model.constant(name)!)) ?? []) giveBack(bytes);
     const problems: Problem[] = [];
     for (const [i, sample] of samples.entries())
       problems.push(await openProblem(sample, layers[i]!, stage.group === undefined));

@@ -21,12 +21,20 @@ export interface ReaderSamples {
 }
 
 export interface SampleOptions {
-  /** Places of a layer's output a picture that become samples. */
-  positions: number;
+  /** Places of a layer's output a picture that become samples. By default as many as make `rows`. */
+  positions?: number;
+  /** Samples of a layer, and at least {@link rowsByColumn} for each of its columns. Defaults to 16,384. */
+  rows?: number;
   seed: number;
-  /** Bytes that the samples of one stage may take; more pictures then give fewer places each. Defaults to 160 MiB. */
+  /** Bytes that the samples of one stage may take; more pictures then give fewer places each. Defaults to 112 MiB. */
   sampleBytes?: number;
 }
+
+/**
+ * Samples a column where `rows` are fewer: least squares then fit by chance at most a twenty-fourth of the error. The
+ * limits are how many places there are, and memory.
+ */
+const rowsByColumn = 24;
 
 /** Memory for samples of one stage after the other: pages that were touched once cost no fault again. */
 export class SampleMemory {
@@ -34,7 +42,7 @@ export class SampleMemory {
 
   /** Makes room for the samples of a stage. Those of the stage before are overwritten. */
   layout(sampled: readonly Sampled[], pictures: number, options: SampleOptions): LayerSamples[] {
-    const bytes = options.sampleBytes ?? 160 * 2 ** 20;
+    const { positions, rows = 16_384, sampleBytes: bytes = 112 * 2 ** 20 } = options;
     let end = 0;
     const take = (values: number): number => {
       const begin = end;
@@ -44,7 +52,8 @@ export class SampleMemory {
     const layers = sampled.map(({ reader, columns, outputs }) => {
       const { name, input, output, window, total } = reader;
       const fitting = Math.floor(bytes / sampled.length / (4 * (columns + outputs) * pictures));
-      const places = Math.max(1, Math.min(total, options.positions, fitting));
+      const wanted = positions ?? Math.ceil(Math.max(rows, rowsByColumn * columns) / pictures);
+      const places = Math.max(1, Math.min(total, wanted, fitting));
       const [x, y] = [columns, outputs].map((values) => take(pictures * places * values));
       return { name, input, output, window, total, places, columns, outputs, x: x!, y: y! };
     });
