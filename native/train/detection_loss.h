@@ -81,6 +81,9 @@ struct LossParts {
   /// First picture with a score or offset that is NaN or infinite, -1 where there is none. Nothing else counts then.
   int64_t bad_picture = -1;
   int64_t bad_prior = -1;
+
+  /// Joins the parts of other pictures, of which the first is number `first_picture` here.
+  void Add(const LossParts& part, size_t first_picture = 0);
 };
 
 class DetectionLoss {

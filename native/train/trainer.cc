@@ -6,23 +6,6 @@
 #include <string>
 
 namespace ssd_prune {
-namespace {
-
-void Add(LossParts& sum, const LossParts& part, size_t first_picture) {
-  if (part.bad_picture >= 0 && sum.bad_picture < 0) {
-    sum.bad_picture = part.bad_picture + static_cast<int64_t>(first_picture);
-    sum.bad_prior = part.bad_prior;
-  }
-  sum.total += part.total;
-  sum.classes += part.classes;
-  sum.boxes += part.boxes;
-  sum.teacher_classes += part.teacher_classes;
-  sum.teacher_boxes += part.teacher_boxes;
-  sum.positives += part.positives;
-  sum.negatives += part.negatives;
-}
-
-}  // namespace
 
 Trainer::Trainer(const Graph& graph, const TrainerSettings& settings, std::span<const float> priors,
                  const std::optional<TeacherSettings>& teacher, ThreadPool& pool, Isa isa)
@@ -133,7 +116,7 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
     }
     const HeadGradients gradients{student_.output_derivatives(settings_.heads.scores).data(),
                                   student_.output_derivatives(settings_.heads.offsets).data()};
-    Add(report.loss, loss_.Run(Outputs(student_, settings_.heads), taught, divisors, gradients, pool_), m * micro);
+    report.loss.Add(loss_.Run(Outputs(student_, settings_.heads), taught, divisors, gradients, pool_), m * micro);
     if (report.loss.bad_picture >= 0) return give_up(StepStatus::kBadOutput);
     if (!std::isfinite(report.loss.total) || report.loss.total > step.loss_limit)
       return give_up(StepStatus::kLossLimit);
