@@ -33,6 +33,20 @@ double SmoothL1(const float offsets[4], const Target targets[4], double scale, f
 
 }  // namespace
 
+void LossParts::Add(const LossParts& part, size_t first_picture) {
+  if (part.bad_picture >= 0 && bad_picture < 0) {
+    bad_picture = part.bad_picture + static_cast<int64_t>(first_picture);
+    bad_prior = part.bad_prior;
+  }
+  total += part.total;
+  classes += part.classes;
+  boxes += part.boxes;
+  teacher_classes += part.teacher_classes;
+  teacher_boxes += part.teacher_boxes;
+  positives += part.positives;
+  negatives += part.negatives;
+}
+
 DetectionLoss::DetectionLoss(const LossSettings& settings, const float* priors, size_t count, size_t pictures, Isa isa)
     : settings_(settings),
       priors_(count),
@@ -92,17 +106,7 @@ LossParts DetectionLoss::Run(const HeadOutputs& outputs, const HeadOutputs& teac
   pool.ForEach(pictures, [&](size_t i) { parts_[i] = RunPicture(i, outputs, teacher, divisors, gradients); });
   LossParts sum;
   for (size_t i = 0; i < pictures; ++i) {
-    const LossParts& part = parts_[i];
-    if (part.bad_picture >= 0 && sum.bad_picture < 0) {
-      sum.bad_picture = part.bad_picture;
-      sum.bad_prior = part.bad_prior;
-    }
-    sum.classes += part.classes;
-    sum.boxes += part.boxes;
-    sum.teacher_classes += part.teacher_classes;
-    sum.teacher_boxes += part.teacher_boxes;
-    sum.positives += part.positives;
-    sum.negatives += part.negatives;
+    sum.Add(parts_[i]);
   }
   sum.total = sum.classes + sum.boxes + sum.teacher_classes + sum.teacher_boxes;
   return sum;
@@ -178,6 +182,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
         parts.teacher_boxes += box_scale * SmoothL1(offset, teacher.offsets + at * 4, box_scale, offset_gradient);
       }
     }
+    if (!s.trains_background) row[0] = 0.0;
     float* score_gradient = gradients.scores + at * classes;
     for (size_t c = 0; c < classes; ++c) score_gradient[c] = static_cast<float>(row[c]);
   }

@@ -37,6 +37,9 @@ struct LossSettings {
   FocalShape focal;
   double class_weight = 1.0;
   double box_weight = 1.0;
+  /// Whether background scores have gradients. Those of heads trained with sigmoids are constant 0: as one score stands
+  /// against all classes, its slope would outweigh theirs together.
+  bool trains_background = true;
 
   TeacherLoss teacher_loss = TeacherLoss::kSigmoid;
   double teacher_class_weight = 0.0;
@@ -78,6 +81,9 @@ struct LossParts {
   /// First picture with a score or offset that is NaN or infinite, -1 where there is none. Nothing else counts then.
   int64_t bad_picture = -1;
   int64_t bad_prior = -1;
+
+  /// Joins the parts of other pictures, of which the first is number `first_picture` here.
+  void Add(const LossParts& part, size_t first_picture = 0);
 };
 
 class DetectionLoss {
