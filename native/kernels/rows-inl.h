@@ -16,12 +16,23 @@ constexpr size_t kGroup = 2;
 /// prefetching follows badly.
 constexpr size_t kAhead = 8;
 
-/// Calls body.template operator()<vectors>(channel) for groups of channels that cover `channels`.
+template <size_t kMost, typename Body>
+inline void CallGroup(size_t vectors, const Body& body, size_t channel) {
+  if (vectors == kMost) return body.template operator()<kMost>(channel);
+  if constexpr (kMost > 1) CallGroup<kMost - 1>(vectors, body, channel);
+}
+
+/// Calls body.template operator()<vectors>(channel) for groups of channels that cover `channels`, as even as can be: of
+/// a narrow tensor, whole rows, so that memory is touched in the order in which it lies.
 template <typename Body>
 inline void ForGroups(size_t channels, const Body& body) {
-  size_t channel = 0;
-  for (; channel + kGroup * kLanes <= channels; channel += kGroup * kLanes) body.template operator()<kGroup>(channel);
-  for (; channel < channels; channel += kLanes) body.template operator()<1>(channel);
+  const size_t vectors = (channels + kLanes - 1) / kLanes;
+  const size_t groups = (vectors + kGroup - 1) / kGroup;
+  for (size_t group = 0, from = 0; group < groups; ++group) {
+    const size_t end = vectors * (group + 1) / groups;
+    CallGroup<kGroup>(end - from, body, from * kLanes);
+    from = end;
+  }
 }
 
 enum class Reading { kStored, kClipped, kTwo };
