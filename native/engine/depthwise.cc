@@ -43,21 +43,28 @@ LineRing::Shape Depthwise::InputRing() const {
   return {(kernel_h_ - 1) * dilation_h_ + 1, left, std::max(seen, left + in().width), SpreadPitch(in().pitch)};
 }
 
+size_t Depthwise::LinesBefore() const {
+  const size_t extent = (kernel_h_ - 1) * dilation_h_;
+  const size_t pad = static_cast<size_t>(pad_h_);
+  return extent > pad ? (extent - pad + stride_h_ - 1) / stride_h_ : 0;
+}
+
+size_t Depthwise::LinesAfter() const { return (static_cast<size_t>(pad_h_) + stride_h_ - 1) / stride_h_; }
+
 LineRing::Shape Depthwise::GradientRing() const {
-  const size_t extent_h = (kernel_h_ - 1) * dilation_h_;
   const size_t extent_w = (kernel_w_ - 1) * dilation_w_;
   // The first input column is hit by output columns from (pad − extent) / stride on, the last by those up to
   // (width − 1 + pad) / stride.
   const size_t left = (extent_w + stride_w_ - 1) / stride_w_;
   const size_t seen = (in().width - 1 + static_cast<size_t>(pad_w_)) / stride_w_ + 1;
-  return {extent_h / stride_h_ + 1, left, left + std::max(seen, output->width), SpreadPitch(in().pitch)};
+  return {LinesBefore() + LinesAfter() + 1, left, left + std::max(seen, output->width), SpreadPitch(in().pitch)};
 }
 
 size_t Depthwise::Slices() const { return RowSlices(output->batch * output->height, kSliceLines); }
 
 size_t Depthwise::ScratchFloats(const Kernels&) const {
   const size_t line = std::max(in().width, output->width) * SpreadPitch(in().pitch);
-  return std::max(InputRing().floats(), GradientRing().floats()) + line;
+  return InputRing().floats() + GradientRing().floats() + line;
 }
 
 size_t Depthwise::PackedFloats(const Kernels&) const { return Taps() * in().pitch; }
@@ -90,9 +97,11 @@ void Depthwise::Forward(const Step& step) {
     std::array<Tap, kMaxTaps> taps;
     for (size_t line = SliceBegin(lines, slices, slice); line < SliceBegin(lines, slices, slice + 1); ++line) {
       const size_t image = line / output->height;
+      const ptrdiff_t top = Signed(line % output->height * stride_h_) - pad_h_;
+      ring.Hold(image, top, top + Signed((kernel_h_ - 1) * dilation_h_));
       for (size_t tap = 0; tap < Taps(); ++tap) {
-        const size_t y = line % output->height * stride_h_ + tap / kernel_w_ * dilation_h_;
-        const float* at = ring.Line(image, Signed(y) - pad_h_) + tap % kernel_w_ * dilation_w_ * spread;
+        const float* at = ring.Line(image, top + Signed(tap / kernel_w_ * dilation_h_)) +
+                          tap % kernel_w_ * dilation_w_ * spread;
         taps[tap] = {at, step.packed + tap * pitch};
       }
       kernels.depthwise_row(taps.data(), Taps(), stride_w_ * spread, output->width, pitch, result, spread);
@@ -103,80 +112,80 @@ void Depthwise::Forward(const Step& step) {
   output->EndForward(step, slices);
 }
 
-void Depthwise::DataSlice(const Step& step, size_t begin, size_t end, const BackwardFinish& finish,
-                          float* scratch) const {
-  const Kernels& kernels = step.team.kernels;
-  const Source source = output->GradientSource();
+void Depthwise::DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result) const {
   const LineRing::Shape shape = GradientRing();
   const size_t pitch = in().pitch;
-  const size_t spread = shape.pitch;
-  const size_t width = in().width;
-  LineRing ring(kernels, source, shape, output->width, output->height, scratch);
-  float* result = scratch + shape.floats();
   std::array<Tap, kMaxTaps> taps;
-  for (size_t line = begin; line < end; ++line) {
-    const size_t image = line / in().height;
-    const ptrdiff_t padded = Signed(line % in().height) + pad_h_;
-    for (const ColumnClass& column : columns_) {
-      size_t count = 0;
-      // The lowest tap hits the highest line of the gradient: from the last tap on, lines rise.
-      for (size_t ky = kernel_h_; ky-- > 0;) {
-        const ptrdiff_t y = padded - Signed(ky * dilation_h_);
-        if (y < 0 || y % Signed(stride_h_) != 0) continue;
-        const float* row = ring.Line(image, y / Signed(stride_h_));
-        for (const size_t kx : column.taps) {
-          const ptrdiff_t x = (Signed(column.first) + pad_w_ - Signed(kx * dilation_w_)) / Signed(stride_w_);
-          taps[count++] = {row + (Signed(shape.left) + x) * Signed(spread),
-                           step.packed + (ky * kernel_w_ + kx) * pitch};
-        }
+  for (const ColumnClass& column : columns_) {
+    size_t count = 0;
+    for (size_t ky = 0; ky < kernel_h_; ++ky) {
+      const ptrdiff_t hit = Signed(y) + pad_h_ - Signed(ky * dilation_h_);
+      if (hit < 0 || hit % Signed(stride_h_) != 0) continue;
+      const float* row = ring.Line(image, hit / Signed(stride_h_));
+      for (const size_t kx : column.taps) {
+        const ptrdiff_t x = (Signed(column.first) + pad_w_ - Signed(kx * dilation_w_)) / Signed(stride_w_);
+        taps[count++] = {row + (Signed(shape.left) + x) * Signed(shape.pitch),
+                         step.packed + (ky * kernel_w_ + kx) * pitch};
       }
-      kernels.depthwise_row(taps.data(), count, spread, column.count, pitch, result + column.first * spread,
-                            stride_w_ * spread);
     }
-    BackwardFinish here = finish;
-    if (here.x != nullptr) here.x += line * width * pitch;
-    kernels.finish_backward(here, result, spread, width, pitch, inputs[0]->gradient + line * width * pitch, pitch);
+    step.team.kernels.depthwise_row(taps.data(), count, shape.pitch, column.count, pitch,
+                                    result + column.first * shape.pitch, stride_w_ * shape.pitch);
   }
 }
 
-void Depthwise::WeightsSlice(const Step& step, size_t begin, size_t end, float* partial, float* scratch) const {
+void Depthwise::BackwardSlice(const Step& step, size_t begin, size_t end, const BackwardFinish* finish, float* partial,
+                              float* scratch) const {
   const Kernels& kernels = step.team.kernels;
   const Source view = in().View();
   const Source source = output->GradientSource();
   const LineRing::Shape shape = InputRing();
+  const LineRing::Shape gradient_shape = GradientRing();
   const size_t pitch = in().pitch;
   const size_t spread = shape.pitch;
-  LineRing ring(kernels, view, shape, in().width, in().height, scratch);
-  float* gradient = scratch + shape.floats();
+  const size_t width = in().width;
+  LineRing ring(kernels, view, shape, width, in().height, scratch);
+  LineRing gradients(kernels, source, gradient_shape, output->width, output->height, scratch + shape.floats());
+  float* result = scratch + shape.floats() + gradient_shape.floats();
   std::array<Tap, kMaxTaps> taps;
   std::fill_n(partial, Taps() * pitch, 0.0f);
   for (size_t line = begin; line < end; ++line) {
+    const size_t image = line / output->height;
+    const size_t y = line % output->height;
+    const ptrdiff_t top = Signed(y * stride_h_) - pad_h_;
+    ring.Hold(image, top, top + Signed((kernel_h_ - 1) * dilation_h_));
+    gradients.Hold(image, Signed(y) - Signed(LinesBefore()), Signed(y + LinesAfter()));
     for (size_t tap = 0; tap < Taps(); ++tap) {
-      const size_t y = line % output->height * stride_h_ + tap / kernel_w_ * dilation_h_;
-      const float* at = ring.Line(line / output->height, Signed(y) - pad_h_);
+      const float* at = ring.Line(image, top + Signed(tap / kernel_w_ * dilation_h_));
       taps[tap] = {at + tap % kernel_w_ * dilation_w_ * spread, nullptr};
     }
-    kernels.read_rows(source, line * output->width, output->width, 0, pitch, gradient, spread);
-    kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * spread, gradient, spread, output->width, pitch, partial,
-                              pitch);
+    kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * spread,
+                              gradients.Line(image, Signed(y)) + gradient_shape.left * spread, spread, output->width,
+                              pitch, partial, pitch);
+    // Every output line has `stride` lines of the input to itself; the last one has those that are left, too.
+    const size_t last = y + 1 == output->height ? in().height : std::min((y + 1) * stride_h_, in().height);
+    for (size_t in_y = y * stride_h_; finish != nullptr && in_y < last; ++in_y) {
+      DataLine(step, gradients, image, in_y, result);
+      const size_t first = (image * in().height + in_y) * width * pitch;
+      BackwardFinish here = *finish;
+      if (here.x != nullptr) here.x += first;
+      kernels.finish_backward(here, result, spread, width, pitch, inputs[0]->gradient + first, pitch);
+    }
   }
 }
 
 void Depthwise::Backward(const Step& step) {
   Pack(step);
   Tensor& target = *inputs[0];
-  const size_t in_lines = target.batch * target.height;
-  const size_t out_lines = output->batch * output->height;
+  const GradientRole& role = roles[0];
+  const size_t lines = output->batch * output->height;
   const size_t slices = Slices();
   step.team.For(slices, [&](size_t slice, float* scratch) {
-    if (roles[0].wanted) {
-      const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
-      DataSlice(step, SliceBegin(in_lines, slices, slice), SliceBegin(in_lines, slices, slice + 1), finish, scratch);
-    }
-    WeightsSlice(step, SliceBegin(out_lines, slices, slice), SliceBegin(out_lines, slices, slice + 1),
-                 step.partial + slice * Taps() * in().pitch, scratch);
+    BackwardFinish finish;
+    if (role.wanted) finish = target.FinishGradient(step, slice, role.add, role.finish);
+    BackwardSlice(step, SliceBegin(lines, slices, slice), SliceBegin(lines, slices, slice + 1),
+                  role.wanted ? &finish : nullptr, step.partial + slice * Taps() * in().pitch, scratch);
   });
-  if (roles[0].wanted && roles[0].finish) target.EndBackward(step, slices);
+  if (role.wanted && role.finish) target.EndBackward(step, slices);
   SumWeights(step, slices);
 }
 

@@ -1,6 +1,6 @@
 // Depthwise convolution, one filter a channel, line by line: lines of the input, normalised and clipped as they are
-// read, wait in a ring that stays in the cache. Backwards the same with lines of the gradient, and then once more over
-// the slice for the filters' gradients, while what it reads is still in the third-level cache.
+// read, wait in a ring that stays in the cache. Backwards one sweep makes both gradients, with a ring of the input and
+// one of the output's gradient.
 #pragma once
 
 #include <vector>
@@ -33,12 +33,18 @@ class Depthwise : public Operation {
   const Tensor& in() const { return *inputs[0]; }
   size_t Taps() const { return kernel_h_ * kernel_w_; }
   size_t Slices() const;
+  /// Lines of the output's gradient before and after line y that input lines y·stride … (y + 1)·stride − 1 need.
+  size_t LinesBefore() const;
+  size_t LinesAfter() const;
   LineRing::Shape InputRing() const;
   LineRing::Shape GradientRing() const;
   /// Filters as [tap][pitch].
   void Pack(const Step& step) const;
-  void DataSlice(const Step& step, size_t begin, size_t end, const BackwardFinish& finish, float* scratch) const;
-  void WeightsSlice(const Step& step, size_t begin, size_t end, float* partial, float* scratch) const;
+  /// Both gradients of output lines [begin, end); `finish` is null where the input's is not wanted.
+  void BackwardSlice(const Step& step, size_t begin, size_t end, const BackwardFinish* finish, float* partial,
+                     float* scratch) const;
+  /// The gradient of an input line from the lines of the output's gradient in `ring`.
+  void DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result) const;
   void SumWeights(const Step& step, size_t slices) const;
 
   size_t kernel_h_, kernel_w_, stride_h_, stride_w_, dilation_h_, dilation_w_;

@@ -35,23 +35,23 @@ class LineRing {
     std::fill_n(memory + shape.slots * line, line, 0.0f);
   }
 
-  /// Place −left of line `y` of picture `image`. Lines must be asked for in rising order, each picture's at most
-  /// `slots` apart.
-  const float* Line(size_t image, ptrdiff_t y) {
-    const size_t line_floats = shape_.places * shape_.pitch;
-    if (y < 0 || y >= static_cast<ptrdiff_t>(height_)) return memory_ + shape_.slots * line_floats;
-    const size_t row = static_cast<size_t>(y);
-    const size_t line = image * height_ + row;
-    if (line >= next_ || !started_) {
-      // Lines that no window needed are left out.
-      const size_t oldest = row + 1 >= shape_.slots ? line + 1 - shape_.slots : image * height_;
-      for (next_ = started_ ? std::max(next_, oldest) : oldest; next_ <= line; ++next_) {
-        float* at = memory_ + next_ % shape_.slots * line_floats + shape_.left * shape_.pitch;
-        kernels_.read_rows(source_, next_ * width_, width_, 0, source_.pitch, at, shape_.pitch);
-      }
-      started_ = true;
+  /// Reads lines `from` … `to` of picture `image` that are in it and were not read yet. Neither may fall from call to
+  /// call within a picture, and they are at most `slots` lines.
+  void Hold(size_t image, ptrdiff_t from, ptrdiff_t to) {
+    const ptrdiff_t last = std::min(to, static_cast<ptrdiff_t>(height_) - 1);
+    if (last < 0 || from > last) return;
+    next_ = std::max(next_, image * height_ + static_cast<size_t>(std::max<ptrdiff_t>(from, 0)));
+    for (; next_ <= image * height_ + static_cast<size_t>(last); ++next_) {
+      float* at = memory_ + (next_ % shape_.slots * shape_.places + shape_.left) * shape_.pitch;
+      kernels_.read_rows(source_, next_ * width_, width_, 0, source_.pitch, at, shape_.pitch);
     }
-    return memory_ + line % shape_.slots * line_floats;
+  }
+
+  /// Place −left of line `y` of picture `image`, one of those held.
+  const float* Line(size_t image, ptrdiff_t y) const {
+    const bool inside = y >= 0 && y < static_cast<ptrdiff_t>(height_);
+    const size_t slot = inside ? (image * height_ + static_cast<size_t>(y)) % shape_.slots : shape_.slots;
+    return memory_ + slot * shape_.places * shape_.pitch;
   }
 
  private:
@@ -62,7 +62,6 @@ class LineRing {
   const size_t height_;
   float* const memory_;
   size_t next_ = 0;  // first line, counted over all pictures, that was not read yet
-  bool started_ = false;
 };
 
 }  // namespace ssd_prune
