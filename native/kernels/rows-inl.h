@@ -37,48 +37,32 @@ inline void ForGroups(size_t channels, const Body& body) {
 
 enum class Reading { kStored, kClipped, kTwo };
 
-template <Reading kReading, size_t kVectors>
-void ReadGroup(const Source& source, const float* x, const float* second, size_t rows, size_t channel, float* out,
-               size_t out_pitch) {
-  const size_t pitch = source.pitch;
-  const Lanes low = Fill(source.low);
-  const Lanes high = Fill(source.high);
-  Lanes scale[kVectors];
-  Lanes shift[kVectors];
-  Lanes second_scale[kVectors];
-#pragma GCC unroll 4
-  for (size_t v = 0; v < kVectors; ++v) {
-    if constexpr (kReading != Reading::kStored) {
-      scale[v] = Load(source.scale + channel + v * kLanes);
-      shift[v] = Load(source.shift + channel + v * kLanes);
-    }
-    if constexpr (kReading == Reading::kTwo) second_scale[v] = Load(source.second_scale + channel + v * kLanes);
-  }
-  for (size_t r = 0; r < rows; ++r) {
-#pragma GCC unroll 4
-    for (size_t v = 0; v < kVectors; ++v) {
-      __builtin_prefetch(x + (r + kAhead) * pitch + v * kLanes);
-      if constexpr (kReading == Reading::kTwo) __builtin_prefetch(second + (r + kAhead) * pitch + v * kLanes);
-      Lanes value = Load(x + r * pitch + v * kLanes);
-      if constexpr (kReading != Reading::kStored) value = Fma(value, scale[v], shift[v]);
-      if constexpr (kReading == Reading::kTwo) {
-        value = Fma(Load(second + r * pitch + v * kLanes), second_scale[v], value);
-      }
-      if constexpr (kReading == Reading::kClipped) value = Min(high, Max(low, value));
-      Store(out + r * out_pitch + v * kLanes, value);
-    }
-  }
-}
-
+/// Row after row, as memory lies: the processor's own prefetching follows, where groups of channels would make a stride
+/// that it follows badly.
 template <Reading kReading>
 void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
           size_t out_pitch) {
-  const float* x = source.x + row * source.pitch + channel;
-  const float* second = kReading == Reading::kTwo ? source.second + row * source.pitch + channel : nullptr;
-  ForGroups(channels, [&]<size_t kVectors>(size_t c) {
-    const float* second_at = kReading == Reading::kTwo ? second + c : nullptr;
-    ReadGroup<kReading, kVectors>(source, x + c, second_at, rows, channel + c, out + c, out_pitch);
-  });
+  const size_t pitch = source.pitch;
+  const float* x = source.x + row * pitch + channel;
+  const float* second = kReading == Reading::kTwo ? source.second + row * pitch + channel : nullptr;
+  const float* scale = kReading == Reading::kStored ? nullptr : source.scale + channel;
+  const float* shift = kReading == Reading::kStored ? nullptr : source.shift + channel;
+  const float* second_scale = kReading == Reading::kTwo ? source.second_scale + channel : nullptr;
+  const Lanes low = Fill(source.low);
+  const Lanes high = Fill(source.high);
+  for (size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+    for (size_t c = 0; c < channels; c += kLanes) {
+      Lanes value = Load(x + c);
+      if constexpr (kReading != Reading::kStored) value = Fma(value, Load(scale + c), Load(shift + c));
+      if constexpr (kReading == Reading::kTwo) value = Fma(Load(second + c), Load(second_scale + c), value);
+      if constexpr (kReading == Reading::kClipped) value = Min(high, Max(low, value));
+      Store(out + c, value);
+    }
+    x += pitch;
+    if constexpr (kReading == Reading::kTwo) second += pitch;
+    out += out_pitch;
+  }
 }
 
 void ReadRows(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
