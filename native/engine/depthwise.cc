@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/ahead.h"
+
 namespace ssd_prune {
 namespace {
 
@@ -100,11 +102,14 @@ void Depthwise::Forward(const Step& step) {
       const ptrdiff_t top = Signed(line % output->height * stride_h_) - pad_h_;
       ring.Hold(image, top, top + Signed((kernel_h_ - 1) * dilation_h_));
       for (size_t tap = 0; tap < Taps(); ++tap) {
-        const float* at = ring.Line(image, top + Signed(tap / kernel_w_ * dilation_h_)) +
-                          tap % kernel_w_ * dilation_w_ * spread;
+        const float* at =
+            ring.Line(image, top + Signed(tap / kernel_w_ * dilation_h_)) + tap % kernel_w_ * dilation_w_ * spread;
         taps[tap] = {at, step.packed + tap * pitch};
       }
-      kernels.depthwise_row(taps.data(), Taps(), stride_w_ * spread, output->width, pitch, result, spread);
+      Ahead ahead;
+      AskRows(ahead, view, ring.next() * in().width, stride_h_ * in().width, in().rows());
+      Spread(ahead, 1);
+      kernels.depthwise_row(taps.data(), Taps(), stride_w_ * spread, output->width, pitch, result, spread, &ahead);
       kernels.finish_forward(finish, result, spread, output->width, pitch, output->data + line * output->width * pitch,
                              pitch);
     }
@@ -112,7 +117,8 @@ void Depthwise::Forward(const Step& step) {
   output->EndForward(step, slices);
 }
 
-void Depthwise::DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result) const {
+void Depthwise::DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result,
+                         Ahead* ahead) const {
   const LineRing::Shape shape = GradientRing();
   const size_t pitch = in().pitch;
   std::array<Tap, kMaxTaps> taps;
@@ -129,7 +135,7 @@ void Depthwise::DataLine(const Step& step, const LineRing& ring, size_t image, s
       }
     }
     step.team.kernels.depthwise_row(taps.data(), count, shape.pitch, column.count, pitch,
-                                    result + column.first * shape.pitch, stride_w_ * shape.pitch);
+                                    result + column.first * shape.pitch, stride_w_ * shape.pitch, ahead);
   }
 }
 
@@ -161,10 +167,14 @@ void Depthwise::BackwardSlice(const Step& step, size_t begin, size_t end, const 
     kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * spread,
                               gradients.Line(image, Signed(y)) + gradient_shape.left * spread, spread, output->width,
                               pitch, partial, pitch);
+    Ahead ahead;
+    AskRows(ahead, source, gradients.next() * output->width, output->width, output->rows());
+    AskRows(ahead, view, ring.next() * width, stride_h_ * width, in().rows());
+    Spread(ahead, stride_h_ * columns_.size());
     // Every output line has `stride` lines of the input to itself; the last one has those that are left, too.
     const size_t last = y + 1 == output->height ? in().height : std::min((y + 1) * stride_h_, in().height);
     for (size_t in_y = y * stride_h_; finish != nullptr && in_y < last; ++in_y) {
-      DataLine(step, gradients, image, in_y, result);
+      DataLine(step, gradients, image, in_y, result, &ahead);
       const size_t first = (image * in().height + in_y) * width * pitch;
       BackwardFinish here = *finish;
       if (here.x != nullptr) here.x += first;

@@ -44,7 +44,7 @@ class Depthwise : public Operation {
   void BackwardSlice(const Step& step, size_t begin, size_t end, const BackwardFinish* finish, float* partial,
                      float* scratch) const;
   /// The gradient of an input line from the lines of the output's gradient in `ring`.
-  void DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result) const;
+  void DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result, Ahead* ahead) const;
   void SumWeights(const Step& step, size_t slices) const;
 
   size_t kernel_h_, kernel_w_, stride_h_, stride_w_, dilation_h_, dilation_w_;

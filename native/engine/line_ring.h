@@ -47,6 +47,9 @@ class LineRing {
     }
   }
 
+  /// The line, counted over all pictures, that is read next.
+  size_t next() const { return next_; }
+
   /// Place −left of line `y` of picture `image`, one of those held.
   const float* Line(size_t image, ptrdiff_t y) const {
     const bool inside = y >= 0 && y < static_cast<ptrdiff_t>(height_);
