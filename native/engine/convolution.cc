@@ -287,8 +287,7 @@ void Convolution::Forward(const Step& step) {
     float* result = scratch + kBlockRows * kPackPitch;
     const size_t pitch = output->pitch + kSpread;
     const size_t end = SliceBegin(rows, slices, slice + 1);
-    for (size_t row = SliceBegin(rows, slices, slice); row < end; row += kBlockRows) {
-      const size_t count = std::min(kBlockRows, end - row);
+    ForBlocks(SliceBegin(rows, slices, slice), end, kBlockRows, [&](size_t row, size_t count) {
       Ahead ahead;
       if (pointwise_) AskRows(ahead, view, row + count, kBlockRows, end);
       Spread(ahead, panels.blocks());
@@ -299,7 +298,7 @@ void Convolution::Forward(const Step& step) {
       }
       kernels.finish_forward(finish, result, pitch, count, output->pitch, output->data + row * output->pitch,
                              output->pitch);
-    }
+    });
   });
   output->EndForward(step, slices);
 }

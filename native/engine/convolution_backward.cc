@@ -15,6 +15,19 @@ constexpr size_t kSmallWeight = size_t{1} << 16;
 /// 1 MB beside the blocks.
 constexpr size_t kPartWeight = size_t{1} << 17;
 
+/// out[i·step] = fresh[i], or += where `add`.
+void Put(const float* fresh, size_t count, size_t step, bool add, float* out) {
+  if (step == 1) {
+    if (!add) {
+      std::copy_n(fresh, count, out);
+    } else {
+      for (size_t i = 0; i < count; ++i) out[i] += fresh[i];
+    }
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) out[i * step] = add ? out[i * step] + fresh[i] : fresh[i];
+}
+
 }  // namespace
 
 void Convolution::Backward(const Step& step) {
@@ -40,8 +53,7 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
   float* result = gradients + panels.blocks() * block_floats;
   const size_t result_pitch = target.pitch + kSpread;
   const size_t weight_pitch = PitchOf(Depth());
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t rows = std::min(kBlockRows, end - row);
+  ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t rows) {
     Ahead inputs_ahead;
     AskRows(inputs_ahead, view, row, rows, end);
     Spread(inputs_ahead, panels.blocks());
@@ -67,7 +79,7 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
                                  &gradients_ahead);
       }
     }
-  }
+  });
 }
 
 void Convolution::BackwardTogether(const Step& step) {
@@ -123,8 +135,7 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t b
   float* block = scratch;
   float* result = scratch + kBlockRows * kPackPitch;
   const size_t pitch = target.pitch + kSpread;
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t count = std::min(kBlockRows, end - row);
+  ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t count) {
     Ahead ahead;
     if (pointwise_) {
       Ask(ahead, finish.x == nullptr ? nullptr : finish.x + row * target.pitch, count * target.pitch);
@@ -153,7 +164,7 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t b
                               target.gradient + first * target.pitch, stride_w_ * target.pitch);
       done += run;
     }
-  }
+  });
 }
 
 void Convolution::BackwardData(const Step& step) {
@@ -172,7 +183,7 @@ void Convolution::BackwardData(const Step& step) {
 
 size_t Convolution::WeightSlices() const {
   if (output->channels * PitchOf(Depth()) > kSmallWeight) return 1;
-  return std::clamp<size_t>(output->rows() / 512, 1, 16);
+  return std::min<size_t>(RowSlices(output->rows(), 512), 16);
 }
 
 size_t Convolution::PartialFloats() const { return WeightSlices() * output->channels * PitchOf(Depth()); }
@@ -186,8 +197,7 @@ void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_
   float* block = scratch;
   float* gradients = scratch + block_floats;
   const size_t pitch = PitchOf(Depth());
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t rows = std::min(kBlockRows, end - row);
+  ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t rows) {
     for (size_t out = out_begin; out < out_end; out += kPackColumns) {
       kernels.read_rows(source, row, rows, out, std::min(kPackColumns, out_end - out),
                         gradients + (out - out_begin) / kPackColumns * block_floats, kPackPitch);
@@ -205,7 +215,7 @@ void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_
                                  partial + out * pitch + k, pitch, row > begin, &ahead);
       }
     }
-  }
+  });
 }
 
 void Convolution::BackwardWeights(const Step& step) {
@@ -252,13 +262,8 @@ void Convolution::SumWeights(const Step& step, size_t slices) const {
       }
       const size_t first = out / (output->channels / groups_) * group_inputs;
       float* result = gradient + out * group_inputs * Taps();
-      for (size_t tap = 0; tap < Taps(); ++tap) {
-        const float* fresh = total + tap * channels + first;
-        for (size_t i = 0; i < group_inputs; ++i) {
-          float& value = result[i * Taps() + tap];
-          value = add ? value + fresh[i] : fresh[i];
-        }
-      }
+      for (size_t tap = 0; tap < Taps(); ++tap)
+        Put(total + tap * channels + first, group_inputs, Taps(), add, result + tap);
     }
   });
 }

@@ -201,13 +201,16 @@ void Depthwise::Backward(const Step& step) {
 
 void Depthwise::SumWeights(const Step& step, size_t slices) const {
   const size_t pitch = in().pitch;
+  float* total = step.partial;
+  for (size_t slice = 1; slice < slices; ++slice) {
+    const float* more = total + slice * Taps() * pitch;
+    for (size_t i = 0; i < Taps() * pitch; ++i) total[i] += more[i];
+  }
   float* gradient = step.Gradient(weight_);
   for (size_t tap = 0; tap < Taps(); ++tap) {
     for (size_t c = 0; c < in().channels; ++c) {
-      float sum = 0;
-      for (size_t slice = 0; slice < slices; ++slice) sum += step.partial[(slice * Taps() + tap) * pitch + c];
       float& value = gradient[c * Taps() + tap];
-      value = step.Adds(weight_) ? value + sum : sum;
+      value = step.Adds(weight_) ? value + total[tap * pitch + c] : total[tap * pitch + c];
     }
   }
 }
