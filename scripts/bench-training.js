@@ -55,7 +55,11 @@ async function startPeer(python, model) {
       child.stdin.write('\n');
       return Number((await lines.next()).value);
     },
-    end: () => child.stdin.end(),
+    /** Ends it and gives its peak resident memory in KiB. */
+    async end() {
+      child.stdin.end();
+      return Number((await lines.next()).value);
+    },
   };
 }
 
@@ -119,7 +123,7 @@ async function main() {
     if (before) earlier.push(await step(before));
     if (peer) theirs.push(await peer.step());
   }
-  peer?.end();
+  const peerMemory = peer && (await peer.end());
   const peak = 2e9 * addon().peakGmacs(0.5) * threads;
   const times = engine.times();
   if (flags.includes('--layers')) printLayers(plan, times, peak);
@@ -134,7 +138,9 @@ async function main() {
   console.log(
     `fastest passes of every operation: forward ${sum('forward').toFixed(0)} ms, backward ${sum('backward').toFixed(0)} ms`,
   );
-  console.log(`memory of the engine: ${(engine.bytes / 2 ** 20).toFixed(0)} MiB`);
+  const mebibytes = (kibibytes) => (kibibytes / 1024).toFixed(0);
+  const memory = process.resourceUsage().maxRSS;
+  console.log(`memory: engine ${mebibytes(engine.bytes / 1024)} MiB, peak of the process ${mebibytes(memory)} MiB`);
   const ratio = (of, others) => (of(others) / of(ours)).toFixed(2);
   const least = (values) => Math.min(...values);
   if (before) {
@@ -143,6 +149,9 @@ async function main() {
   }
   if (!peer) return;
   console.log(`PyTorch ${peer.version}: ${summary(theirs)}`);
+  console.log(
+    `peak of PyTorch's process: ${mebibytes(peerMemory)} MiB, ${(peerMemory / memory).toFixed(2)} times ours`,
+  );
   console.log(`PyTorch's time over ours: ${ratio(least, theirs)} (min), ${ratio(middle, theirs)} (median)`);
 }
 
