@@ -205,6 +205,7 @@ void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_
     const auto blocks_of = [](size_t count) { return (count + kPackColumns - 1) / kPackColumns; };
     Ahead ahead;
     if (pointwise_) AskRows(ahead, view, row + rows, kBlockRows, end);
+    if (out_end - out_begin == output->channels) AskRows(ahead, source, row + rows, kBlockRows, end);
     Spread(ahead, blocks_of(Depth()) * blocks_of(out_end - out_begin));
     for (size_t k = 0; k < Depth(); k += kPackColumns) {
       const size_t columns = std::min(kPackColumns, Depth() - k);
