@@ -15,6 +15,13 @@ constexpr size_t kSliceLines = 16;
 
 ptrdiff_t Signed(size_t value) { return static_cast<ptrdiff_t>(value); }
 
+/// Calls body(x, count) for the parts that a row of places falls into, all of it where the ring has zeros beside lines.
+template <typename Body>
+void ForParts(const LineRing& ring, const std::vector<size_t>& cuts, const Body& body) {
+  if (!ring.direct()) return body(0, cuts.back());
+  for (size_t i = 0; i + 1 < cuts.size(); ++i) body(cuts[i], cuts[i + 1] - cuts[i]);
+}
+
 }  // namespace
 
 Depthwise::Depthwise(const Window& window, int weight, Tensor* in_tensor, Tensor* out)
@@ -30,13 +37,38 @@ Depthwise::Depthwise(const Window& window, int weight, Tensor* in_tensor, Tensor
   inputs = {in_tensor};
   output = out;
   for (size_t first = 0; first < std::min(stride_w_, in().width); ++first) {
-    ColumnClass column{first, (in().width - first + stride_w_ - 1) / stride_w_, {}};
+    ColumnClass column{first, (in().width - first + stride_w_ - 1) / stride_w_, {}, {}};
     for (size_t kx = 0; kx < kernel_w_; ++kx) {
       const ptrdiff_t at = Signed(first) + pad_w_ - Signed(kx * dilation_w_);
       if (at % Signed(stride_w_) == 0) column.taps.push_back(kx);
     }
+    std::vector<ptrdiff_t> offsets;
+    for (const size_t kx : column.taps) offsets.push_back(GradientColumn(column, kx));
+    column.cuts = Cuts(offsets, 1, output->width, column.count);
     columns_.push_back(std::move(column));
   }
+  std::vector<ptrdiff_t> offsets;
+  for (size_t kx = 0; kx < kernel_w_; ++kx) offsets.push_back(Signed(kx * dilation_w_) - pad_w_);
+  cuts_ = Cuts(offsets, stride_w_, in().width, output->width);
+}
+
+std::vector<size_t> Depthwise::Cuts(const std::vector<ptrdiff_t>& offsets, size_t step, size_t width, size_t count) {
+  std::vector<size_t> cuts{0, count};
+  for (const ptrdiff_t offset : offsets) {
+    for (const ptrdiff_t bound : {ptrdiff_t{0}, Signed(width)}) {
+      // The first place whose tap is at the bound or after it.
+      const ptrdiff_t distance = bound - offset;
+      const ptrdiff_t at = distance <= 0 ? 0 : (distance + Signed(step) - 1) / Signed(step);
+      if (at < Signed(count)) cuts.push_back(static_cast<size_t>(at));
+    }
+  }
+  std::sort(cuts.begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+  return cuts;
+}
+
+ptrdiff_t Depthwise::GradientColumn(const ColumnClass& column, size_t kx) const {
+  return (Signed(column.first) + pad_w_ - Signed(kx * dilation_w_)) / Signed(stride_w_);
 }
 
 LineRing::Shape Depthwise::InputRing() const {
@@ -101,15 +133,15 @@ void Depthwise::Forward(const Step& step) {
       const size_t image = line / output->height;
       const ptrdiff_t top = Signed(line % output->height * stride_h_) - pad_h_;
       ring.Hold(image, top, top + Signed((kernel_h_ - 1) * dilation_h_));
-      for (size_t tap = 0; tap < Taps(); ++tap) {
-        const float* at =
-            ring.Line(image, top + Signed(tap / kernel_w_ * dilation_h_)) + tap % kernel_w_ * dilation_w_ * spread;
-        taps[tap] = {at, step.packed + tap * pitch};
-      }
       Ahead ahead;
       AskRows(ahead, view, ring.next() * in().width, stride_h_ * in().width, in().rows());
       Spread(ahead, 1);
-      kernels.depthwise_row(taps.data(), Taps(), stride_w_ * spread, output->width, pitch, result, spread, &ahead);
+      ForParts(ring, cuts_, [&](size_t x, size_t count) {
+        for (size_t tap = 0; tap < Taps(); ++tap)
+          taps[tap] = {Seen(ring, image, top, x, tap), step.packed + tap * pitch};
+        kernels.depthwise_row(taps.data(), Taps(), stride_w_ * ring.pitch(), count, pitch, result + x * spread, spread,
+                              count > 1 ? &ahead : nullptr);
+      });
       kernels.finish_forward(finish, result, spread, output->width, pitch, output->data + line * output->width * pitch,
                              pitch);
     }
@@ -117,25 +149,31 @@ void Depthwise::Forward(const Step& step) {
   output->EndForward(step, slices);
 }
 
+const float* Depthwise::Seen(const LineRing& ring, size_t image, ptrdiff_t top, size_t x, size_t tap) const {
+  return ring.At(image, top + Signed(tap / kernel_w_ * dilation_h_),
+                 Signed(x * stride_w_ + tap % kernel_w_ * dilation_w_) - pad_w_);
+}
+
 void Depthwise::DataLine(const Step& step, const LineRing& ring, size_t image, size_t y, float* result,
                          Ahead* ahead) const {
-  const LineRing::Shape shape = GradientRing();
   const size_t pitch = in().pitch;
+  const size_t spread = SpreadPitch(pitch);
   std::array<Tap, kMaxTaps> taps;
   for (const ColumnClass& column : columns_) {
-    size_t count = 0;
-    for (size_t ky = 0; ky < kernel_h_; ++ky) {
-      const ptrdiff_t hit = Signed(y) + pad_h_ - Signed(ky * dilation_h_);
-      if (hit < 0 || hit % Signed(stride_h_) != 0) continue;
-      const float* row = ring.Line(image, hit / Signed(stride_h_));
-      for (const size_t kx : column.taps) {
-        const ptrdiff_t x = (Signed(column.first) + pad_w_ - Signed(kx * dilation_w_)) / Signed(stride_w_);
-        taps[count++] = {row + (Signed(shape.left) + x) * Signed(shape.pitch),
-                         step.packed + (ky * kernel_w_ + kx) * pitch};
+    ForParts(ring, column.cuts, [&](size_t x, size_t places) {
+      size_t count = 0;
+      for (size_t ky = 0; ky < kernel_h_; ++ky) {
+        const ptrdiff_t hit = Signed(y) + pad_h_ - Signed(ky * dilation_h_);
+        if (hit < 0 || hit % Signed(stride_h_) != 0) continue;
+        for (const size_t kx : column.taps) {
+          taps[count++] = {ring.At(image, hit / Signed(stride_h_), GradientColumn(column, kx) + Signed(x)),
+                           step.packed + (ky * kernel_w_ + kx) * pitch};
+        }
       }
-    }
-    step.team.kernels.depthwise_row(taps.data(), count, shape.pitch, column.count, pitch,
-                                    result + column.first * shape.pitch, stride_w_ * shape.pitch, ahead);
+      step.team.kernels.depthwise_row(taps.data(), count, ring.pitch(), places, pitch,
+                                      result + (column.first + x * stride_w_) * spread, stride_w_ * spread,
+                                      places > 1 ? ahead : nullptr);
+    });
   }
 }
 
@@ -160,13 +198,12 @@ void Depthwise::BackwardSlice(const Step& step, size_t begin, size_t end, const 
     const ptrdiff_t top = Signed(y * stride_h_) - pad_h_;
     ring.Hold(image, top, top + Signed((kernel_h_ - 1) * dilation_h_));
     gradients.Hold(image, Signed(y) - Signed(LinesBefore()), Signed(y + LinesAfter()));
-    for (size_t tap = 0; tap < Taps(); ++tap) {
-      const float* at = ring.Line(image, top + Signed(tap / kernel_w_ * dilation_h_));
-      taps[tap] = {at + tap % kernel_w_ * dilation_w_ * spread, nullptr};
-    }
-    kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * spread,
-                              gradients.Line(image, Signed(y)) + gradient_shape.left * spread, spread, output->width,
-                              pitch, partial, pitch);
+    ForParts(ring, cuts_, [&](size_t x, size_t count) {
+      for (size_t tap = 0; tap < Taps(); ++tap) taps[tap] = {Seen(ring, image, top, x, tap), nullptr};
+      kernels.depthwise_weights(taps.data(), Taps(), stride_w_ * ring.pitch(),
+                                gradients.At(image, Signed(y), Signed(x)), gradients.pitch(), count, pitch, partial,
+                                pitch);
+    });
     Ahead ahead;
     AskRows(ahead, source, gradients.next() * output->width, output->width, output->rows());
     AskRows(ahead, view, ring.next() * width, stride_h_ * width, in().rows());

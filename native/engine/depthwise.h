@@ -28,11 +28,19 @@ class Depthwise : public Operation {
     size_t first;
     size_t count;
     std::vector<size_t> taps;
+    std::vector<size_t> cuts;
   };
+  /// Where a row of `count` places is cut so that each tap, `offsets` places off and `step` places on from place to
+  /// place, lies inside the `width` of a line, or outside, for all of a part: 0, …, count.
+  static std::vector<size_t> Cuts(const std::vector<ptrdiff_t>& offsets, size_t step, size_t width, size_t count);
 
   const Tensor& in() const { return *inputs[0]; }
   size_t Taps() const { return kernel_h_ * kernel_w_; }
   size_t Slices() const;
+  /// Column of the output's gradient that a tap sees at the first column of a class.
+  ptrdiff_t GradientColumn(const ColumnClass& column, size_t kx) const;
+  /// What a tap sees for place `x` of the output line whose window begins at input line `top`.
+  const float* Seen(const LineRing& ring, size_t image, ptrdiff_t top, size_t x, size_t tap) const;
   /// Lines of the output's gradient before and after line y that input lines y·stride … (y + 1)·stride − 1 need.
   size_t LinesBefore() const;
   size_t LinesAfter() const;
@@ -51,6 +59,7 @@ class Depthwise : public Operation {
   ptrdiff_t pad_h_, pad_w_;
   int weight_;
   std::vector<ColumnClass> columns_;
+  std::vector<size_t> cuts_;  // of an output line
 };
 
 }  // namespace ssd_prune
