@@ -1,10 +1,11 @@
 // Forward and backward pass of a training step, ours and PyTorch's in turn, and where our time goes:
 //   node scripts/bench-training.js MODEL.onnx [--batch 8] [--steps 10] [--threads 2] [--python PYTHON] [--bf16] [--layers]
-//     [--cpu-time]
+//     [--cpu-time] [--against ADDON.node]
 //   node scripts/bench-training.js --small     two pictures through the built-in network at a quarter of its width, for CI
 // PyTorch runs where --python names an interpreter that has torch and onnx, channels_last, with glibc's malloc kept from
 // giving pages back. Compare only what one run prints: both sides see the same machine. --cpu-time counts what the
-// processes computed instead of what passed, for a machine that does other work too; with --threads 1 only.
+// processes computed instead of what passed, for a machine that does other work too; with --threads 1 only. --against
+// runs another build of the addon in turn: what a change of the kernels brings.
 const { spawn } = require('node:child_process');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
@@ -54,8 +55,30 @@ async function startPeer(python, model) {
       child.stdin.write('\n');
       return Number((await lines.next()).value);
     },
-    end: () => child.stdin.end(),
+    /** Ends it and gives its peak resident memory in KiB. */
+    async end() {
+      child.stdin.end();
+      return Number((await lines.next()).value);
+    },
   };
+}
+
+function startEngine({ Engine }, model, plan) {
+  const engine = new Engine(plan.graph, batch);
+  engine.setWeights(readParameters(model, plan));
+  const { channels, height, width } = plan.graph;
+  engine.setPictures(Float32Array.from({ length: batch * channels * height * width }, (_, i) => Math.sin(i)));
+  for (const [i, { boxes, width: numbers }] of plan.outputs.entries())
+    engine.setDerivatives(i, new Float32Array(batch * boxes * numbers).fill(1e-3));
+  return engine;
+}
+
+/** Milliseconds of one step. */
+async function step(engine) {
+  const start = now();
+  await engine.forward(true);
+  await engine.backward(false);
+  return now() - start;
 }
 
 /** Passes of a convolution's training: forward, weights, and the input's gradient where somebody wants it. */
@@ -84,29 +107,23 @@ async function main() {
   if (!small && file === undefined) throw new Error('usage: bench-training.js MODEL.onnx, or --small');
   const model = small ? buildMobileNetV1Ssd({ classes: 21, width: 0.25, seed: 0 }) : await readModel(file);
   const plan = makePlan(model);
-  const engine = new (addon().Engine)(plan.graph, batch);
-  engine.setWeights(readParameters(model, plan));
-  const { channels, height, width } = plan.graph;
-  engine.setPictures(Float32Array.from({ length: batch * channels * height * width }, (_, i) => Math.sin(i)));
-  for (const [i, { boxes, width: numbers }] of plan.outputs.entries())
-    engine.setDerivatives(i, new Float32Array(batch * boxes * numbers).fill(1e-3));
-  const own = async () => {
-    const start = now();
-    await engine.forward(true);
-    await engine.backward(false);
-    return now() - start;
-  };
+  const engine = startEngine(addon(), model, plan);
+  const against = option('--against');
+  const before = against && startEngine(require(path.resolve(against)), model, plan);
   const python = option('--python');
   const peer = python && file && (await startPeer(python, file));
-  await own();
+  await step(engine);
   engine.clearTimes();
+  if (before) await step(before);
   const ours = [];
+  const earlier = [];
   const theirs = [];
   for (let i = 0; i < steps; i++) {
-    ours.push(await own());
+    ours.push(await step(engine));
+    if (before) earlier.push(await step(before));
     if (peer) theirs.push(await peer.step());
   }
-  peer?.end();
+  const peerMemory = peer && (await peer.end());
   const peak = 2e9 * addon().peakGmacs(0.5) * threads;
   const times = engine.times();
   if (flags.includes('--layers')) printLayers(plan, times, peak);
@@ -121,11 +138,21 @@ async function main() {
   console.log(
     `fastest passes of every operation: forward ${sum('forward').toFixed(0)} ms, backward ${sum('backward').toFixed(0)} ms`,
   );
-  console.log(`memory of the engine: ${(engine.bytes / 2 ** 20).toFixed(0)} MiB`);
+  const mebibytes = (kibibytes) => (kibibytes / 1024).toFixed(0);
+  const memory = process.resourceUsage().maxRSS;
+  console.log(`memory: engine ${mebibytes(engine.bytes / 1024)} MiB, peak of the process ${mebibytes(memory)} MiB`);
+  const ratio = (of, others) => (of(others) / of(ours)).toFixed(2);
+  const least = (values) => Math.min(...values);
+  if (before) {
+    console.log(`${against}: ${summary(earlier)}`);
+    console.log(`its time over ours: ${ratio(least, earlier)} (min), ${ratio(middle, earlier)} (median)`);
+  }
   if (!peer) return;
   console.log(`PyTorch ${peer.version}: ${summary(theirs)}`);
-  const ratio = (of) => (of(theirs) / of(ours)).toFixed(2);
-  console.log(`PyTorch's time over ours: ${ratio((values) => Math.min(...values))} (min), ${ratio(middle)} (median)`);
+  console.log(
+    `peak of PyTorch's process: ${mebibytes(peerMemory)} MiB, ${(peerMemory / memory).toFixed(2)} times ours`,
+  );
+  console.log(`PyTorch's time over ours: ${ratio(least, theirs)} (min), ${ratio(middle, theirs)} (median)`);
 }
 
 main().catch((error) => {

@@ -1,6 +1,8 @@
 """PyTorch's side of scripts/bench-training.js: one forward and backward pass a line on standard input, its milliseconds on
-standard output. Runs an ONNX model of Conv, BatchNormalization, Relu, Clip and heads in channels_last."""
+standard output; at the end its peak resident memory in KiB. Runs an ONNX model of Conv, BatchNormalization, Relu, Clip
+and heads in channels_last."""
 
+import resource
 import sys
 import time
 
@@ -72,3 +74,4 @@ for _ in sys.stdin:
     start = clock()
     step()
     print((clock() - start) * 1e3, flush=True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

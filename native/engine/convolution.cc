@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/ahead.h"
 #include "engine/panels.h"
 
 namespace ssd_prune {
@@ -13,17 +14,24 @@ constexpr size_t kShort = 16;
 
 ptrdiff_t Signed(size_t value) { return static_cast<ptrdiff_t>(value); }
 
-/// A panel from rows of weights: out[i][j] = rows[j][i], zero from `count` rows on. In small squares, which stay in the
-/// first-level cache while they are turned.
+/// A panel from rows of weights: out[i][j] = rows[j][i], zero from `count` rows on. Four rows at a time, so that what
+/// is written lies together.
 void Interleave(const float* rows, size_t pitch, size_t count, size_t length, size_t panel, float* out) {
-  constexpr size_t kSquare = 16;
-  for (size_t begin = 0; begin < length; begin += kSquare) {
-    const size_t end = std::min(begin + kSquare, length);
-    for (size_t j = 0; j < count; ++j) {
-      for (size_t i = begin; i < end; ++i) out[i * panel + j] = rows[j * pitch + i];
+  size_t j = 0;
+  for (; j + 4 <= count; j += 4) {
+    const float* first = rows + j * pitch;
+    for (size_t i = 0; i < length; ++i) {
+      float* at = out + i * panel + j;
+      at[0] = first[i];
+      at[1] = first[pitch + i];
+      at[2] = first[2 * pitch + i];
+      at[3] = first[3 * pitch + i];
     }
-    for (size_t i = begin; i < end; ++i) std::fill(out + i * panel + count, out + (i + 1) * panel, 0.0f);
   }
+  for (; j < count; ++j) {
+    for (size_t i = 0; i < length; ++i) out[i * panel + j] = rows[j * pitch + i];
+  }
+  for (size_t i = 0; count < panel && i < length; ++i) std::fill(out + i * panel + count, out + (i + 1) * panel, 0.0f);
 }
 
 }  // namespace
@@ -168,7 +176,11 @@ void Convolution::PackBackward(const Step& step) {
         float* row = out + i * panels.panel;
         if (groups_ == 1) {
           const float* from = weight + (channel * in().channels + column) * Taps() + tap;
-          for (size_t j = 0; j < count; ++j) row[j] = from[j * Taps()];
+          if (Taps() == 1) {
+            std::copy_n(from, count, row);
+          } else {
+            for (size_t j = 0; j < count; ++j) row[j] = from[j * Taps()];
+          }
         } else {
           for (size_t j = 0; j < count; ++j) row[j] = WeightAt(weight, channel, tap, column + j);
         }
@@ -208,6 +220,31 @@ void Convolution::GatherDense(const Source& view, const Place& place, size_t fro
   }
 }
 
+size_t Convolution::InnerPlaces(const Place& place) const {
+  const ptrdiff_t first = Signed(place.x * stride_w_) - pad_w_;
+  const ptrdiff_t last = Signed(in().width) - Signed(kernel_w_);
+  if (first < 0 || first > last) return 0;
+  return std::min(static_cast<size_t>(last - first) / stride_w_ + 1, output->width - place.x);
+}
+
+void Convolution::GatherInner(const Step& step, const Source& view, const Place& place, size_t places,
+                              float* out) const {
+  const size_t length = kernel_w_ * in().channels;
+  const ptrdiff_t first = (Signed(place.x * stride_w_) - pad_w_) * Signed(in().channels);
+  // In order: reading writes whole registers, and the next kernel row overwrites what is too much.
+  for (size_t ky = 0; ky < kernel_h_; ++ky) {
+    const ptrdiff_t y = Signed(place.y * stride_h_ + ky * dilation_h_) - pad_h_;
+    float* at = out + ky * length;
+    if (y < 0 || y >= Signed(in().height)) {
+      for (size_t r = 0; r < places; ++r) std::fill_n(at + r * kPackPitch, length, 0.0f);
+      continue;
+    }
+    const ptrdiff_t line = (Signed(place.image * in().height) + y) * Signed(in().width) * Signed(in().channels);
+    const Source window{.x = view.x + line + first, .pitch = stride_w_ * in().channels};
+    step.team.kernels.read_rows(window, 0, places, 0, length, at, kPackPitch);
+  }
+}
+
 void Convolution::Gather(const Step& step, const Source& view, size_t row, size_t rows, size_t from, size_t count,
                          float* block) const {
   const auto read = step.team.kernels.read_rows;
@@ -217,7 +254,12 @@ void Convolution::Gather(const Step& step, const Source& view, size_t row, size_
   const bool dense = in().pitch == channels && dilation_w_ == 1 && view.scale == nullptr;
   for (size_t r = 0; r < rows; ++r) {
     float* out = block + r * kPackPitch;
-    if (dense) {
+    const size_t inner = dense && count == Depth() ? std::min(InnerPlaces(place), rows - r) : 0;
+    if (inner > 0) {
+      GatherInner(step, view, place, inner, out);
+      r += inner - 1;
+      place.x += inner - 1;
+    } else if (dense) {
       GatherDense(view, place, from, count, out);
     } else {
       // In order: reading writes whole registers, and the next tap overwrites what is too much.
@@ -252,16 +294,18 @@ void Convolution::Forward(const Step& step) {
     float* result = scratch + kBlockRows * kPackPitch;
     const size_t pitch = output->pitch + kSpread;
     const size_t end = SliceBegin(rows, slices, slice + 1);
-    for (size_t row = SliceBegin(rows, slices, slice); row < end; row += kBlockRows) {
-      const size_t count = std::min(kBlockRows, end - row);
+    ForBlocks(SliceBegin(rows, slices, slice), end, kBlockRows, [&](size_t row, size_t count) {
+      Ahead ahead;
+      if (pointwise_) AskRows(ahead, view, row + count, kBlockRows, end);
+      Spread(ahead, panels.blocks());
       for (size_t k = 0; k < panels.blocks(); ++k) {
         Gather(step, view, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
         kernels.multiply_rows(block, count, panels.BlockSize(k), step.packed + panels.BlockOffset(k), output->pitch,
-                              result, pitch, k > 0);
+                              result, pitch, k > 0, &ahead);
       }
       kernels.finish_forward(finish, result, pitch, count, output->pitch, output->data + row * output->pitch,
                              output->pitch);
-    }
+    });
   });
   output->EndForward(step, slices);
 }

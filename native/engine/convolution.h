@@ -58,6 +58,10 @@ class Convolution : public Operation {
   /// Columns [from, from + count) of rows [row, row + rows) of the gathered input.
   void Gather(const Step& step, const Source& view, size_t row, size_t rows, size_t from, size_t count,
               float* block) const;
+  /// Places from this one on in its line whose windows lie inside the picture's width; and their gathered input, of a
+  /// dense picture: a window's kernel row is one run of numbers.
+  size_t InnerPlaces(const Place& place) const;
+  void GatherInner(const Step& step, const Source& view, const Place& place, size_t places, float* out) const;
   void GatherDense(const Source& view, const Place& place, size_t from, size_t count, float* row) const;
   void GatherGradient(const Step& step, const Source& source, const PlaceClass& places, size_t row, size_t rows,
                       size_t from, size_t count, float* block) const;

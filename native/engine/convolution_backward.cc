@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/ahead.h"
 #include "engine/convolution.h"
 #include "engine/panels.h"
 
@@ -13,6 +14,19 @@ constexpr size_t kSmallWeight = size_t{1} << 16;
 /// Numbers of a weight gradient of a part, where output channels are shared out: what stays in a second-level cache of
 /// 1 MB beside the blocks.
 constexpr size_t kPartWeight = size_t{1} << 17;
+
+/// out[i·step] = fresh[i], or += where `add`.
+void Put(const float* fresh, size_t count, size_t step, bool add, float* out) {
+  if (step == 1) {
+    if (!add) {
+      std::copy_n(fresh, count, out);
+    } else {
+      for (size_t i = 0; i < count; ++i) out[i] += fresh[i];
+    }
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) out[i * step] = add ? out[i * step] + fresh[i] : fresh[i];
+}
 
 }  // namespace
 
@@ -39,27 +53,33 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
   float* result = gradients + panels.blocks() * block_floats;
   const size_t result_pitch = target.pitch + kSpread;
   const size_t weight_pitch = PitchOf(Depth());
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t rows = std::min(kBlockRows, end - row);
+  ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t rows) {
+    Ahead inputs_ahead;
+    AskRows(inputs_ahead, view, row, rows, end);
+    Spread(inputs_ahead, panels.blocks());
     for (size_t k = 0; k < panels.blocks(); ++k) {
       float* gradient = gradients + k * block_floats;
       kernels.read_rows(source, row, rows, panels.BlockBegin(k), panels.BlockSize(k), gradient, kPackPitch);
       kernels.multiply_rows(gradient, rows, panels.BlockSize(k), step.packed + panels.BlockOffset(k), target.pitch,
-                            result, result_pitch, k > 0);
+                            result, result_pitch, k > 0, &inputs_ahead);
     }
     BackwardFinish here = finish;
     if (here.x != nullptr) here.x += row * target.pitch;
     kernels.finish_backward(here, result, result_pitch, rows, target.pitch, target.gradient + row * target.pitch,
                             target.pitch);
+    Ahead gradients_ahead;
+    AskRows(gradients_ahead, source, row + rows, kBlockRows, end);
+    Spread(gradients_ahead, panels.blocks() * ((Depth() + kPackColumns - 1) / kPackColumns));
     for (size_t from = 0; from < Depth(); from += kPackColumns) {
       const size_t columns = std::min(kPackColumns, Depth() - from);
       kernels.read_rows(view, row, rows, from, columns, block, kPackPitch);
       for (size_t k = 0; k < panels.blocks(); ++k) {
         kernels.multiply_columns(gradients + k * block_floats, panels.BlockSize(k), block, PitchOf(columns), rows,
-                                 partial + panels.BlockBegin(k) * weight_pitch + from, weight_pitch, row > begin);
+                                 partial + panels.BlockBegin(k) * weight_pitch + from, weight_pitch, row > begin,
+                                 &gradients_ahead);
       }
     }
-  }
+  });
 }
 
 void Convolution::BackwardTogether(const Step& step) {
@@ -115,13 +135,18 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t b
   float* block = scratch;
   float* result = scratch + kBlockRows * kPackPitch;
   const size_t pitch = target.pitch + kSpread;
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t count = std::min(kBlockRows, end - row);
+  ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t count) {
+    Ahead ahead;
+    if (pointwise_) {
+      Ask(ahead, finish.x == nullptr ? nullptr : finish.x + row * target.pitch, count * target.pitch);
+      AskRows(ahead, source, row + count, kBlockRows, end);
+    }
+    Spread(ahead, panels.blocks());
     if (places.taps.empty()) std::fill_n(result, count * pitch, 0.0f);
     for (size_t k = 0; k < panels.blocks(); ++k) {
       GatherGradient(step, source, places, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
       kernels.multiply_rows(block, count, panels.BlockSize(k), packed + panels.BlockOffset(k), target.pitch, result,
-                            pitch, k > 0);
+                            pitch, k > 0, &ahead);
     }
     // Runs of places in one line of the picture; with stride 1 and a whole map that is all of them.
     const bool whole = stride_h_ == 1 && stride_w_ == 1;
@@ -139,7 +164,7 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t b
                               target.gradient + first * target.pitch, stride_w_ * target.pitch);
       done += run;
     }
-  }
+  });
 }
 
 void Convolution::BackwardData(const Step& step) {
@@ -158,7 +183,7 @@ void Convolution::BackwardData(const Step& step) {
 
 size_t Convolution::WeightSlices() const {
   if (output->channels * PitchOf(Depth()) > kSmallWeight) return 1;
-  return std::clamp<size_t>(output->rows() / 512, 1, 16);
+  return std::min<size_t>(RowSlices(output->rows(), 512), 16);
 }
 
 size_t Convolution::PartialFloats() const { return WeightSlices() * output->channels * PitchOf(Depth()); }
@@ -172,22 +197,26 @@ void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_
   float* block = scratch;
   float* gradients = scratch + block_floats;
   const size_t pitch = PitchOf(Depth());
-  for (size_t row = begin; row < end; row += kBlockRows) {
-    const size_t rows = std::min(kBlockRows, end - row);
+  ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t rows) {
     for (size_t out = out_begin; out < out_end; out += kPackColumns) {
       kernels.read_rows(source, row, rows, out, std::min(kPackColumns, out_end - out),
                         gradients + (out - out_begin) / kPackColumns * block_floats, kPackPitch);
     }
+    const auto blocks_of = [](size_t count) { return (count + kPackColumns - 1) / kPackColumns; };
+    Ahead ahead;
+    if (pointwise_) AskRows(ahead, view, row + rows, kBlockRows, end);
+    if (out_end - out_begin == output->channels) AskRows(ahead, source, row + rows, kBlockRows, end);
+    Spread(ahead, blocks_of(Depth()) * blocks_of(out_end - out_begin));
     for (size_t k = 0; k < Depth(); k += kPackColumns) {
       const size_t columns = std::min(kPackColumns, Depth() - k);
       Gather(step, view, row, rows, k, columns, block);
       for (size_t out = out_begin; out < out_end; out += kPackColumns) {
         kernels.multiply_columns(gradients + (out - out_begin) / kPackColumns * block_floats,
                                  std::min(kPackColumns, out_end - out), block, PitchOf(columns), rows,
-                                 partial + out * pitch + k, pitch, row > begin);
+                                 partial + out * pitch + k, pitch, row > begin, &ahead);
       }
     }
-  }
+  });
 }
 
 void Convolution::BackwardWeights(const Step& step) {
@@ -234,13 +263,8 @@ void Convolution::SumWeights(const Step& step, size_t slices) const {
       }
       const size_t first = out / (output->channels / groups_) * group_inputs;
       float* result = gradient + out * group_inputs * Taps();
-      for (size_t tap = 0; tap < Taps(); ++tap) {
-        const float* fresh = total + tap * channels + first;
-        for (size_t i = 0; i < group_inputs; ++i) {
-          float& value = result[i * Taps() + tap];
-          value = add ? value + fresh[i] : fresh[i];
-        }
-      }
+      for (size_t tap = 0; tap < Taps(); ++tap)
+        Put(total + tap * channels + first, group_inputs, Taps(), add, result + tap);
     }
   });
 }

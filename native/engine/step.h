@@ -37,9 +37,22 @@ struct Step {
   double* Sums(size_t slice) const { return sums + slice * 2 * sums_pitch; }
 };
 
-/// How many slices a loop over rows has: enough for many threads, each of a block's size at least.
+/// How many slices a loop over rows has: about a block of rows each, and a multiple of four from three on, so that as
+/// many threads have the same to do.
 inline size_t RowSlices(size_t rows, size_t block) {
-  return std::clamp<size_t>(rows / std::max<size_t>(block, 1), 1, kMaxSlices);
+  const size_t slices = (rows + block - 1) / block;
+  if (slices <= 2) return std::max<size_t>(slices, 1);
+  return std::min((slices + 3) / 4 * 4, std::min(rows, kMaxSlices));
+}
+
+/// A slice's rows in blocks of at most `most`, as even as can be: calls body(row, rows).
+template <typename Body>
+void ForBlocks(size_t begin, size_t end, size_t most, const Body& body) {
+  const size_t blocks = (end - begin + most - 1) / most;
+  for (size_t block = 0; block < blocks; ++block) {
+    const size_t row = begin + SliceBegin(end - begin, blocks, block);
+    body(row, begin + SliceBegin(end - begin, blocks, block + 1) - row);
+  }
 }
 
 }  // namespace ssd_prune

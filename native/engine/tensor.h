@@ -33,8 +33,9 @@ struct Normalization {
   float* vector(int i) const { return vectors.data() + static_cast<size_t>(i) * pitch; }
 };
 
-/// Tensors of more floats are written past the caches: 16 MB, about half of what a third-level cache has.
-inline constexpr size_t kStreamFloats = size_t{1} << 22;
+/// Tensors of more floats, 4 MB, are written past the caches: writing through them reads memory first, and what a
+/// second-level cache holds is then gone.
+inline constexpr size_t kStreamFloats = size_t{1} << 20;
 
 struct Tensor {
   size_t batch = 0;

@@ -1,6 +1,7 @@
 // Depthwise convolutions as sums over taps. The caller lays out rows with their padding as zeros and picks the taps, so
 // that one loop serves every kernel, stride, dilation and padding, forwards (taps of the kernel, inputs `stride` apart)
 // and backwards (the taps that hit a class of input columns, outputs `stride` apart).
+#include "kernels/ahead-inl.h"
 #include "kernels/kernels.h"
 #include "kernels/lanes-inl.h"
 
@@ -14,8 +15,9 @@ constexpr size_t kTaps = 9;
 
 template <size_t kCount>
 void DepthwisePlaces(const Tap* taps, size_t tap_count, size_t in_offset, size_t in_step, size_t channels, float* out,
-                     size_t out_step) {
+                     size_t out_step, Ahead* ahead, size_t lines) {
   for (size_t c = 0; c < channels; c += kLanes) {
+    Fetch(ahead, lines);
     Lanes sum[kCount] = {};
     for (size_t t = 0; t < tap_count; ++t) {
       const Lanes weight = Load(taps[t].weight + c);
@@ -30,22 +32,26 @@ void DepthwisePlaces(const Tap* taps, size_t tap_count, size_t in_offset, size_t
 
 template <size_t kCount>
 void DepthwiseRest(const Tap* taps, size_t tap_count, size_t in_offset, size_t in_step, size_t count, size_t channels,
-                   float* out, size_t out_step) {
-  if (count == kCount) return DepthwisePlaces<kCount>(taps, tap_count, in_offset, in_step, channels, out, out_step);
+                   float* out, size_t out_step, Ahead* ahead, size_t lines) {
+  if (count == kCount) {
+    return DepthwisePlaces<kCount>(taps, tap_count, in_offset, in_step, channels, out, out_step, ahead, lines);
+  }
   if constexpr (kCount > 1) {
-    DepthwiseRest<kCount - 1>(taps, tap_count, in_offset, in_step, count, channels, out, out_step);
+    DepthwiseRest<kCount - 1>(taps, tap_count, in_offset, in_step, count, channels, out, out_step, ahead, lines);
   }
 }
 
 void DepthwiseRow(const Tap* taps, size_t tap_count, size_t in_step, size_t count, size_t channels, float* out,
-                  size_t out_step) {
+                  size_t out_step, Ahead* ahead) {
+  const size_t lines = LinesEach(ahead, (count + kPlaces - 1) / kPlaces * (channels / kLanes));
   size_t j = 0;
   for (; j + kPlaces <= count; j += kPlaces) {
-    DepthwisePlaces<kPlaces>(taps, tap_count, j * in_step, in_step, channels, out + j * out_step, out_step);
+    DepthwisePlaces<kPlaces>(taps, tap_count, j * in_step, in_step, channels, out + j * out_step, out_step, ahead,
+                             lines);
   }
   if (j < count) {
-    DepthwiseRest<kPlaces - 1>(taps, tap_count, j * in_step, in_step, count - j, channels, out + j * out_step,
-                               out_step);
+    DepthwiseRest<kPlaces - 1>(taps, tap_count, j * in_step, in_step, count - j, channels, out + j * out_step, out_step,
+                               ahead, lines);
   }
 }
 

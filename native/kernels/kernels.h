@@ -70,6 +70,17 @@ struct Tap {
   const float* weight;
 };
 
+/// Memory that is needed soon. Products ask for it between their tiles, so that it comes while they compute.
+struct Ahead {
+  struct Range {
+    const float* at = nullptr;
+    const float* end = nullptr;
+  };
+  Range ranges[4];
+  /// Cache lines to ask for in one call.
+  size_t lines = 0;
+};
+
 struct Kernels {
   Isa isa;
   /// Columns of a panel of the second factor: `multiply_rows` reads it as [column / panel][k][panel].
@@ -78,14 +89,14 @@ struct Kernels {
   size_t tile_rows;
 
   /// c[rows][columns] = a·b, or += where `add`. `a` is a packed block of `k` ≤ kPackColumns columns, b in panels of
-  /// k·panel floats each; columns are a multiple of 16.
+  /// k·panel floats each; columns are a multiple of 16. `ahead` may be null, here and below.
   void (*multiply_rows)(const float* a, size_t rows, size_t k, const float* b, size_t columns, float* c, size_t c_pitch,
-                        bool add);
+                        bool add, Ahead* ahead);
 
   /// c[a_columns][b_columns] = aᵀ·b, or += where `add`: the sum over `rows` of two packed blocks. b_columns is a
   /// multiple of 16; a_columns is any number.
   void (*multiply_columns)(const float* a, size_t a_columns, const float* b, size_t b_columns, size_t rows, float* c,
-                           size_t c_pitch, bool add);
+                           size_t c_pitch, bool add, Ahead* ahead);
 
   /// out[r][0 … channels) = row `row` + r of the source, from `channel` on. Writes whole registers.
   void (*read_rows)(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
@@ -99,7 +110,7 @@ struct Kernels {
 
   /// out[j·out_step] = Σ over taps of weight ⊙ x[j·in_step], j < count; steps in floats, channels a multiple of 16.
   void (*depthwise_row)(const Tap* taps, size_t tap_count, size_t in_step, size_t count, size_t channels, float* out,
-                        size_t out_step);
+                        size_t out_step, Ahead* ahead);
 
   /// gradients[tap][channel] += Σ over j < count of g[j·g_step] ⊙ x of the tap [j·in_step]; `pitch` between taps.
   void (*depthwise_weights)(const Tap* taps, size_t tap_count, size_t in_step, const float* g, size_t g_step,

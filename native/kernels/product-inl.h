@@ -1,5 +1,6 @@
 // Matrix products on packed blocks. A tile of the result stays in registers over the whole reduction: its numbers are
 // sums in index order, whatever the tile's height, so that the split into tiles changes no bit.
+#include "kernels/ahead-inl.h"
 #include "kernels/kernels.h"
 #include "kernels/lanes-inl.h"
 
@@ -58,13 +59,15 @@ void RowsTileOf(size_t rows, const float* a, size_t k, const float* b, bool whol
 
 /// Panels outside, tiles inside: a panel of b stays in the first-level cache while the block's rows pass by.
 void MultiplyRows(const float* a, size_t rows, size_t k, const float* b, size_t columns, float* c, size_t c_pitch,
-                  bool add) {
+                  bool add, Ahead* ahead) {
   const size_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const size_t lines = LinesEach(ahead, tiles * ((columns + kPanel - 1) / kPanel));
   for (size_t column = 0; column < columns; column += kPanel) {
     const bool whole_panel = columns - column >= kPanel;
     // Tiles as even as can be: a last tile of one row would run at a fraction of the speed.
     for (size_t tile = 0, row = 0; tile < tiles; ++tile) {
       const size_t end = rows * (tile + 1) / tiles;
+      Fetch(ahead, lines);
       RowsTileOf<kTileRows>(end - row, a + row * kPackPitch, k, b + column * k, whole_panel, c + row * c_pitch + column,
                             c_pitch, add);
       row = end;
@@ -101,12 +104,14 @@ void ColumnsTileOf(size_t tile_rows, size_t vectors, const float* a, const float
 }
 
 void MultiplyColumns(const float* a, size_t a_columns, const float* b, size_t b_columns, size_t rows, float* c,
-                     size_t c_pitch, bool add) {
+                     size_t c_pitch, bool add, Ahead* ahead) {
   const size_t tiles = (a_columns + kOuterRows - 1) / kOuterRows;
+  const size_t lines = LinesEach(ahead, tiles * ((b_columns + kOuterVectors * kLanes - 1) / (kOuterVectors * kLanes)));
   for (size_t column = 0; column < b_columns; column += kOuterVectors * kLanes) {
     const size_t vectors = (b_columns - column) / kLanes;
     for (size_t tile = 0, from = 0; tile < tiles; ++tile) {
       const size_t end = a_columns * (tile + 1) / tiles;
+      Fetch(ahead, lines);
       ColumnsTileOf<kOuterRows>(end - from, vectors, a + from, b + column, rows, c + from * c_pitch + column, c_pitch,
                                 add);
       from = end;

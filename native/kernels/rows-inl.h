@@ -16,58 +16,53 @@ constexpr size_t kGroup = 2;
 /// prefetching follows badly.
 constexpr size_t kAhead = 8;
 
-/// Calls body.template operator()<vectors>(channel) for groups of channels that cover `channels`.
+template <size_t kMost, typename Body>
+inline void CallGroup(size_t vectors, const Body& body, size_t channel) {
+  if (vectors == kMost) return body.template operator()<kMost>(channel);
+  if constexpr (kMost > 1) CallGroup<kMost - 1>(vectors, body, channel);
+}
+
+/// Calls body.template operator()<vectors>(channel) for groups of channels that cover `channels`, as even as can be: of
+/// a narrow tensor, whole rows, so that memory is touched in the order in which it lies.
 template <typename Body>
 inline void ForGroups(size_t channels, const Body& body) {
-  size_t channel = 0;
-  for (; channel + kGroup * kLanes <= channels; channel += kGroup * kLanes) body.template operator()<kGroup>(channel);
-  for (; channel < channels; channel += kLanes) body.template operator()<1>(channel);
+  const size_t vectors = (channels + kLanes - 1) / kLanes;
+  const size_t groups = (vectors + kGroup - 1) / kGroup;
+  for (size_t group = 0, from = 0; group < groups; ++group) {
+    const size_t end = vectors * (group + 1) / groups;
+    CallGroup<kGroup>(end - from, body, from * kLanes);
+    from = end;
+  }
 }
 
 enum class Reading { kStored, kClipped, kTwo };
 
-template <Reading kReading, size_t kVectors>
-void ReadGroup(const Source& source, const float* x, const float* second, size_t rows, size_t channel, float* out,
-               size_t out_pitch) {
-  const size_t pitch = source.pitch;
-  const Lanes low = Fill(source.low);
-  const Lanes high = Fill(source.high);
-  Lanes scale[kVectors];
-  Lanes shift[kVectors];
-  Lanes second_scale[kVectors];
-#pragma GCC unroll 4
-  for (size_t v = 0; v < kVectors; ++v) {
-    if constexpr (kReading != Reading::kStored) {
-      scale[v] = Load(source.scale + channel + v * kLanes);
-      shift[v] = Load(source.shift + channel + v * kLanes);
-    }
-    if constexpr (kReading == Reading::kTwo) second_scale[v] = Load(source.second_scale + channel + v * kLanes);
-  }
-  for (size_t r = 0; r < rows; ++r) {
-#pragma GCC unroll 4
-    for (size_t v = 0; v < kVectors; ++v) {
-      __builtin_prefetch(x + (r + kAhead) * pitch + v * kLanes);
-      if constexpr (kReading == Reading::kTwo) __builtin_prefetch(second + (r + kAhead) * pitch + v * kLanes);
-      Lanes value = Load(x + r * pitch + v * kLanes);
-      if constexpr (kReading != Reading::kStored) value = Fma(value, scale[v], shift[v]);
-      if constexpr (kReading == Reading::kTwo) {
-        value = Fma(Load(second + r * pitch + v * kLanes), second_scale[v], value);
-      }
-      if constexpr (kReading == Reading::kClipped) value = Min(high, Max(low, value));
-      Store(out + r * out_pitch + v * kLanes, value);
-    }
-  }
-}
-
+/// Row after row, as memory lies: the processor's own prefetching follows, where groups of channels would make a stride
+/// that it follows badly.
 template <Reading kReading>
 void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
           size_t out_pitch) {
-  const float* x = source.x + row * source.pitch + channel;
-  const float* second = kReading == Reading::kTwo ? source.second + row * source.pitch + channel : nullptr;
-  ForGroups(channels, [&]<size_t kVectors>(size_t c) {
-    const float* second_at = kReading == Reading::kTwo ? second + c : nullptr;
-    ReadGroup<kReading, kVectors>(source, x + c, second_at, rows, channel + c, out + c, out_pitch);
-  });
+  const size_t pitch = source.pitch;
+  const float* x = source.x + row * pitch + channel;
+  const float* second = kReading == Reading::kTwo ? source.second + row * pitch + channel : nullptr;
+  const float* scale = kReading == Reading::kStored ? nullptr : source.scale + channel;
+  const float* shift = kReading == Reading::kStored ? nullptr : source.shift + channel;
+  const float* second_scale = kReading == Reading::kTwo ? source.second_scale + channel : nullptr;
+  const Lanes low = Fill(source.low);
+  const Lanes high = Fill(source.high);
+  for (size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+    for (size_t c = 0; c < channels; c += kLanes) {
+      Lanes value = Load(x + c);
+      if constexpr (kReading != Reading::kStored) value = Fma(value, Load(scale + c), Load(shift + c));
+      if constexpr (kReading == Reading::kTwo) value = Fma(Load(second + c), Load(second_scale + c), value);
+      if constexpr (kReading == Reading::kClipped) value = Min(high, Max(low, value));
+      Store(out + c, value);
+    }
+    x += pitch;
+    if constexpr (kReading == Reading::kTwo) second += pitch;
+    out += out_pitch;
+  }
 }
 
 void ReadRows(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,

@@ -16,8 +16,26 @@
 
 namespace ssd_prune {
 
+namespace {
+
+/// Waits a little for `done`: some tens of microseconds, which is less than a sleeping thread takes to wake up. A step
+/// of training is a chain of short jobs.
+template <typename Done>
+void SpinFor(const Done& done) {
+  for (int i = 0; i < 1000 && !done(); ++i) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    std::this_thread::yield();
+#endif
+  }
+}
+
+}  // namespace
+
 struct ThreadPool::State {
   const int size;
+  const bool spins;   // more threads than processors would spin in each other's way
   std::mutex caller;  // held by the one caller whose job is under way
 
   std::mutex mutex;  // guards everything below
@@ -26,14 +44,16 @@ struct ThreadPool::State {
   std::vector<std::thread> threads;
   const std::function<void(size_t)>* body = nullptr;
   size_t count = 0;
-  uint64_t job = 0;    // counts jobs, so that a sleeper takes each one once
-  size_t working = 0;  // threads that hold a pointer to the job's body
-  bool ended = false;
+  // These change under the mutex; who spins looks at them without it.
+  std::atomic<uint64_t> job{0};    // counts jobs, so that a sleeper takes each one once
+  std::atomic<size_t> working{0};  // threads that hold a pointer to the job's body
+  std::atomic<bool> ended{false};
   std::exception_ptr failure;
 
   std::atomic<size_t> next{0};
 
-  explicit State(int threads_wanted) : size(threads_wanted) {}
+  explicit State(int threads_wanted)
+      : size(threads_wanted), spins(threads_wanted <= static_cast<int>(std::thread::hardware_concurrency())) {}
 
   /// Takes indexes until none is left.
   void Work(const std::function<void(size_t)>& run, size_t end) {
@@ -49,8 +69,10 @@ struct ThreadPool::State {
 
   void Loop() {
     uint64_t seen = 0;
-    std::unique_lock lock(mutex);
+    std::unique_lock lock(mutex, std::defer_lock);
     for (;;) {
+      if (spins) SpinFor([&] { return ended || job != seen; });
+      lock.lock();
       work_came.wait(lock, [&] { return ended || (body != nullptr && job != seen); });
       if (ended) return;
       seen = job;
@@ -61,6 +83,7 @@ struct ThreadPool::State {
       Work(run, end);
       lock.lock();
       if (--working == 0) work_done.notify_one();
+      lock.unlock();
     }
   }
 
@@ -118,6 +141,7 @@ void ThreadPool::ForEach(size_t count, const std::function<void(size_t)>& body) 
   inside = true;
   s.Work(body, count);
   inside = false;
+  if (s.spins) SpinFor([&] { return s.working == 0; });
   std::exception_ptr failure;
   {
     std::unique_lock lock(s.mutex);

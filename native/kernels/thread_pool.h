@@ -1,4 +1,4 @@
-// The process's own threads for short parallel work: they sleep between jobs and never spin.
+// The process's own threads for short parallel work: they spin for some microseconds after a job, then sleep.
 #pragma once
 
 #include <cstddef>

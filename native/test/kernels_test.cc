@@ -43,7 +43,7 @@ TEST_P(KernelTest, MultiplyRows) {
         const auto before = RandomFloats(rows * pitch, 3);
         for (const bool add : {false, true}) {
           auto c = before;
-          kernels.multiply_rows(a.data(), rows, k, packed.data(), columns, c.data(), pitch, add);
+          kernels.multiply_rows(a.data(), rows, k, packed.data(), columns, c.data(), pitch, add, nullptr);
           for (size_t r = 0; r < rows; ++r) {
             for (size_t j = 0; j < pitch; ++j) {
               double sum = add || j >= columns ? before[r * pitch + j] : 0;
@@ -67,7 +67,7 @@ TEST_P(KernelTest, MultiplyColumns) {
         const auto before = RandomFloats(a_columns * pitch, 4);
         for (const bool add : {false, true}) {
           auto c = before;
-          kernels.multiply_columns(a.data(), a_columns, b.data(), b_columns, rows, c.data(), pitch, add);
+          kernels.multiply_columns(a.data(), a_columns, b.data(), b_columns, rows, c.data(), pitch, add, nullptr);
           for (size_t i = 0; i < a_columns; ++i) {
             for (size_t j = 0; j < pitch; ++j) {
               double sum = add || j >= b_columns ? before[i * pitch + j] : 0;
@@ -233,7 +233,8 @@ TEST_P(KernelTest, DepthwiseRow) {
           for (size_t t = 0; t < taps_wanted; ++t) taps.push_back({&x[t * channels], &weights[t * channels]});
           const size_t out_step = channels * step;
           std::vector<float> out(count * out_step, 7);
-          kernels.depthwise_row(taps.data(), taps.size(), step * channels, count, channels, out.data(), out_step);
+          kernels.depthwise_row(taps.data(), taps.size(), step * channels, count, channels, out.data(), out_step,
+                                nullptr);
           for (size_t j = 0; j < count; ++j) {
             for (size_t c = 0; c < channels; ++c) {
               double wanted = 0;
