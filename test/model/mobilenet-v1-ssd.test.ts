@@ -5,6 +5,7 @@ import { readDetectorSettings } from '../../lib/model/detector';
 import { buildMobileNetV1Ssd } from '../../lib/model/mobilenet-v1-ssd';
 import { tensorDims, toFloat32 } from '../../lib/model/tensor';
 import { encodeModel } from '../../lib/model/write';
+import { makePlan } from '../../lib/train/plan';
 import { shared } from '../shared';
 import { failure } from './onnx-files';
 
@@ -151,4 +152,25 @@ withRuntime('ONNX Runtime runs it at any batch size', () => {
     [2, 1917, 5],
   ]);
   for (const spread of spreads) expect(spread > 0.1 && spread < 100).toBe(true);
+});
+
+// Places of the maps: 160 halves to 10, 5, 3, 2, 1; 64 to 4, 2, 1; 512 to 32, 16, 8, 4, 2, 1; 300 is held to Paddle's above.
+test.each([
+  [64, [4, 2, 1]],
+  [160, [10, 5, 3, 2, 1]],
+  [512, [32, 16, 8, 4, 2, 1]],
+])('an input of %d pixels has maps of %j', (inputSize, maps) => {
+  const model = buildMobileNetV1Ssd({ inputSize, width: 0.1, classes: 3 });
+  const places = maps.reduce((sum, map, i) => sum + map * map * (i === 0 ? 3 : 6), 0);
+  const { input, priors } = readDetectorSettings(model);
+  expect([input.width, input.height, priors.length / 4]).toEqual([inputSize, inputSize, places]);
+  // The network itself, by the training plan's shapes, gives as many boxes.
+  expect(makePlan(model).outputs.map(({ boxes, width }) => [boxes, width])).toEqual([
+    [places, 4],
+    [places, 3],
+  ]);
+  // The first prior: a fifth of the picture wide, in the middle of the first place.
+  expect([...priors.subarray(0, 4)].map((value) => value.toFixed(5))).toEqual(
+    [0.5 / maps[0]!, 0.5 / maps[0]!, 0.2, 0.2].map((value) => value.toFixed(5)),
+  );
 });
