@@ -27,4 +27,5 @@ export const commands: CommandEntry[] = [
   { command: 'doctor', describe: 'What this machine has, and how to repair what is missing', load: load('doctor') },
   { command: 'build', describe: 'Compile the native addon where npm did not', load: load('build') },
   { command: 'detect <model> <pictures..>', describe: 'Boxes on pictures: drawn, or as JSON', load: load('detect') },
+  { command: 'scenes <folder>', describe: 'Write labelled pictures to try things on', load: load('scenes') },
 ];
