@@ -18,6 +18,7 @@ const exitCodes = {
   ERR_BAD_DATA: ExitCode.failed,
   ERR_VERIFY_FAILED: ExitCode.failed,
   ERR_VERIFY_VACUOUS: ExitCode.failed,
+  ERR_DIVERGED: ExitCode.failed,
   ERR_IO: ExitCode.failed,
   ERR_INTERNAL: ExitCode.failed,
   ERR_ADDON_MISSING: ExitCode.missing,

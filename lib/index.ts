@@ -63,3 +63,19 @@ export { verifyCut } from './prune/verify';
 export type { ComparedRow, CompareReport, Pair } from './report/compare';
 export { compareReports } from './report/compare';
 export { renderCompareReport } from './report/compare-table';
+export type { AugmentSettings } from './train/augmentation';
+export { noAugmentation, paddleAugmentation } from './train/augmentation';
+export type { LossSettings, TeacherSettings } from './train/loss';
+export type { GroupSettings, OptimizerSettings } from './train/optimizer';
+export type { Recipe, RecipeOptions } from './train/recipe';
+export type { ResumeOptions, RunOptions, TrainerOptions } from './train/trainer';
+export { Trainer } from './train/trainer';
+export type {
+  Evaluation,
+  EvaluationEvent,
+  LossReport,
+  RecalibrationEvent,
+  StepEvent,
+  TrainEvent,
+  TrainResult,
+} from './train/trainer-events';

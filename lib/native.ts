@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { SsdPruneError } from './errors';
+import type { NativeLossSettings } from './train/loss';
+import type { NativeOptimizerSettings } from './train/optimizer';
 
 /** A checked ranking job as native/addon/prune.cc reads it; numbers stand for the enums of native/prune/rank.h. */
 export interface NativeRankJob {
@@ -231,6 +233,78 @@ export interface NativeEngine {
   clearTimes(): void;
 }
 
+/** Numbers of a training step as native/train/trainer.h has them. */
+export interface NativeTrainerJob {
+  graph: NativeGraph;
+  /** Outputs of the graph. */
+  scores: number;
+  offsets: number;
+  microBatch: number;
+  microSteps: number;
+  /** cx, cy, w, h of each. */
+  priors: Float32Array;
+  loss: NativeLossSettings;
+  optimizer: NativeOptimizerSettings;
+  /** In ascending order of the flat array of weights. */
+  groups: { begin: number; end: number; weightDecay: number }[];
+  statistics: { begin: number; end: number; momentum: number }[];
+  teacher: { graph: NativeGraph; scores: number; offsets: number } | null;
+}
+
+/** A step's batch and numbers; its arrays stay as they are until the promise settles. */
+export interface NativeTrainerStep {
+  pictures: Float32Array;
+  /** Objects of picture i are `offsets[i]` … `offsets[i + 1] - 1`. */
+  offsets: Int32Array;
+  boxes: Float32Array;
+  labels: Int32Array;
+  /** One a group. */
+  learningRates: Float32Array;
+  /** 0: no limit. */
+  maxNorm: number;
+  averageDecay: number;
+  batchStatistics: boolean;
+  lossLimit: number;
+}
+
+export interface NativeStepReport {
+  /** 0 done, 1 called off, 2 an output, 3 the loss, 4 a gradient is wrong: nothing was changed then. */
+  status: number;
+  loss: number;
+  classes: number;
+  boxes: number;
+  teacherClasses: number;
+  teacherBoxes: number;
+  positives: number;
+  negatives: number;
+  gradientNorm: number;
+  /** −1: none. */
+  badPicture: number;
+  badPrior: number;
+  badGroup: number;
+}
+
+/** The flat arrays of a trainer; a number is a plane of its optimiser's state. */
+export type NativeTrainerArray = 'weights' | 'teacher' | 'average' | number;
+
+/** A network in training. While a step runs every other call but `abort` throws. */
+export interface NativeTrainer {
+  readonly bytes: number;
+  readonly planes: number;
+  /** float32 values of a step's pictures. */
+  readonly pictureFloats: number;
+  step(job: NativeTrainerStep): Promise<NativeStepReport>;
+  /** Ends the step that runs at its next pass. */
+  abort(): void;
+  /** Means and variances of the pictures of one pass. */
+  statistics(pictures: Float32Array, found: Float32Array): Promise<void>;
+  get(array: NativeTrainerArray, into: Float32Array): void;
+  set(array: NativeTrainerArray, values: Float32Array): void;
+  /** Steps that each group was trained for. */
+  steps(): number[];
+  setSteps(steps: number[]): void;
+}
+
 /** What the addon exports. Arguments are checked by the callers in this package before they get here. */
 export interface Addon {
   /** Instruction sets that this machine and this build can run, best first: `avx512`, `avx2`, `portable`. */
@@ -241,6 +315,7 @@ export interface Addon {
   /** Multiply-adds a second, in thousand millions, that one thread reaches in registers: the peak that shares are of. */
   peakGmacs(seconds: number): number;
   Engine: new (graph: NativeGraph, batch: number) => NativeEngine;
+  Trainer: new (job: NativeTrainerJob) => NativeTrainer;
   meanAp(job: NativeMeanApJob): NativeMeanAp;
   rankBatch(jobs: NativeRankJob[]): Float64Array[];
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;

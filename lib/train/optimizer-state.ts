@@ -1,7 +1,7 @@
-import { crc32 } from 'node:zlib';
 import { SsdPruneError } from '../errors';
 import type { CutTensor } from '../prune/cut';
 import { type SliceJob, sliceTensors } from '../prune/kernels';
+import { decodeArrays, encodeArrays } from './array-file';
 
 /** What an optimiser remembers of one parameter, in the layout that the model has it. */
 export interface ParameterState {
@@ -57,21 +57,42 @@ export function sliceOptimizerState(state: OptimizerState, tensors: readonly Cut
   return { rule: state.rule, parameters: [...parameters.values()] };
 }
 
-const magic = Buffer.from('ssd-prune optimiser 1\n');
+const kind = 'ssd-prune optimiser 1';
 
-/** The state as bytes: a line that says what it is, a JSON header with its length in front, float32 bit by bit, CRC32. */
-export function encodeOptimizerState({ rule, parameters }: OptimizerState): Buffer {
+/** A state without its numbers, which follow in this order: planes and average of each parameter. */
+export interface OptimizerHeader {
+  readonly rule: string;
+  readonly parameters: readonly (Omit<ParameterState, 'planes' | 'average'> & { planes: number; average: boolean })[];
+}
+
+export function describeOptimizerState({ rule, parameters }: OptimizerState): {
+  header: OptimizerHeader;
+  arrays: Float32Array[];
+} {
   const entries = parameters.map(({ name, dims, steps, planes, average }) => ({
     ...{ name, dims, steps, planes: planes.length },
     average: average !== undefined,
   }));
-  const header = Buffer.from(JSON.stringify({ rule, parameters: entries }));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(header.length);
-  const body = Buffer.concat([magic, length, header, ...parameters.flatMap(arraysOf).map(bytesOf)]);
-  const sum = Buffer.alloc(4);
-  sum.writeUInt32LE(crc32(body));
-  return Buffer.concat([body, sum]);
+  return { header: { rule, parameters: entries }, arrays: parameters.flatMap(arraysOf) };
+}
+
+/** The state that a header describes, with numbers from `take`. */
+export function restoreOptimizerState(
+  { rule, parameters }: OptimizerHeader,
+  take: (size: number) => Float32Array,
+): OptimizerState {
+  const restored = parameters.map(({ planes, average, ...rest }): ParameterState => {
+    const size = rest.dims.reduce((product, dim) => product * dim, 1);
+    const taken = Array.from({ length: planes }, () => take(size));
+    return { ...rest, planes: taken, ...(average && { average: take(size) }) };
+  });
+  return { rule, parameters: restored };
+}
+
+/** The state as bytes, float32 bit by bit. */
+export function encodeOptimizerState(state: OptimizerState): Buffer {
+  const { header, arrays } = describeOptimizerState(state);
+  return Buffer.concat(encodeArrays(kind, header, arrays));
 }
 
 /**
@@ -80,38 +101,11 @@ export function encodeOptimizerState({ rule, parameters }: OptimizerState): Buff
  * @throws {SsdPruneError} ERR_BAD_DATA where they are cut short, changed or something else
  */
 export function decodeOptimizerState(bytes: Uint8Array, where: string): OptimizerState {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const begin = magic.length + 4;
-  if (!buffer.subarray(0, magic.length).equals(magic)) throw unreadable(where, "is not an optimiser's state");
-  const end = buffer.length - 4;
-  if (end < begin || crc32(buffer.subarray(0, end)) !== buffer.readUInt32LE(end)) {
-    throw unreadable(where, 'is cut short or was changed');
-  }
-  const headerEnd = begin + buffer.readUInt32LE(magic.length);
-  const header = JSON.parse(buffer.toString('utf8', begin, headerEnd)) as {
-    rule: string;
-    parameters: (Omit<ParameterState, 'planes' | 'average'> & { planes: number; average: boolean })[];
-  };
-  let at = headerEnd;
-  const take = (size: number): Float32Array => {
-    const values = new Float32Array(size);
-    buffer.copy(bytesOf(values), 0, at, at + 4 * size);
-    at += 4 * size;
-    return values;
-  };
-  const parameters = header.parameters.map(({ planes, average, ...rest }): ParameterState => {
-    const size = rest.dims.reduce((product, dim) => product * dim, 1);
-    const taken = Array.from({ length: planes }, () => take(size));
-    return { ...rest, planes: taken, ...(average && { average: take(size) }) };
-  });
-  return { rule: header.rule, parameters };
+  const { header, take } = decodeArrays<OptimizerHeader>(kind, bytes, where, "an optimiser's state");
+  return restoreOptimizerState(header, take);
 }
 
 const arraysOf = ({ planes, average }: ParameterState): Float32Array[] => [...planes, ...(average ? [average] : [])];
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
-
-function unreadable(where: string, what: string): SsdPruneError {
-  return new SsdPruneError('ERR_BAD_DATA', `${where} ${what}; start from a whole checkpoint`);
-}

@@ -42,7 +42,7 @@ export function writeParameters(model: OnnxModel, plan: TrainingPlan, values: Fl
   const { offsets } = parameterOffsets(plan);
   plan.parameters.forEach(({ name, size, role }, i) => {
     if (role === 'constant') return;
-    const bytes = new Uint8Array(Float32Array.from(values.subarray(offsets[i]!, offsets[i]! + size)).buffer);
+    const bytes = new Uint8Array(values.slice(offsets[i]!, offsets[i]! + size).buffer);
     const tensor = model.constant(name)!;
     setTensorBytes(tensor, tensorDims(tensor), bytes);
     model.replaceConstant(name, tensor);

@@ -7,6 +7,7 @@
 #include "addon/memory.h"
 #include "addon/prune.h"
 #include "addon/train.h"
+#include "addon/trainer.h"
 #include "addon/vision.h"
 #include "kernels/isa.h"
 
@@ -29,6 +30,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ssd_prune::RegisterMemory(env, exports);
   ssd_prune::RegisterPrune(env, exports);
   ssd_prune::RegisterTrain(env, exports);
+  ssd_prune::RegisterTrainer(env, exports);
   ssd_prune::RegisterVision(env, exports);
   return exports;
 }

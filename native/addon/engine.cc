@@ -1,73 +1,19 @@
 #include "addon/engine.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "addon/graph.h"
 #include "engine/engine.h"
 #include "kernels/peak.h"
 
 namespace ssd_prune {
 namespace {
-
-int Int(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().Int32Value(); }
-float Float(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Number>().FloatValue(); }
-
-std::vector<int> Ints(const Napi::Object& object, const char* name) {
-  const auto array = object.Get(name).As<Napi::Array>();
-  std::vector<int> values(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) values[i] = array.Get(i).As<Napi::Number>().Int32Value();
-  return values;
-}
-
-std::array<int, 2> Pair(const Napi::Object& object, const char* name) {
-  const std::vector<int> values = Ints(object, name);
-  return {values.at(0), values.at(1)};
-}
-
-Node ReadNode(const Napi::Object& object) {
-  Node node;
-  node.kind = static_cast<NodeKind>(Int(object, "kind"));
-  node.inputs = Ints(object, "inputs");
-  node.channels = Int(object, "channels");
-  node.height = Int(object, "height");
-  node.width = Int(object, "width");
-  node.window = {Pair(object, "kernel"), Pair(object, "stride"), Pair(object, "dilation"), Pair(object, "pad"),
-                 Pair(object, "padEnd")};
-  node.groups = Int(object, "groups");
-  node.weight = Int(object, "weight");
-  node.bias = Int(object, "bias");
-  node.mean = Int(object, "mean");
-  node.variance = Int(object, "variance");
-  node.epsilon = Float(object, "epsilon");
-  node.momentum = Float(object, "momentum");
-  node.low = Float(object, "low");
-  node.high = Float(object, "high");
-  node.count_padding = object.Get("countPadding").As<Napi::Boolean>().Value();
-  return node;
-}
-
-Graph ReadGraph(const Napi::Object& object) {
-  Graph graph;
-  graph.channels = Int(object, "channels");
-  graph.height = Int(object, "height");
-  graph.width = Int(object, "width");
-  for (const int size : Ints(object, "parameters")) graph.parameters.push_back(static_cast<size_t>(size));
-  const auto nodes = object.Get("nodes").As<Napi::Array>();
-  for (uint32_t i = 0; i < nodes.Length(); ++i) graph.nodes.push_back(ReadNode(nodes.Get(i).As<Napi::Object>()));
-  const auto outputs = object.Get("outputs").As<Napi::Array>();
-  for (uint32_t i = 0; i < outputs.Length(); ++i) {
-    const auto output = outputs.Get(i).As<Napi::Object>();
-    graph.outputs.push_back({Ints(output, "parts"), Int(output, "width")});
-  }
-  return graph;
-}
 
 /// The engine and whether a pass runs in it; a worker holds it too, so that it outlives its object.
 struct Shared {

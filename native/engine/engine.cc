@@ -26,8 +26,8 @@ double SecondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 }  // namespace
 
-Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa)
-    : batch_(batch), plan_(MakePlan(graph, batch)) {
+Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use)
+    : batch_(batch), plan_(MakePlan(graph, batch, use == Use::kTraining)), use_(use) {
   if (batch == 0) throw std::invalid_argument("a batch of no pictures");
   size_t floats = 0;
   for (const size_t size : graph.parameters) {
@@ -37,7 +37,7 @@ Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa)
   sizes_ = graph.parameters;
   shared_ = SharedParameters(graph);
   weights_ = Buffer(floats);
-  gradients_ = Buffer(floats);
+  if (use == Use::kTraining) gradients_ = Buffer(floats);
   arena_ = Buffer(plan_.arena_floats);
   for (size_t i = 0; i < plan_.tensors.size(); ++i) {
     Tensor& tensor = *plan_.tensors[i];
@@ -51,7 +51,7 @@ Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa)
   sums_.resize(kMaxSlices * 2 * sums_pitch_);
   for (size_t i = 0; i < plan_.heads.size(); ++i) {
     outputs_.emplace_back(batch * plan_.output_floats[i]);
-    derivatives_.emplace_back(batch * plan_.output_floats[i]);
+    derivatives_.emplace_back(use == Use::kTraining ? batch * plan_.output_floats[i] : 0);
     for (Head* head : plan_.heads[i]) {
       head->values = outputs_[i].data();
       head->derivatives = derivatives_[i].data();
@@ -64,7 +64,7 @@ Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa)
   for (const auto& operation : plan_.operations) {
     scratch = std::max(scratch, operation->ScratchFloats(kernels));
     packed = std::max(packed, operation->PackedFloats(kernels));
-    partial = std::max(partial, operation->PartialFloats());
+    if (use == Use::kTraining) partial = std::max(partial, operation->PartialFloats());
     times_.push_back({operation->node, operation->Macs(), operation->roles[0].wanted});
   }
   packed_ = Buffer(packed);
@@ -85,15 +85,19 @@ Step Engine::MakeStep(bool accumulate) {
 
 void Engine::Forward(bool batch_statistics) {
   batch_statistics_ = batch_statistics;
+  stored_ = false;
   const Step step = MakeStep(false);
   for (size_t i = 0; i < plan_.operations.size(); ++i) {
     const auto start = Clock::now();
     plan_.operations[i]->Forward(step);
     times_[i].forward_seconds = std::min(times_[i].forward_seconds, SecondsSince(start));
   }
+  stored_ = use_ == Use::kTraining;
 }
 
 void Engine::Backward(bool accumulate) {
+  if (!stored_) throw std::logic_error("a backward pass needs a forward pass of its own before it");
+  stored_ = false;
   const Step step = MakeStep(accumulate);
   for (size_t i = 0; i < sizes_.size() && !accumulate; ++i) {
     if (shared_[i]) std::fill_n(gradients_.data() + offsets_[i], sizes_[i], 0.0f);
@@ -108,7 +112,8 @@ void Engine::Backward(bool accumulate) {
 size_t Engine::bytes() const {
   size_t floats =
       weights_.size() + gradients_.size() + arena_.size() + packed_.size() + partial_.size() + 2 * sums_.size();
-  for (const Buffer& buffer : outputs_) floats += 2 * buffer.size();
+  for (const Buffer& buffer : outputs_) floats += buffer.size();
+  for (const Buffer& buffer : derivatives_) floats += buffer.size();
   return floats * sizeof(float) + team_->bytes();
 }
 

@@ -26,8 +26,11 @@ struct OperationTime {
 
 class Engine {
  public:
-  /// Throws std::invalid_argument where the graph doesn't hold together, std::bad_alloc where memory is short.
-  Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa);
+  enum class Use { kTraining, kInference };
+
+  /// Throws std::invalid_argument where the graph doesn't hold together, std::bad_alloc where memory is short. Without
+  /// training there are no gradients, derivatives and Backward, and the memory is that of the widest moment.
+  Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use = Use::kTraining);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -37,16 +40,19 @@ class Engine {
   std::span<float> weights() { return {weights_.data(), weights_.size()}; }
   std::span<float> gradients() { return {gradients_.data(), gradients_.size()}; }
   const std::vector<size_t>& offsets() const { return offsets_; }
+  size_t parameter_floats() const { return weights_.size(); }
 
   /// Where pictures go, [batch][height][width][channels], and where they still are when Backward runs.
   std::span<float> picture();
+  size_t outputs() const { return outputs_.size(); }
   /// Numbers of an output, [batch][box][width], and the place for the loss's derivatives by them.
   std::span<float> output(size_t i) { return {outputs_[i].data(), outputs_[i].size()}; }
   std::span<float> output_derivatives(size_t i) { return {derivatives_[i].data(), derivatives_[i].size()}; }
 
   /// `batch_statistics`: normalisation by the batch, and the running statistics follow; else by the running ones.
   void Forward(bool batch_statistics);
-  /// After Forward with the same statistics. Gradients are put, or added where `accumulate`.
+  /// After Forward with the same statistics, once: it works in the memory of what Forward stored. Gradients are put, or
+  /// added where `accumulate`. Throws std::logic_error where no Forward was before it.
   void Backward(bool accumulate);
 
   /// Bytes of memory that it holds.
@@ -75,6 +81,8 @@ class Engine {
   std::vector<size_t> slice_rows_;
   std::unique_ptr<Team> team_;
   bool batch_statistics_ = true;
+  const Use use_;
+  bool stored_ = false;  // what Backward needs
   std::vector<OperationTime> times_;
 };
 

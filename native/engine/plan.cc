@@ -20,7 +20,7 @@ constexpr size_t kMaxDepthwiseTaps = 256;
 
 class Planner {
  public:
-  Planner(const Graph& graph, size_t batch) : graph_(graph), batch_(batch) {}
+  Planner(const Graph& graph, size_t batch, bool trains) : graph_(graph), batch_(batch), trains_(trains) {}
 
   Plan Make() {
     CountReaders();
@@ -277,6 +277,11 @@ class Planner {
       const size_t floats = tensor->rows() * tensor->pitch + kSlack;
       // The picture is filled in before the step, and the caller may look at it after.
       const bool picture = tensor.get() == plan_.tensors[0].get();
+      if (!trains_) {
+        items.push_back({floats, picture ? -1 : made, picture ? moments : read});
+        items.push_back({0, made, made});
+        continue;
+      }
       items.push_back({floats, picture ? -1 : made, picture ? moments : moments - 1 - made});
       items.push_back({picture ? 0 : floats, moments - 1 - read, moments - 1 - made});
     }
@@ -288,6 +293,7 @@ class Planner {
 
   const Graph& graph_;
   const size_t batch_;
+  const bool trains_;
   Plan plan_;
   std::vector<int> readers_;
   std::vector<Tensor*> values_;
@@ -296,6 +302,6 @@ class Planner {
 
 }  // namespace
 
-Plan MakePlan(const Graph& graph, size_t batch) { return Planner(graph, batch).Make(); }
+Plan MakePlan(const Graph& graph, size_t batch, bool trains) { return Planner(graph, batch, trains).Make(); }
 
 }  // namespace ssd_prune

@@ -26,10 +26,11 @@ struct Plan {
     size_t data;
     size_t gradient;
   };
-  std::vector<Place> places;  // one a tensor; the picture has no gradient
+  std::vector<Place> places;  // one a tensor; the picture has no gradient, and nobody where nothing is trained
 };
 
-/// Throws std::invalid_argument, with the node's number, where shapes or numbers don't fit together.
-Plan MakePlan(const Graph& graph, size_t batch);
+/// Throws std::invalid_argument, with the node's number, where shapes or numbers don't fit together. Without `trains`
+/// tensors live until their last reader alone, and there is no place for gradients.
+Plan MakePlan(const Graph& graph, size_t batch, bool trains = true);
 
 }  // namespace ssd_prune

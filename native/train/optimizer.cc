@@ -84,12 +84,12 @@ double Optimizer::GradientNorm(const float* gradients, const StepSettings& step,
 }
 
 StepResult Optimizer::Step(float* weights, const float* gradients, const StepSettings& step, ThreadPool& pool) {
+  const double norm = GradientNorm(gradients, step, pool);
+  if (!std::isfinite(norm)) return {norm, false};
   if (settings_.average && !average_begun_) {
     std::copy(weights, weights + average_.size(), average_.begin());
     average_begun_ = true;
   }
-  const double norm = GradientNorm(gradients, step, pool);
-  if (!std::isfinite(norm)) return {norm, false};
   const bool limited = step.max_norm > 0.0F && norm > static_cast<double>(step.max_norm);
   const double limit = limited ? static_cast<double>(step.max_norm) / norm : 1.0;
   for (size_t g = 0; g < groups_.size(); ++g) {

@@ -1,0 +1,53 @@
+import type { NativeTrainer } from '../native';
+import type { OptimizerState, ParameterState } from './optimizer-state';
+
+/** Where a parameter lies in the flat arrays. */
+export interface PlacedParameter {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What a native optimiser remembers, by parameter. The arrays are copies. */
+export function readOptimizer(
+  native: NativeTrainer,
+  rule: string,
+  placed: readonly PlacedParameter[],
+  length: number,
+  averages: boolean,
+): OptimizerState {
+  const copy = (array: 'average' | number): Float32Array => {
+    const values = new Float32Array(length);
+    native.get(array, values);
+    return values;
+  };
+  const planes = Array.from({ length: native.planes }, (_, i) => copy(i));
+  const average = averages ? copy('average') : undefined;
+  const steps = native.steps();
+  const parameters = placed.map(({ name, dims, begin, end }, i): ParameterState => {
+    const own = planes.map((plane) => plane.subarray(begin, end));
+    return { name, dims, steps: steps[i]!, planes: own, ...(average && { average: average.subarray(begin, end) }) };
+  });
+  return { rule, parameters };
+}
+
+/** Puts a state of the same parameters back. */
+export function writeOptimizer(
+  native: NativeTrainer,
+  state: OptimizerState,
+  placed: readonly PlacedParameter[],
+  length: number,
+): void {
+  const put = (array: 'average' | number, of: (parameter: ParameterState) => Float32Array | undefined): void => {
+    const values = new Float32Array(length);
+    for (const [i, parameter] of state.parameters.entries()) {
+      const own = of(parameter);
+      if (own) values.set(own, placed[i]!.begin);
+    }
+    native.set(array, values);
+  };
+  for (let i = 0; i < native.planes; i++) put(i, ({ planes }) => planes[i]);
+  if (state.parameters.some(({ average }) => average)) put('average', ({ average }) => average);
+  native.setSteps(state.parameters.map(({ steps }) => steps));
+}

@@ -1,0 +1,144 @@
+import { invalidArgument } from '../errors';
+import { type AugmentSettings, paddleAugmentation } from './augmentation';
+import type { LossSettings } from './loss';
+import type { GroupSettings, OptimizerSettings } from './optimizer';
+import { checkSchedule, paddleDecay, type Schedule } from './schedule';
+
+/** How a network is trained. Every default suits a detector that was pruned and is to come back. */
+export interface RecipeOptions {
+  /** Times through the pictures. Defaults to 6. */
+  epochs?: number;
+  /** Pictures of a step. Defaults to 16. */
+  batchSize?: number;
+  /**
+   * Pictures that go through the network at a time; their gradients add up to a step's. Memory follows it. Defaults to
+   * the batch size where the network normalises by its batch, else to the greatest divisor of it up to 8.
+   */
+  microBatch?: number;
+  /** Everything random follows from it. Defaults to 0. */
+  seed?: number;
+  /** Defaults to SGD with momentum 0.9, gradients limited to a norm of 10, and an average that keeps 0.998 a step. */
+  optimizer?: OptimizerSettings;
+  /** Defaults to decay 5e-4 on filters. */
+  groups?: GroupSettings;
+  /** Greatest learning rate. Defaults to 1e-3. */
+  rate?: number;
+  /** How the rate goes down: half a cosine to 0, Paddle's steps at 40, 60, 80 and 100 epochs, or not. Defaults to `cosine`. */
+  decay?: 'cosine' | 'paddle' | 'constant';
+  /** Steps in which the rate rises. Defaults to a twentieth of all, at most 100. */
+  warmUp?: number;
+  /** Epochs that train the heads alone, such as 0.5. Defaults to 0. */
+  headsFirst?: number;
+  /**
+   * Defaults to focal loss where the heads were trained with sigmoids (their background scores are constant 0), else
+   * to Paddle's softmax loss.
+   */
+  loss?: LossSettings;
+  /** Defaults to Paddle's. */
+  augment?: AugmentSettings;
+  /** Normalise by the batch, or else by the running statistics, which then stay. Defaults to `true`. */
+  batchStatistics?: boolean;
+  /**
+   * Batches that running statistics are measured on anew before the first step; a cut moves them. Defaults to 16 where
+   * the network has any.
+   */
+  recalibrate?: number;
+  /** Share of the pictures that is not trained on, to tell which weights are best. Defaults to 0.1; 0: the last ones are. */
+  heldBack?: number;
+  /** Epochs between evaluations on them. Defaults to 1. */
+  evaluateEvery?: number;
+  /** A loss so many times its running mean stops the run. Defaults to 20; `null`: never. */
+  explosion?: number | null;
+}
+
+/** A recipe without open ends: what a run's state is tied to. Plain JSON. */
+export interface Recipe extends Required<Omit<RecipeOptions, 'decay' | 'rate' | 'warmUp' | 'headsFirst'>> {
+  schedule: Schedule;
+  /** Steps of an epoch, and of the whole run. */
+  stepsPerEpoch: number;
+  steps: number;
+}
+
+/** What defaults depend on. */
+export interface RecipeFacts {
+  /** Pictures to be trained on. */
+  pictures: number;
+  /** Whether the network has BatchNormalization. */
+  normalises: boolean;
+  /** Whether its heads were trained with sigmoids. */
+  sigmoidHeads: boolean;
+}
+
+const defaultOptimizer: OptimizerSettings = { rule: 'sgd', momentum: 0.9, maxNorm: 10, average: 0.998 };
+
+/** @throws {SsdPruneError} ERR_USAGE naming the option that makes no sense */
+export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Recipe {
+  const { epochs = 6, batchSize = 16, seed = 0, rate = 1e-3, decay = 'cosine', headsFirst = 0 } = options;
+  const { heldBack = 0.1, evaluateEvery = 1, explosion = 20, batchStatistics = true } = options;
+  whole('epochs', epochs, 1);
+  whole('batchSize', batchSize, 1);
+  whole('seed', seed, 0);
+  whole('evaluateEvery', evaluateEvery, 1);
+  if (!(heldBack >= 0 && heldBack < 1)) throw invalidArgument('heldBack', 'a share from 0 to below 1', heldBack);
+  if (explosion !== null && !(explosion > 1)) throw invalidArgument('explosion', 'a number above 1', explosion);
+  if (!(headsFirst >= 0 && headsFirst <= epochs)) {
+    throw invalidArgument('headsFirst', `epochs from 0 to ${epochs}`, headsFirst);
+  }
+  if (batchSize > facts.pictures) {
+    throw invalidArgument('batchSize', `at most the ${facts.pictures} pictures to train on`, batchSize);
+  }
+  const microBatch = options.microBatch ?? (facts.normalises && batchStatistics ? batchSize : divisor(batchSize, 8));
+  whole('microBatch', microBatch, 1);
+  if (batchSize % microBatch !== 0) {
+    throw invalidArgument('microBatch', `a divisor of the batch size (${batchSize})`, microBatch);
+  }
+  const recalibrate = options.recalibrate ?? (facts.normalises ? 16 : 0);
+  whole('recalibrate', recalibrate, 0);
+  const stepsPerEpoch = Math.floor(facts.pictures / batchSize);
+  const steps = epochs * stepsPerEpoch;
+  const warmUp = options.warmUp ?? Math.min(100, Math.floor(steps / 20));
+  const schedule: Schedule = {
+    rate,
+    ...decayOf(decay, steps, stepsPerEpoch),
+    warmUp,
+    headsFirst: Math.round(headsFirst * stepsPerEpoch),
+  };
+  checkSchedule(schedule);
+  const classes = facts.sigmoidHeads ? 'focal' : 'softmax';
+  return {
+    epochs,
+    batchSize,
+    microBatch,
+    seed,
+    optimizer: options.optimizer ?? defaultOptimizer,
+    groups: options.groups ?? {},
+    loss: { classes, ...options.loss },
+    augment: options.augment ?? paddleAugmentation,
+    batchStatistics,
+    recalibrate,
+    heldBack,
+    evaluateEvery,
+    explosion,
+    schedule,
+    stepsPerEpoch,
+    steps,
+  };
+}
+
+function decayOf(decay: string, steps: number, stepsPerEpoch: number): Pick<Schedule, 'decay'> {
+  if (decay === 'cosine') return { decay: { kind: 'cosine', steps } };
+  if (decay === 'paddle') return { decay: paddleDecay(stepsPerEpoch) };
+  if (decay === 'constant') return {};
+  throw invalidArgument('decay', 'cosine, paddle or constant', decay);
+}
+
+/** The greatest divisor of `value` that is at most `most`. */
+function divisor(value: number, most: number): number {
+  let found = Math.min(value, most);
+  while (value % found !== 0) found--;
+  return found;
+}
+
+function whole(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) throw invalidArgument(name, `an integer from ${least} up`, value);
+}

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises';
+import { SsdPruneError } from '../errors';
+import { readError, replaceFile } from '../files';
+import { decodeArrays, encodeArrays } from './array-file';
+import {
+  describeOptimizerState,
+  type OptimizerHeader,
+  type OptimizerState,
+  restoreOptimizerState,
+} from './optimizer-state';
+import type { DataPosition } from './passes';
+import type { Recipe } from './recipe';
+import type { Evaluation } from './trainer-events';
+
+/** Where a run is, but for its weights. */
+export interface Progress {
+  /** Steps taken. */
+  step: number;
+  data: DataPosition;
+  /** Whether running statistics were measured anew, where the recipe says so. */
+  recalibrated: boolean;
+  /** Running mean of the loss, and the steps that are in it. */
+  loss: { mean: number; count: number };
+  evaluations: Evaluation[];
+}
+
+/** What a run is of: a state goes on with nothing else. */
+export interface RunIdentity {
+  recipe: Recipe;
+  /** Name and size of each parameter. */
+  parameters: readonly (readonly [name: string, size: number])[];
+  /** Checksums: of the weights it began with, of the teacher's, of the pictures' names and boxes. */
+  model: number;
+  teacher: number | null;
+  data: number;
+  /** Instruction set, on which the last bits depend. */
+  isa: string;
+}
+
+/** Everything that a run needs to go on as if nothing had happened. */
+export interface TrainerState {
+  identity: RunIdentity;
+  progress: Progress;
+  weights: Float32Array;
+  /** The weights that were judged best, where they are not those it began with. */
+  best: Float32Array | undefined;
+  optimizer: OptimizerState;
+}
+
+const kind = 'ssd-prune training 1';
+
+interface Header {
+  identity: RunIdentity;
+  progress: Progress;
+  length: number;
+  best: boolean;
+  optimizer: OptimizerHeader;
+}
+
+/** Writes a state; no half-written one ever carries the name. */
+export async function saveTrainerState(file: string, state: TrainerState): Promise<void> {
+  const { identity, progress, weights, best, optimizer } = state;
+  const { header, arrays } = describeOptimizerState(optimizer);
+  const document: Header = {
+    ...{ identity, progress, length: weights.length, best: best !== undefined },
+    optimizer: header,
+  };
+  await replaceFile(file, encodeArrays(kind, document, [weights, ...(best ? [best] : []), ...arrays]));
+}
+
+/** @throws {SsdPruneError} ERR_IO, and ERR_BAD_DATA for what is no whole state */
+export async function readTrainerState(file: string): Promise<TrainerState> {
+  const bytes = await readFile(file).catch((error) => {
+    throw readError(`training state ${file}`, error);
+  });
+  const { header, take } = decodeArrays<Header>(kind, bytes, file, "a training's state");
+  return {
+    identity: header.identity,
+    progress: header.progress,
+    weights: take(header.length),
+    best: header.best ? take(header.length) : undefined,
+    optimizer: restoreOptimizerState(header.optimizer, take),
+  };
+}
+
+/**
+ * Refuses a state of another run.
+ * @throws {SsdPruneError} ERR_USAGE saying what differs
+ */
+export function checkIdentity(file: string, saved: RunIdentity, own: RunIdentity, otherInstructionSet: boolean): void {
+  const differs = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b);
+  const problems: string[] = [];
+  for (const key of Object.keys(own.recipe) as (keyof Recipe)[]) {
+    if (!differs(saved.recipe[key], own.recipe[key])) continue;
+    problems.push(`${key} was ${JSON.stringify(saved.recipe[key])}, now it is ${JSON.stringify(own.recipe[key])}`);
+  }
+  if (differs(saved.parameters, own.parameters)) problems.push('it trains other parameters');
+  else if (saved.model !== own.model) problems.push('the model has other weights');
+  if (saved.teacher !== own.teacher) problems.push('the teacher is another one');
+  if (saved.data !== own.data) problems.push('the pictures or their annotations are others');
+  if (saved.isa !== own.isa && !otherInstructionSet) {
+    problems.push(`it ran with ${saved.isa}, here it is ${own.isa}: set SSD_PRUNE_ISA=${saved.isa}, or allow another`);
+  }
+  if (problems.length === 0) return;
+  throw new SsdPruneError('ERR_USAGE', `${file} belongs to another run: ${problems.join('; ')}`);
+}

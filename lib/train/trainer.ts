@@ -1,0 +1,395 @@
+import { crc32 } from 'node:zlib';
+import { throwIfAborted } from '../abort';
+import type { Dataset, Sample } from '../data/dataset';
+import { invalidArgument, SsdPruneError } from '../errors';
+import type { DetectorSettings } from '../model/detector';
+import type { OnnxModel } from '../model/onnx-model';
+import { tensorDims } from '../model/tensor';
+import { addon, type NativeStepReport, type NativeTrainer } from '../native';
+import { noAugmentation } from './augmentation';
+import type { TrainingBatch } from './batches';
+import { holdBack } from './held-back';
+import { nativeLoss } from './loss';
+import { type DetectorNetwork, readNetwork } from './network';
+import { groupParameters, nativeOptimizer, type ParameterGroup } from './optimizer';
+import { type PlacedParameter, readOptimizer, writeOptimizer } from './optimizer-arrays';
+import type { OptimizerState } from './optimizer-state';
+import { parameterOffsets } from './parameters';
+import { type DataPosition, endlessBatches } from './passes';
+import { recalibrate, type StatisticRange, statisticRanges } from './recalibration';
+import { completeRecipe, type Recipe, type RecipeOptions } from './recipe';
+import { averageDecay, groupRates, learningRate } from './schedule';
+import { SpeedMeter } from './speed-meter';
+import type { Evaluation, TrainEvent, TrainResult } from './trainer-events';
+import { checkIdentity, type Progress, type RunIdentity, readTrainerState, saveTrainerState } from './trainer-state';
+import { evaluateWeights, modelWithWeights } from './validation';
+
+export interface TrainerOptions extends RecipeOptions {
+  /** The network that the trained one is to be like, such as the unpruned one: same pictures, classes and priors. */
+  teacher?: { model: OnnxModel; detector?: DetectorSettings };
+  /** Threads of evaluations; training has those of SSD_PRUNE_THREADS. Defaults to 0: one a core. */
+  threads?: number;
+}
+
+export interface RunOptions {
+  /** Steps after which this call ends, for runs in parts. Defaults to no limit. */
+  maxSteps?: number;
+  onEvent?: (event: TrainEvent) => void;
+  /** Looked at between passes of a step; the run ends with ERR_ABORTED, in the state after its last whole step. */
+  signal?: AbortSignal;
+}
+
+export interface ResumeOptions {
+  /** Go on though the state was made with another instruction set: the last bits will differ. Defaults to `false`. */
+  otherInstructionSet?: boolean;
+}
+
+/** Steps whose losses the running mean is over, about; explosions are looked for once so many are in it. */
+const lossWindow = 20;
+
+/**
+ * Trains a detector's weights on annotated pictures. Everything random follows from the recipe's seed: a run that was
+ * stopped after any step, saved and resumed gives the same bits as one that was not, with any number of threads.
+ *
+ * @example
+ * const trainer = new Trainer(model, readDetectorSettings(model), dataset, { epochs: 6, teacher: { model: unpruned } });
+ * const result = await trainer.run({ onEvent: console.error });
+ * await writeModel(trainer.model('best'), 'tuned.onnx');
+ */
+export class Trainer {
+  readonly recipe: Recipe;
+  /** Pictures that are trained on, and those that weights are judged by. */
+  readonly trained: readonly Sample[];
+  readonly held: readonly Sample[];
+  readonly #network: DetectorNetwork;
+  readonly #detector: DetectorSettings;
+  readonly #dataset: Pick<Dataset, 'classes'>;
+  readonly #threads: number;
+  readonly #native: NativeTrainer;
+  readonly #identity: RunIdentity;
+  readonly #placed: readonly PlacedParameter[];
+  readonly #groups: readonly ParameterGroup[];
+  readonly #statistics: readonly StatisticRange[];
+  #progress: Progress = {
+    ...{ step: 0, data: { pass: 0, index: 0 }, recalibrated: false },
+    ...{ loss: { mean: 0, count: 0 }, evaluations: [] },
+  };
+  #best: Float32Array | undefined;
+  #running = false;
+
+  /**
+   * @param dataset its classes are those of the detector, background first
+   * @throws {SsdPruneError} ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
+   * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense
+   */
+  constructor(
+    model: OnnxModel,
+    detector: DetectorSettings,
+    dataset: Pick<Dataset, 'classes' | 'samples'>,
+    options: TrainerOptions = {},
+  ) {
+    const { teacher, threads = 0, ...recipe } = options;
+    this.#network = readNetwork(model, detector);
+    this.#detector = detector;
+    this.#dataset = dataset;
+    this.#threads = threads;
+    checkClasses(dataset, detector);
+    const { trained, held } = holdBack(dataset.samples, recipe.heldBack ?? 0.1, recipe.seed ?? 0);
+    this.trained = trained;
+    this.held = held;
+    this.recipe = completeRecipe(recipe, { pictures: trained.length, ...this.#network });
+    const { plan, parameters, weights } = this.#network;
+    this.#groups = groupParameters(parameters, this.recipe.groups);
+    const { offsets } = parameterOffsets(plan);
+    this.#placed = plan.parameters.map(({ name, size }, i) => ({
+      ...{ name, dims: tensorDims(model.constant(name)!), begin: offsets[i]!, end: offsets[i]! + size },
+    }));
+    this.#statistics = statisticRanges(plan.graph, offsets);
+    const taught = teacher && teacherNetwork(teacher, detector);
+    const lossSettings = { ...this.recipe.loss };
+    if (taught) lossSettings.teacher ??= {};
+    else delete lossSettings.teacher;
+    this.#native = new (addon().Trainer)({
+      graph: plan.graph,
+      ...this.#network.heads,
+      microBatch: this.recipe.microBatch,
+      microSteps: this.recipe.batchSize / this.recipe.microBatch,
+      priors: detector.priors,
+      loss: nativeLoss(lossSettings, detector),
+      optimizer: nativeOptimizer(this.recipe.optimizer),
+      groups: this.#placed.map(({ begin, end }, i) => ({ begin, end, weightDecay: this.#groups[i]!.weightDecay })),
+      statistics: [...this.#statistics],
+      teacher: taught ? { graph: taught.plan.graph, ...taught.heads } : null,
+    });
+    this.#native.set('weights', weights);
+    if (taught) this.#native.set('teacher', taught.weights);
+    this.#identity = {
+      recipe: this.recipe,
+      parameters: plan.parameters.map(({ name, size }) => [name, size] as const),
+      model: checksum(weights),
+      teacher: taught ? checksum(taught.weights) : null,
+      data: dataset.samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
+      isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
+    };
+  }
+
+  /** Steps taken, by earlier runs that were resumed too. */
+  get step(): number {
+    return this.#progress.step;
+  }
+
+  /** Bytes of network, teacher and optimiser. */
+  get bytes(): number {
+    return this.#native.bytes;
+  }
+
+  /**
+   * Trains until all steps are taken, or `maxSteps` more. After an error the weights are those after the last whole step.
+   * @throws {SsdPruneError} ERR_ABORTED; ERR_DIVERGED naming the step whose loss or gradients are no numbers or exploded;
+   * ERR_BAD_DATA for a picture that can't be read; what evaluation throws (ERR_NO_RUNTIME, unless nothing is held back)
+   */
+  async run({ maxSteps = Number.POSITIVE_INFINITY, onEvent, signal }: RunOptions = {}): Promise<TrainResult> {
+    if (!(maxSteps >= 0)) throw invalidArgument('maxSteps', 'a number of steps', maxSteps);
+    if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs already.');
+    this.#running = true;
+    const abort = (): void => this.#native.abort();
+    signal?.addEventListener('abort', abort);
+    const meter = new SpeedMeter();
+    try {
+      throwIfAborted(signal);
+      if (this.step === 0) await this.#evaluate(onEvent, signal);
+      await this.#recalibrate(onEvent, signal);
+      await this.#train(Math.min(this.recipe.steps, this.step + maxSteps), meter, onEvent, signal);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#running = false;
+    }
+    return this.#result(meter);
+  }
+
+  /**
+   * The model with other weights and nothing else changed.
+   * @param which `best`: those that were judged best on the pictures held back, the model's own among them, or the last
+   * ones where nothing was judged; `last`: those after the last step
+   */
+  model(which: 'best' | 'last' = 'best'): OnnxModel {
+    if (which === 'last' || this.#progress.evaluations.length === 0) {
+      return modelWithWeights(this.#network, this.#current());
+    }
+    return modelWithWeights(this.#network, this.#best ?? this.#network.weights);
+  }
+
+  /** Writes all that {@link restore} needs to go on from here; not while it runs. */
+  async save(file: string): Promise<void> {
+    const weights = new Float32Array(this.#network.weights.length);
+    this.#native.get('weights', weights);
+    await saveTrainerState(file, {
+      identity: this.#identity,
+      progress: this.#progress,
+      weights,
+      best: this.#best,
+      optimizer: this.optimizerState(),
+    });
+  }
+
+  /**
+   * Goes on where {@link save} was called, perhaps in another process.
+   * @throws {SsdPruneError} ERR_IO, ERR_BAD_DATA for what is no whole state, ERR_USAGE for the state of another run,
+   * saying what differs
+   */
+  async restore(file: string, { otherInstructionSet = false }: ResumeOptions = {}): Promise<void> {
+    const state = await readTrainerState(file);
+    checkIdentity(file, state.identity, this.#identity, otherInstructionSet);
+    this.#native.set('weights', state.weights);
+    // Before the first step there is no average yet.
+    if (state.progress.step > 0) writeOptimizer(this.#native, state.optimizer, this.#placed, state.weights.length);
+    this.#best = state.best;
+    this.#progress = state.progress;
+  }
+
+  /** What the optimiser remembers, by parameter; see `sliceOptimizerState` for a cut in the middle of a run. */
+  optimizerState(): OptimizerState {
+    const { rule, average } = this.recipe.optimizer;
+    const length = this.#network.weights.length;
+    return readOptimizer(this.#native, rule, this.#placed, length, average !== undefined);
+  }
+
+  /** The averaged weights, where an average is kept and has begun, else the weights. */
+  #current(): Float32Array {
+    const weights = new Float32Array(this.#network.weights.length);
+    const averaged = this.recipe.optimizer.average !== undefined && this.step > 0;
+    this.#native.get(averaged ? 'average' : 'weights', weights);
+    return weights;
+  }
+
+  async #recalibrate(onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined): Promise<void> {
+    const { recalibrate: count, batchSize, microBatch } = this.recipe;
+    if (this.#progress.recalibrated || this.step > 0 || count === 0 || this.#statistics.length === 0) return;
+    const weights = this.#network.weights.slice();
+    // Pictures as they are: that is what the finished model will see.
+    const batches = this.#batches({ pass: 0, index: 0 }, signal, noAugmentation);
+    try {
+      const passes = batchSize / microBatch;
+      await recalibrate(this.#native, this.#statistics, weights, batches, { count, passes, signal });
+    } finally {
+      await batches.return(undefined as never);
+    }
+    this.#native.set('weights', weights);
+    this.#progress.recalibrated = true;
+    onEvent?.({ event: 'recalibration', batches: count });
+  }
+
+  async #train(until: number, meter: SpeedMeter, onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined) {
+    const batches = this.#batches(this.#progress.data, signal);
+    try {
+      for (;;) {
+        if (this.#isDue()) await this.#evaluate(onEvent, signal);
+        if (this.step >= until) return;
+        const begin = performance.now();
+        const { value } = await batches.next();
+        const { batch, next } = value;
+        const report = await this.#step(batch, signal);
+        batch.release();
+        this.#progress.data = next;
+        meter.add(this.recipe.batchSize, (performance.now() - begin) / 1000);
+        onEvent?.(this.#stepEvent(report, meter));
+      }
+    } finally {
+      await batches.return(undefined as never);
+    }
+  }
+
+  #batches(from: DataPosition, signal: AbortSignal | undefined, augment = this.recipe.augment) {
+    const { batchSize, seed } = this.recipe;
+    const layout = { kind: 'nhwc', pitch: 3 } as const;
+    const options = { batchSize, seed, augment, layout, ...(signal && { signal }) };
+    return endlessBatches(this.trained, this.#detector.input, options, from);
+  }
+
+  /** One step; nothing is changed where it throws. */
+  async #step(batch: TrainingBatch, signal: AbortSignal | undefined): Promise<NativeStepReport> {
+    const { recipe, step } = this;
+    const { offsets, boxes, labels } = batch;
+    throwIfAborted(signal);
+    const report = await this.#native.step({
+      ...{ pictures: batch.inputs, offsets, boxes, labels },
+      learningRates: groupRates(recipe.schedule, step, this.#groups),
+      maxNorm: recipe.optimizer.maxNorm ?? 0,
+      averageDecay: averageDecay(recipe.optimizer.average ?? 0, step),
+      batchStatistics: recipe.batchStatistics,
+      lossLimit: this.#lossLimit(),
+    });
+    if (report.status === 1) throwIfAborted(signal);
+    if (report.status !== 0) throw this.#diverged(report, batch);
+    const { loss } = this.#progress;
+    const count = Math.min(loss.count + 1, lossWindow);
+    this.#progress.loss = { mean: loss.mean + (report.loss - loss.mean) / count, count };
+    this.#progress.step++;
+    return report;
+  }
+
+  /** The loss that would be an explosion. */
+  #lossLimit(): number {
+    const { mean, count } = this.#progress.loss;
+    const { explosion } = this.recipe;
+    return explosion === null || count < lossWindow ? Number.POSITIVE_INFINITY : explosion * mean;
+  }
+
+  #diverged(report: NativeStepReport, batch: TrainingBatch): SsdPruneError {
+    const what = {
+      2: () => {
+        const sample = this.trained[batch.samples[report.badPicture]!]!;
+        return `the network's output for ${sample.image}, prior box ${report.badPrior}, is NaN or infinite`;
+      },
+      3: () => `the loss is ${report.loss.toPrecision(4)}, where ${this.#lossLimit().toPrecision(4)} is the limit`,
+      4: () => `the gradient of ${this.#network.plan.parameters[report.badGroup]?.name} is NaN or infinite`,
+    }[report.status];
+    return new SsdPruneError(
+      'ERR_DIVERGED',
+      `Step ${this.step + 1}: ${what?.()}. The step was not taken; try a lower learning rate (it is ${learningRate(this.recipe.schedule, this.step).toPrecision(3)})`,
+    );
+  }
+
+  #stepEvent(report: NativeStepReport, meter: SpeedMeter): TrainEvent {
+    const { steps, stepsPerEpoch, schedule, batchSize } = this.recipe;
+    const { loss: total, classes, boxes, teacherClasses, teacherBoxes, gradientNorm } = report;
+    return {
+      ...{ event: 'step', step: this.step, steps, epoch: this.step / stepsPerEpoch },
+      loss: { total, classes, boxes, teacherClasses, teacherBoxes },
+      rate: learningRate(schedule, this.step - 1),
+      ...{ gradientNorm, imagesPerSecond: meter.now },
+      secondsLeft: ((steps - this.step) * batchSize) / meter.now,
+    };
+  }
+
+  /** Whether weights are to be judged before the next step. */
+  #isDue(): boolean {
+    const { steps, stepsPerEpoch, evaluateEvery } = this.recipe;
+    const last = this.#progress.evaluations.at(-1)?.step;
+    if (this.held.length === 0 || this.step === 0 || last === this.step) return false;
+    return this.step === steps || this.step % (evaluateEvery * stepsPerEpoch) === 0;
+  }
+
+  async #evaluate(onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined): Promise<void> {
+    const { evaluations } = this.#progress;
+    const { step } = this;
+    if (this.held.length === 0 || evaluations.at(-1)?.step === step) return;
+    const begin = performance.now();
+    const weights = step === 0 ? this.#network.weights : this.#current();
+    const options = { threads: this.#threads, signal };
+    const map = await evaluateWeights(this.#network, this.#detector, this.#dataset, this.held, weights, options);
+    const best = evaluations.every((earlier) => map > earlier.map);
+    const epoch = step / this.recipe.stepsPerEpoch;
+    evaluations.push({ step, epoch, map });
+    if (best && step > 0) this.#best = weights;
+    onEvent?.({ event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 });
+  }
+
+  #result(meter: SpeedMeter): TrainResult {
+    const { evaluations } = this.#progress;
+    const best = evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
+    return {
+      ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
+      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
+      imagesPerSecond: meter.overall,
+    };
+  }
+}
+
+function teacherNetwork(
+  { model, detector: own }: NonNullable<TrainerOptions['teacher']>,
+  detector: DetectorSettings,
+): DetectorNetwork {
+  const settings = own ?? detector;
+  const same =
+    settings.classes.slice(1).join() === detector.classes.slice(1).join() &&
+    settings.priors.length === detector.priors.length &&
+    settings.priors.every((value, i) => value === detector.priors[i]);
+  const input = ({ width, height, channels, mean, std }: DetectorSettings['input']) =>
+    JSON.stringify([width, height, channels, mean, std]);
+  if (!same || input(settings.input) !== input(detector.input)) {
+    throw new SsdPruneError(
+      'ERR_BAD_CONFIG',
+      `The teacher ${model.file ?? ''} has other classes, prior boxes or input settings than the network that it is to teach`,
+    );
+  }
+  return readNetwork(model, settings);
+}
+
+/** Labels are indexes: what they mean must be the same on both sides. */
+function checkClasses(dataset: Pick<Dataset, 'classes'>, detector: DetectorSettings): void {
+  const [data, own] = [dataset.classes.slice(1), detector.classes.slice(1)];
+  if (data.join() === own.join()) return;
+  const at = own.findIndex((name, i) => name !== data[i]);
+  throw new SsdPruneError(
+    'ERR_BAD_DATA',
+    `The pictures' classes are not the detector's: class ${at + 1} is ${data[at] ?? 'missing'}, where the detector has ${own[at] ?? 'none'}`,
+  );
+}
+
+const checksum = ({ buffer, byteOffset, byteLength }: Float32Array): number =>
+  crc32(new Uint8Array(buffer, byteOffset, byteLength));
+
+/** What training reads of a sample. */
+const describe = ({ id, width, height, boxes, labels }: Sample): string =>
+  JSON.stringify([id, width, height, [...boxes], [...labels]]);
