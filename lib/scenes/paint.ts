@@ -35,6 +35,12 @@ export function distance(a: Colour, b: Colour): number {
   return Math.abs(luma) + 0.25 * (Math.abs(r) + Math.abs(g) + Math.abs(b2));
 }
 
+/** A colour's darker or lighter neighbour. */
+export function shade(draws: Draws, colour: Colour): Colour {
+  const [other, share] = [draws.next() < 0.5 ? 0 : 255, draws.between(0.2, 0.5)];
+  return [0, 1, 2].map((i) => colour[i]! + (other - colour[i]!) * share) as unknown as Colour;
+}
+
 /** Colours of a paint, mixed half and half. */
 export const middle = ({ from, to }: Paint): Colour => [
   (from[0] + to[0]) / 2,
@@ -42,19 +48,27 @@ export const middle = ({ from, to }: Paint): Colour => [
   (from[2] + to[2]) / 2,
 ];
 
-/** Plain, shaded from one side to the other, striped, chequered or cloudy. `size` is that of the surface, in pixels. */
-export function drawPaint(draws: Draws, from: Colour, to: Colour, size: number): Paint {
-  const kind = draws.below(5);
+export const textures = ['plain', 'shaded', 'cloudy', 'striped', 'chequered'] as const;
+
+/** A surface of one of the first `kinds` of {@link textures}; `size` is its own, in pixels. */
+export function drawPaint(
+  draws: Draws,
+  from: Colour,
+  to: Colour,
+  size: number,
+  kinds: number = textures.length,
+): Paint {
+  const kind = textures[draws.below(kinds)];
   const angle = draws.between(0, Math.PI);
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   const along = (x: number, y: number): number => x * cos + y * sin;
   const offset = draws.between(0, 100);
   const period = Math.max(6, size * draws.between(0.1, 0.35));
   const cloud = valueNoise(draws.below(2 ** 31), period);
-  if (kind === 0) return plain(from);
-  if (kind === 1) return { from, to, mix: (x, y) => 0.5 + 0.5 * Math.sin(along(x, y) / size + offset) };
-  if (kind === 2) return { from, to, mix: (x, y) => edge(Math.sin((along(x, y) * Math.PI) / period + offset)) };
-  if (kind === 3) {
+  if (kind === 'plain') return plain(from);
+  if (kind === 'shaded') return { from, to, mix: (x, y) => 0.5 + 0.5 * Math.sin(along(x, y) / size + offset) };
+  if (kind === 'striped') return { from, to, mix: (x, y) => edge(Math.sin((along(x, y) * Math.PI) / period + offset)) };
+  if (kind === 'chequered') {
     const wave = (distance: number): number => Math.sin((distance * Math.PI) / period + offset);
     return { from, to, mix: (x, y) => edge(wave(along(x, y)) * wave(along(-y, x))) };
   }

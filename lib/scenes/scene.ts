@@ -5,7 +5,7 @@ import { uniform } from '../model/random';
 import { Canvas } from './canvas';
 import { paintBar, paintClutter } from './clutter';
 import { Draws } from './draws';
-import { type Colour, distance, drawColour, drawPaint, middle } from './paint';
+import { type Colour, distance, drawColour, drawPaint, middle, shade } from './paint';
 import { boundsOf, type Contour, place } from './polygon';
 import { sceneClasses, shapeOf } from './shapes';
 
@@ -33,17 +33,17 @@ interface Placed {
 type Bounds = readonly [left: number, top: number, right: number, bottom: number];
 
 /** Width and height of a scene in pixels, each drawn from this range. */
-const sides = [160, 224] as const;
+const sides = [128, 176] as const;
 /** Extent of an object as a share of the picture's shorter side. */
-const extents = [0.16, 0.6] as const;
-const mostObjects = 5;
+const extents = [0.2, 0.6] as const;
+const mostObjects = 4;
 /** Share of the smaller of two boxes that the other one may cover. */
 const mostOverlap = 0.3;
 /** An object of which less is seen counts as difficult. */
 const leastSeen = 0.5;
 
 /**
- * Draws a labelled scene: one to five shapes of {@link sceneClasses} before a textured ground, among clutter, partly
+ * Draws a labelled scene: one to four shapes of {@link sceneClasses} before a textured ground, among clutter, partly
  * covered or leaving the picture. The same scene on every machine.
  */
 export function drawScene({ seed, split, index }: SceneKey): Scene {
@@ -51,22 +51,19 @@ export function drawScene({ seed, split, index }: SceneKey): Scene {
   if (!Number.isSafeInteger(index) || index < 0) throw invalidArgument('index', 'a whole number from 0', index);
   const draws = new Draws(seed, `scene/${split}/${index}`);
   const [width, height] = [drawSide(draws), drawSide(draws)];
-  const ground = drawPaint(
-    draws,
-    drawColour(draws, [0, 0.5], [0.15, 1]),
-    drawColour(draws, [0, 0.5], [0.15, 1]),
-    width,
-  );
+  const earth = drawColour(draws, [0, 0.6], [0.15, 1]);
+  // Without stripes and chequers, in which objects with such would drown.
+  const ground = drawPaint(draws, earth, shade(draws, earth), width, 3);
   const canvas = new Canvas(width, height, ground);
-  const clutter = 2 + draws.below(9);
+  const clutter = draws.below(7);
   for (let i = 0; i < clutter; i++) paintClutter(canvas, draws);
   const objects = placeObjects(draws, width, height);
   const painted = objects.map(({ contours, bounds }, i) => {
     const size = Math.max(bounds[2] - bounds[0], bounds[3] - bounds[1]);
     const colour = contrasting(draws, middle(ground));
-    return canvas.paint(contours, drawPaint(draws, colour, contrasting(draws, middle(ground)), size), i + 1);
+    return canvas.paint(contours, drawPaint(draws, colour, shade(draws, colour), size), i + 1);
   });
-  const bars = Math.max(0, draws.below(4) - 1);
+  const bars = Math.max(0, draws.below(4) - 2);
   for (let i = 0; i < bars; i++) paintBar(canvas, draws);
   const owned = canvas.owned();
   const seen = painted.map((pixels, i) => owned[i + 1]! / pixels);
