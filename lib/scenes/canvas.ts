@@ -10,47 +10,27 @@ export class Canvas {
   readonly height: number;
   /** (height, width, 3), 0 to 255. */
   readonly #colours: Float32Array;
-  /** Who owns each pixel's larger part; 0 is the background. */
-  readonly #owners: Uint8Array;
   readonly #coverage: Float32Array;
 
   constructor(width: number, height: number, background: Paint) {
     this.width = width;
     this.height = height;
     this.#colours = new Float32Array(3 * width * height);
-    this.#owners = new Uint8Array(width * height);
     this.#coverage = new Float32Array(width);
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) this.#blend(x, y, background, 1);
   }
 
-  /**
-   * Paints the inside of polygons, which is what an odd number of contours holds.
-   * @param owner from 1 to 255, to whom the pixels belong from now on that are covered by half or more
-   * @returns how many those are
-   */
-  paint(contours: readonly Contour[], paint: Paint, owner: number): number {
+  /** Paints the inside of polygons, which is what an odd number of contours holds. */
+  paint(contours: readonly Contour[], paint: Paint): void {
     const [, top, , bottom] = boundsOf(contours);
-    let owned = 0;
     for (let y = Math.max(0, Math.floor(top)); y < Math.min(this.height, Math.ceil(bottom)); y++) {
       const covered = this.#cover(contours, y);
       if (!covered) continue;
       for (let x = covered.first; x <= covered.last; x++) {
         const share = Math.min(1, this.#coverage[x]! / linesPerPixel);
-        if (share === 0) continue;
-        this.#blend(x, y, paint, share);
-        if (share < 0.5) continue;
-        this.#owners[y * this.width + x] = owner;
-        owned++;
+        if (share > 0) this.#blend(x, y, paint, share);
       }
     }
-    return owned;
-  }
-
-  /** How many pixels each owner still has, by its number. */
-  owned(): Uint32Array {
-    const counts = new Uint32Array(256);
-    for (const owner of this.#owners) counts[owner]!++;
-    return counts;
   }
 
   /** The picture as 8-bit RGB, with something added to all three colours of a pixel. */

@@ -3,16 +3,13 @@ import type { Draws } from './draws';
 import { drawColour, drawPaint, type Paint } from './paint';
 import { type Contour, type Placement, type Point, place } from './polygon';
 
-/** To whom pixels of clutter belong; objects count from 1. */
-export const clutterOwner = 255;
-
 /** Bars, shards, specks, frames and blobs: what is no object, in front of which or behind which objects stand. */
 export function paintClutter(canvas: Canvas, draws: Draws): void {
   const short = Math.min(canvas.width, canvas.height);
   const kind = draws.below(5);
   const size = short * (kind === 2 ? draws.between(0.01, 0.04) : draws.between(0.08, 0.3));
   const contours = place(outlineOf(kind, draws), placed(canvas, draws, size));
-  canvas.paint(contours, clutterPaint(draws, size), clutterOwner);
+  canvas.paint(contours, clutterPaint(draws, size));
 }
 
 /** A thin bar across the picture, which covers part of whatever it meets. */
@@ -20,7 +17,7 @@ export function paintBar(canvas: Canvas, draws: Draws): void {
   const short = Math.min(canvas.width, canvas.height);
   const width = short * draws.between(0.02, 0.06);
   const half = { ...placed(canvas, draws, 1), scale: [canvas.width + canvas.height, width / 2] as const };
-  canvas.paint(place([rectangle(1, 1)], half), clutterPaint(draws, short), clutterOwner);
+  canvas.paint(place([rectangle(1, 1)], half), clutterPaint(draws, short));
 }
 
 function placed(canvas: Canvas, draws: Draws, size: number): Placement {

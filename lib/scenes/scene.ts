@@ -37,10 +37,8 @@ const sides = [128, 176] as const;
 /** Extent of an object as a share of the picture's shorter side. */
 const extents = [0.2, 0.6] as const;
 const mostObjects = 4;
-/** Share of the smaller of two boxes that the other one may cover. */
+/** Share of the smaller of two boxes that the other one may cover: so little that no object is hard to see. */
 const mostOverlap = 0.3;
-/** An object of which less is seen counts as difficult. */
-const leastSeen = 0.5;
 
 /**
  * Draws a labelled scene: one to four shapes of {@link sceneClasses} before a textured ground, among clutter, partly
@@ -58,18 +56,16 @@ export function drawScene({ seed, split, index }: SceneKey): Scene {
   const clutter = draws.below(7);
   for (let i = 0; i < clutter; i++) paintClutter(canvas, draws);
   const objects = placeObjects(draws, width, height);
-  const painted = objects.map(({ contours, bounds }, i) => {
+  for (const { contours, bounds } of objects) {
     const size = Math.max(bounds[2] - bounds[0], bounds[3] - bounds[1]);
     const colour = contrasting(draws, middle(ground));
-    return canvas.paint(contours, drawPaint(draws, colour, shade(draws, colour), size), i + 1);
-  });
+    canvas.paint(contours, drawPaint(draws, colour, shade(draws, colour), size));
+  }
   const bars = Math.max(0, draws.below(4) - 2);
   for (let i = 0; i < bars; i++) paintBar(canvas, draws);
-  const owned = canvas.owned();
-  const seen = painted.map((pixels, i) => owned[i + 1]! / pixels);
   const [grain, noise] = [draws.between(0, 24), uniform(seed, `grain/${split}/${index}`)];
   const data = canvas.pixels((pixel) => grain * (noise(pixel) - 0.5));
-  return { data, width, height, ...annotate(objects, seen, width, height) };
+  return { data, width, height, ...annotate(objects, width, height) };
 }
 
 const drawSide = (draws: Draws): number => sides[0] + draws.below(sides[1] - sides[0] + 1);
@@ -117,7 +113,7 @@ function overlap(a: Bounds, b: Bounds): number {
   return width <= 0 || height <= 0 ? 0 : (width * height) / Math.min(area(a), area(b));
 }
 
-function annotate(objects: readonly Placed[], seen: readonly number[], width: number, height: number) {
+function annotate(objects: readonly Placed[], width: number, height: number) {
   const boxes = new Float32Array(4 * objects.length);
   for (const [i, { bounds }] of objects.entries()) {
     const [left, top] = [Math.max(0, bounds[0]), Math.max(0, bounds[1])];
@@ -127,7 +123,7 @@ function annotate(objects: readonly Placed[], seen: readonly number[], width: nu
   return {
     boxes,
     labels: Int32Array.from(objects, ({ label }) => label),
-    difficult: Uint8Array.from(seen, (share) => Number(share < leastSeen)),
+    difficult: new Uint8Array(objects.length),
     truncated: Uint8Array.from(objects, ({ bounds }) =>
       Number(bounds[0] < 0 || bounds[1] < 0 || bounds[2] > width || bounds[3] > height),
     ),
