@@ -21,6 +21,7 @@ export const commands: CommandEntry[] = [
   { command: 'params <model>', describe: 'List parameters, and what a pattern selects', load: load('params') },
   { command: 'init <output>', describe: 'Write the built-in MobileNetV1-SSD, untrained', load: load('init') },
   { command: 'prune <model>', describe: 'Cut channels until a share of the work is gone', load: load('prune') },
+  { command: 'finetune <model>', describe: 'Train what is left, and write the better weights', load: load('finetune') },
   { command: 'score <detections>', describe: 'mAP of saved detections, without a model', load: load('score') },
   { command: 'eval <model>', describe: 'Measure mAP on Pascal VOC or COCO data', load: load('eval') },
   { command: 'bench <models..>', describe: 'Latency and throughput of models, side by side', load: load('bench') },

@@ -3,6 +3,25 @@ import { fail } from './ui';
 
 /** Milliseconds that sessions have to end in. */
 const patience = 5000;
+/** Milliseconds that work has which saves its state first. */
+const savingPatience = 60_000;
+
+/** Work that an interruption calls off, and that says its last word itself. */
+let calledOff: AbortController | undefined;
+
+/**
+ * Runs work that an interruption doesn't end at once: its signal is aborted, and the command ends with what the work
+ * then throws, once it has saved what it has.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const own = new AbortController();
+  calledOff = own;
+  try {
+    return await work(own.signal);
+  } finally {
+    if (calledOff === own) calledOff = undefined;
+  }
+}
 
 /**
  * Gives every way in which the process can end an exit code and one error on stderr: interruption, a reader of stdout
@@ -17,7 +36,12 @@ export function guardProcess(json: boolean): void {
     setTimeout(() => process.exit(), patience).unref();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => end(new SsdPruneError('ERR_ABORTED', `Interrupted (${signal}).`)));
+    process.once(signal, () => {
+      const error = new SsdPruneError('ERR_ABORTED', `Interrupted (${signal}).`);
+      if (!calledOff) return end(error);
+      calledOff.abort(error);
+      setTimeout(() => end(error), savingPatience).unref();
+    });
   }
   process.on('uncaughtException', end);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -9,12 +9,15 @@ export interface Ui {
   note(message: string): void;
   /** A warning, shown with `--quiet` too, or `{"event":"warning"}`. */
   warn(message: string): void;
+  /** Something that programs want whole and people as a note: the document as a JSON line, else the rendered text. */
+  event(document: object, render: () => string): void;
   /** Long work: a bar on a terminal, `{"event":"progress"}` lines with `--json`, nothing into pipes. */
   progress(label: string, total: number): Progress;
 }
 
 export interface Progress {
-  update(done: number, extra?: Record<string, unknown>): void;
+  /** `extra` goes into the JSON line, `detail` behind the bar. */
+  update(done: number, extra?: Record<string, unknown>, detail?: string): void;
   stop(): void;
 }
 
@@ -44,6 +47,10 @@ export function makeUi({ json, quiet }: { json: boolean; quiet: boolean }): Ui {
       if (json) event({ event: 'warning', message });
       else if (!failed) process.stderr.write(`warning: ${message}\n`);
     },
+    event(document, render) {
+      if (json && !quiet) event(document);
+      else this.note(render());
+    },
     progress(label, total) {
       if (quiet) return { update() {}, stop() {} };
       return json ? jsonProgress(label, total) : barProgress(label, total);
@@ -70,7 +77,7 @@ function barProgress(label: string, total: number): Progress {
   const { SingleBar, Presets } = require('cli-progress') as typeof import('cli-progress');
   const bar = new SingleBar(
     {
-      format: `${label} {bar} {value}/{total} · {eta_formatted} left`,
+      format: `${label} {bar} {value}/{total} · {eta_formatted} left{detail}`,
       stream: process.stderr,
       hideCursor: true,
       // Its own handler would swallow an interruption; fail() stops the bar.
@@ -83,8 +90,8 @@ function barProgress(label: string, total: number): Progress {
     bar.stop();
   };
   stopBar = stop;
-  bar.start(total, 0);
-  return { update: (done) => bar.update(done), stop };
+  bar.start(total, 0, { detail: '' });
+  return { update: (done, _extra, detail = '') => bar.update(done, { detail }), stop };
 }
 
 /** Reports a failure and sets the exit code; the process ends by itself once its handles are closed. */

@@ -1,4 +1,6 @@
+import { tensorDims } from '../model/tensor';
 import type { NativeTrainer } from '../native';
+import type { DetectorNetwork } from './network';
 import type { OptimizerState, ParameterState } from './optimizer-state';
 
 /** Where a parameter lies in the flat arrays. */
@@ -7,6 +9,14 @@ export interface PlacedParameter {
   readonly dims: readonly number[];
   readonly begin: number;
   readonly end: number;
+}
+
+/** Parameters of a network in arrays where each begins at its offset. */
+export function placeParameters({ model, plan }: DetectorNetwork, offsets: readonly number[]): PlacedParameter[] {
+  return plan.parameters.map(({ name, size }, i) => {
+    const begin = offsets[i]!;
+    return { name, dims: tensorDims(model.constant(name)!), begin, end: begin + size };
+  });
 }
 
 /** What a native optimiser remembers, by parameter. The arrays are copies. */

@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import type { Sample } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import { readError, replaceFile } from '../files';
+import { addon } from '../native';
 import { decodeArrays, encodeArrays } from './array-file';
+import type { DetectorNetwork } from './network';
 import {
   describeOptimizerState,
   type OptimizerHeader,
@@ -36,6 +40,30 @@ export interface RunIdentity {
   /** Instruction set, on which the last bits depend. */
   isa: string;
 }
+
+/** What a run is of. */
+export function identifyRun(
+  recipe: Recipe,
+  network: DetectorNetwork,
+  teacher: DetectorNetwork | undefined,
+  samples: readonly Sample[],
+): RunIdentity {
+  return {
+    recipe,
+    parameters: network.plan.parameters.map(({ name, size }) => [name, size] as const),
+    model: checksum(network.weights),
+    teacher: teacher ? checksum(teacher.weights) : null,
+    data: samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
+    isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
+  };
+}
+
+const checksum = ({ buffer, byteOffset, byteLength }: Float32Array): number =>
+  crc32(new Uint8Array(buffer, byteOffset, byteLength));
+
+/** What training reads of a sample. */
+const describe = ({ id, width, height, boxes, labels }: Sample): string =>
+  JSON.stringify([id, width, height, [...boxes], [...labels]]);
 
 /** Everything that a run needs to go on as if nothing had happened. */
 export interface TrainerState {

@@ -1,18 +1,17 @@
-import { crc32 } from 'node:zlib';
 import { throwIfAborted } from '../abort';
 import type { Dataset, Sample } from '../data/dataset';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import { tensorDims } from '../model/tensor';
-import { addon, type NativeStepReport, type NativeTrainer } from '../native';
+import type { NativeStepReport, NativeTrainer } from '../native';
 import { noAugmentation } from './augmentation';
 import type { TrainingBatch } from './batches';
+import { divergence, explosionLimit, StepStatus, withLoss } from './divergence';
 import { holdBack } from './held-back';
-import { nativeLoss } from './loss';
+import { makeNativeTrainer } from './native-trainer';
 import { type DetectorNetwork, readNetwork } from './network';
-import { groupParameters, nativeOptimizer, type ParameterGroup } from './optimizer';
-import { type PlacedParameter, readOptimizer, writeOptimizer } from './optimizer-arrays';
+import { groupParameters, type ParameterGroup } from './optimizer';
+import { type PlacedParameter, placeParameters, readOptimizer, writeOptimizer } from './optimizer-arrays';
 import type { OptimizerState } from './optimizer-state';
 import { parameterOffsets } from './parameters';
 import { type DataPosition, endlessBatches } from './passes';
@@ -20,13 +19,21 @@ import { recalibrate, type StatisticRange, statisticRanges } from './recalibrati
 import { completeRecipe, type Recipe, type RecipeOptions } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
+import { checkClasses, type Teacher, teacherNetwork } from './teacher';
 import type { Evaluation, TrainEvent, TrainResult } from './trainer-events';
-import { checkIdentity, type Progress, type RunIdentity, readTrainerState, saveTrainerState } from './trainer-state';
+import {
+  checkIdentity,
+  identifyRun,
+  type Progress,
+  type RunIdentity,
+  readTrainerState,
+  saveTrainerState,
+} from './trainer-state';
 import { evaluateWeights, modelWithWeights } from './validation';
 
 export interface TrainerOptions extends RecipeOptions {
-  /** The network that the trained one is to be like, such as the unpruned one: same pictures, classes and priors. */
-  teacher?: { model: OnnxModel; detector?: DetectorSettings };
+  /** The network that the trained one is to be like: same pictures, classes and prior boxes. */
+  teacher?: Teacher;
   /** Threads of evaluations; training has those of SSD_PRUNE_THREADS. Defaults to 0: one a core. */
   threads?: number;
 }
@@ -34,6 +41,8 @@ export interface TrainerOptions extends RecipeOptions {
 export interface RunOptions {
   /** Steps after which this call ends, for runs in parts. Defaults to no limit. */
   maxSteps?: number;
+  /** File that the state is saved to after each epoch but the last, in case the process ends. */
+  checkpoint?: string;
   onEvent?: (event: TrainEvent) => void;
   /** Looked at between passes of a step; the run ends with ERR_ABORTED, in the state after its last whole step. */
   signal?: AbortSignal;
@@ -43,9 +52,6 @@ export interface ResumeOptions {
   /** Go on though the state was made with another instruction set: the last bits will differ. Defaults to `false`. */
   otherInstructionSet?: boolean;
 }
-
-/** Steps whose losses the running mean is over, about; explosions are looked for once so many are in it. */
-const lossWindow = 20;
 
 /**
  * Trains a detector's weights on annotated pictures. Everything random follows from the recipe's seed: a run that was
@@ -75,6 +81,7 @@ export class Trainer {
     ...{ loss: { mean: 0, count: 0 }, evaluations: [] },
   };
   #best: Float32Array | undefined;
+  #meter = new SpeedMeter();
   #running = false;
 
   /**
@@ -98,44 +105,30 @@ export class Trainer {
     this.trained = trained;
     this.held = held;
     this.recipe = completeRecipe(recipe, { pictures: trained.length, ...this.#network });
-    const { plan, parameters, weights } = this.#network;
-    this.#groups = groupParameters(parameters, this.recipe.groups);
-    const { offsets } = parameterOffsets(plan);
-    this.#placed = plan.parameters.map(({ name, size }, i) => ({
-      ...{ name, dims: tensorDims(model.constant(name)!), begin: offsets[i]!, end: offsets[i]! + size },
-    }));
-    this.#statistics = statisticRanges(plan.graph, offsets);
+    const { offsets } = parameterOffsets(this.#network.plan);
+    this.#placed = placeParameters(this.#network, offsets);
+    this.#groups = groupParameters(this.#network.parameters, this.recipe.groups);
+    this.#statistics = statisticRanges(this.#network.plan.graph, offsets);
     const taught = teacher && teacherNetwork(teacher, detector);
-    const lossSettings = { ...this.recipe.loss };
-    if (taught) lossSettings.teacher ??= {};
-    else delete lossSettings.teacher;
-    this.#native = new (addon().Trainer)({
-      graph: plan.graph,
-      ...this.#network.heads,
-      microBatch: this.recipe.microBatch,
-      microSteps: this.recipe.batchSize / this.recipe.microBatch,
-      priors: detector.priors,
-      loss: nativeLoss(lossSettings, detector),
-      optimizer: nativeOptimizer(this.recipe.optimizer),
-      groups: this.#placed.map(({ begin, end }, i) => ({ begin, end, weightDecay: this.#groups[i]!.weightDecay })),
-      statistics: [...this.#statistics],
-      teacher: taught ? { graph: taught.plan.graph, ...taught.heads } : null,
-    });
-    this.#native.set('weights', weights);
-    if (taught) this.#native.set('teacher', taught.weights);
-    this.#identity = {
-      recipe: this.recipe,
-      parameters: plan.parameters.map(({ name, size }) => [name, size] as const),
-      model: checksum(weights),
-      teacher: taught ? checksum(taught.weights) : null,
-      data: dataset.samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
-      isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
-    };
+    const parts = { groups: this.#groups, placed: this.#placed, statistics: this.#statistics };
+    this.#native = makeNativeTrainer(this.#network, taught, this.recipe, detector, parts);
+    this.#identity = identifyRun(this.recipe, this.#network, taught, dataset.samples);
   }
 
   /** Steps taken, by earlier runs that were resumed too. */
   get step(): number {
     return this.#progress.step;
+  }
+
+  /** How the run went so far. */
+  get result(): TrainResult {
+    const { evaluations } = this.#progress;
+    const best = evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
+    return {
+      ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
+      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
+      imagesPerSecond: this.#meter.overall,
+    };
   }
 
   /** Bytes of network, teacher and optimiser. */
@@ -148,23 +141,24 @@ export class Trainer {
    * @throws {SsdPruneError} ERR_ABORTED; ERR_DIVERGED naming the step whose loss or gradients are no numbers or exploded;
    * ERR_BAD_DATA for a picture that can't be read; what evaluation throws (ERR_NO_RUNTIME, unless nothing is held back)
    */
-  async run({ maxSteps = Number.POSITIVE_INFINITY, onEvent, signal }: RunOptions = {}): Promise<TrainResult> {
+  async run(options: RunOptions = {}): Promise<TrainResult> {
+    const { maxSteps = Number.POSITIVE_INFINITY, signal } = options;
     if (!(maxSteps >= 0)) throw invalidArgument('maxSteps', 'a number of steps', maxSteps);
     if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs already.');
     this.#running = true;
     const abort = (): void => this.#native.abort();
     signal?.addEventListener('abort', abort);
-    const meter = new SpeedMeter();
+    this.#meter = new SpeedMeter();
     try {
       throwIfAborted(signal);
-      if (this.step === 0) await this.#evaluate(onEvent, signal);
-      await this.#recalibrate(onEvent, signal);
-      await this.#train(Math.min(this.recipe.steps, this.step + maxSteps), meter, onEvent, signal);
+      if (this.step === 0) await this.#evaluate(options);
+      await this.#recalibrate(options);
+      await this.#train(Math.min(this.recipe.steps, this.step + maxSteps), options);
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#running = false;
     }
-    return this.#result(meter);
+    return this.result;
   }
 
   /**
@@ -222,7 +216,7 @@ export class Trainer {
     return weights;
   }
 
-  async #recalibrate(onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined): Promise<void> {
+  async #recalibrate({ onEvent, signal }: RunOptions): Promise<void> {
     const { recalibrate: count, batchSize, microBatch } = this.recipe;
     if (this.#progress.recalibrated || this.step > 0 || count === 0 || this.#statistics.length === 0) return;
     const weights = this.#network.weights.slice();
@@ -239,11 +233,12 @@ export class Trainer {
     onEvent?.({ event: 'recalibration', batches: count });
   }
 
-  async #train(until: number, meter: SpeedMeter, onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined) {
+  async #train(until: number, options: RunOptions): Promise<void> {
+    const { checkpoint, onEvent, signal } = options;
     const batches = this.#batches(this.#progress.data, signal);
     try {
       for (;;) {
-        if (this.#isDue()) await this.#evaluate(onEvent, signal);
+        if (this.#isDue()) await this.#evaluate(options);
         if (this.step >= until) return;
         const begin = performance.now();
         const { value } = await batches.next();
@@ -251,8 +246,10 @@ export class Trainer {
         const report = await this.#step(batch, signal);
         batch.release();
         this.#progress.data = next;
-        meter.add(this.recipe.batchSize, (performance.now() - begin) / 1000);
-        onEvent?.(this.#stepEvent(report, meter));
+        this.#meter.add(this.recipe.batchSize, (performance.now() - begin) / 1000);
+        onEvent?.(this.#stepEvent(report));
+        const { steps, stepsPerEpoch } = this.recipe;
+        if (checkpoint && this.step % stepsPerEpoch === 0 && this.step < steps) await this.save(checkpoint);
       }
     } finally {
       await batches.return(undefined as never);
@@ -270,55 +267,38 @@ export class Trainer {
   async #step(batch: TrainingBatch, signal: AbortSignal | undefined): Promise<NativeStepReport> {
     const { recipe, step } = this;
     const { offsets, boxes, labels } = batch;
+    const { loss } = this.#progress;
+    const lossLimit = explosionLimit(loss, recipe.explosion);
     throwIfAborted(signal);
     const report = await this.#native.step({
-      ...{ pictures: batch.inputs, offsets, boxes, labels },
+      ...{ pictures: batch.inputs, offsets, boxes, labels, lossLimit },
       learningRates: groupRates(recipe.schedule, step, this.#groups),
       maxNorm: recipe.optimizer.maxNorm ?? 0,
       averageDecay: averageDecay(recipe.optimizer.average ?? 0, step),
       batchStatistics: recipe.batchStatistics,
-      lossLimit: this.#lossLimit(),
     });
-    if (report.status === 1) throwIfAborted(signal);
-    if (report.status !== 0) throw this.#diverged(report, batch);
-    const { loss } = this.#progress;
-    const count = Math.min(loss.count + 1, lossWindow);
-    this.#progress.loss = { mean: loss.mean + (report.loss - loss.mean) / count, count };
+    if (report.status === StepStatus.aborted) throwIfAborted(signal);
+    if (report.status !== StepStatus.done) {
+      throw divergence(report, {
+        ...{ step: step + 1, rate: learningRate(recipe.schedule, step), lossLimit },
+        picture: this.trained[batch.samples[report.badPicture]!]?.image,
+        parameter: this.#placed[report.badGroup]?.name,
+      });
+    }
+    this.#progress.loss = withLoss(loss, report.loss);
     this.#progress.step++;
     return report;
   }
 
-  /** The loss that would be an explosion. */
-  #lossLimit(): number {
-    const { mean, count } = this.#progress.loss;
-    const { explosion } = this.recipe;
-    return explosion === null || count < lossWindow ? Number.POSITIVE_INFINITY : explosion * mean;
-  }
-
-  #diverged(report: NativeStepReport, batch: TrainingBatch): SsdPruneError {
-    const what = {
-      2: () => {
-        const sample = this.trained[batch.samples[report.badPicture]!]!;
-        return `the network's output for ${sample.image}, prior box ${report.badPrior}, is NaN or infinite`;
-      },
-      3: () => `the loss is ${report.loss.toPrecision(4)}, where ${this.#lossLimit().toPrecision(4)} is the limit`,
-      4: () => `the gradient of ${this.#network.plan.parameters[report.badGroup]?.name} is NaN or infinite`,
-    }[report.status];
-    return new SsdPruneError(
-      'ERR_DIVERGED',
-      `Step ${this.step + 1}: ${what?.()}. The step was not taken; try a lower learning rate (it is ${learningRate(this.recipe.schedule, this.step).toPrecision(3)})`,
-    );
-  }
-
-  #stepEvent(report: NativeStepReport, meter: SpeedMeter): TrainEvent {
+  #stepEvent(report: NativeStepReport): TrainEvent {
     const { steps, stepsPerEpoch, schedule, batchSize } = this.recipe;
     const { loss: total, classes, boxes, teacherClasses, teacherBoxes, gradientNorm } = report;
     return {
       ...{ event: 'step', step: this.step, steps, epoch: this.step / stepsPerEpoch },
       loss: { total, classes, boxes, teacherClasses, teacherBoxes },
       rate: learningRate(schedule, this.step - 1),
-      ...{ gradientNorm, imagesPerSecond: meter.now },
-      secondsLeft: ((steps - this.step) * batchSize) / meter.now,
+      ...{ gradientNorm, imagesPerSecond: this.#meter.now },
+      secondsLeft: ((steps - this.step) * batchSize) / this.#meter.now,
     };
   }
 
@@ -330,7 +310,7 @@ export class Trainer {
     return this.step === steps || this.step % (evaluateEvery * stepsPerEpoch) === 0;
   }
 
-  async #evaluate(onEvent: RunOptions['onEvent'], signal: AbortSignal | undefined): Promise<void> {
+  async #evaluate({ onEvent, signal }: RunOptions): Promise<void> {
     const { evaluations } = this.#progress;
     const { step } = this;
     if (this.held.length === 0 || evaluations.at(-1)?.step === step) return;
@@ -344,52 +324,4 @@ export class Trainer {
     if (best && step > 0) this.#best = weights;
     onEvent?.({ event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 });
   }
-
-  #result(meter: SpeedMeter): TrainResult {
-    const { evaluations } = this.#progress;
-    const best = evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
-    return {
-      ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
-      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
-      imagesPerSecond: meter.overall,
-    };
-  }
 }
-
-function teacherNetwork(
-  { model, detector: own }: NonNullable<TrainerOptions['teacher']>,
-  detector: DetectorSettings,
-): DetectorNetwork {
-  const settings = own ?? detector;
-  const same =
-    settings.classes.slice(1).join() === detector.classes.slice(1).join() &&
-    settings.priors.length === detector.priors.length &&
-    settings.priors.every((value, i) => value === detector.priors[i]);
-  const input = ({ width, height, channels, mean, std }: DetectorSettings['input']) =>
-    JSON.stringify([width, height, channels, mean, std]);
-  if (!same || input(settings.input) !== input(detector.input)) {
-    throw new SsdPruneError(
-      'ERR_BAD_CONFIG',
-      `The teacher ${model.file ?? ''} has other classes, prior boxes or input settings than the network that it is to teach`,
-    );
-  }
-  return readNetwork(model, settings);
-}
-
-/** Labels are indexes: what they mean must be the same on both sides. */
-function checkClasses(dataset: Pick<Dataset, 'classes'>, detector: DetectorSettings): void {
-  const [data, own] = [dataset.classes.slice(1), detector.classes.slice(1)];
-  if (data.join() === own.join()) return;
-  const at = own.findIndex((name, i) => name !== data[i]);
-  throw new SsdPruneError(
-    'ERR_BAD_DATA',
-    `The pictures' classes are not the detector's: class ${at + 1} is ${data[at] ?? 'missing'}, where the detector has ${own[at] ?? 'none'}`,
-  );
-}
-
-const checksum = ({ buffer, byteOffset, byteLength }: Float32Array): number =>
-  crc32(new Uint8Array(buffer, byteOffset, byteLength));
-
-/** What training reads of a sample. */
-const describe = ({ id, width, height, boxes, labels }: Sample): string =>
-  JSON.stringify([id, width, height, [...boxes], [...labels]]);

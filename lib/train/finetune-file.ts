@@ -1,0 +1,189 @@
+import { stat, unlink } from 'node:fs/promises';
+import { type CheckOptions, checkDataset } from '../data/check';
+import { datasetFiles } from '../data/dataset';
+import { SsdPruneError } from '../errors';
+import { checkOutput } from '../files';
+import { type DetectorSettings, readDetectorSettings } from '../model/detector';
+import { readModel } from '../model/read';
+import type { Recipe } from './recipe';
+import { type RunOptions, Trainer, type TrainerOptions } from './trainer';
+import type { Evaluation, TrainResult } from './trainer-events';
+
+export interface FinetuneOptions extends Omit<TrainerOptions, 'teacher'>, Omit<RunOptions, 'checkpoint'> {
+  /** Folder in Pascal VOC or COCO layout. */
+  data: string;
+  /** Pictures to train on. Defaults to `train`. */
+  split?: string;
+  /** Leave out pictures and annotations that are broken, instead of refusing all. Defaults to `false`. */
+  skipBad?: boolean;
+  /** ONNX file of the network that the trained one is to be like. */
+  teacher?: string;
+  /** Detector settings, where the models' metadata have none. */
+  detector?: string;
+  /** Which weights are written: the best on the pictures held back, or those after the last step. Defaults to `best`. */
+  keep?: 'best' | 'last';
+  /** Replace the output, and start over where there is a state. Defaults to `false`. */
+  force?: boolean;
+  /** Where the run's state is kept between calls; removed when it is finished. Defaults to `OUT.state`. */
+  state?: string;
+  /** Go on from the state. Defaults to `false`. */
+  resume?: boolean;
+  /** Go on though the state was made with another instruction set. Defaults to `false`. */
+  otherInstructionSet?: boolean;
+  /** Told as the pictures are checked. */
+  onCheck?: CheckOptions['onProgress'];
+  /** Told of the trainer before its first step, and of what was left out of the pictures. */
+  onReady?: (trainer: Trainer, problems: readonly string[]) => void;
+}
+
+/** What `finetune --json` prints. */
+export interface FinetuneReport {
+  schema: 'ssd-prune.finetune/1';
+  model: string;
+  /** Null where nothing was written: the run isn't finished. */
+  output: string | null;
+  teacher: string | null;
+  data: { folder: string; split: string; trained: number; heldBack: number; leftOut: number };
+  recipe: Recipe;
+  finished: boolean;
+  step: number;
+  evaluations: readonly Evaluation[];
+  best: Evaluation | null;
+  /** Which weights the output holds. */
+  kept: 'start' | 'best' | 'last' | null;
+  /** Whether training made nothing better than what it began with, on the pictures held back. */
+  belowStart: boolean;
+  imagesPerSecond: number;
+  /** The state to go on from, where the run isn't finished. */
+  state: string | null;
+  /** Of this call, from opening the model on. */
+  seconds: number;
+}
+
+/**
+ * Fine-tunes a model file: checks the pictures, trains, and writes the model with other weights and nothing else changed.
+ * A run that is called off, or ends after `maxSteps`, leaves its state, from which a call with `resume` goes on to the
+ * very same weights.
+ * @throws {SsdPruneError} ERR_OUTPUT_EXISTS; ERR_ABORTED naming the state; ERR_DIVERGED; what {@link readModel},
+ * {@link checkDataset}, {@link Trainer} and its `run` throw
+ */
+export async function finetuneFile(input: string, output: string, options: FinetuneOptions): Promise<FinetuneReport> {
+  const started = performance.now();
+  const { data, split = 'train', skipBad, teacher: teacherFile, detector: detectorFile, keep = 'best' } = options;
+  const { force = false, state = `${output}.state`, resume = false, otherInstructionSet, onCheck, onReady } = options;
+  const { maxSteps, onEvent, signal, ...recipe } = options;
+  await checkOutput(output, { force });
+  const model = await readModel(input);
+  const detector = readDetectorSettings(model, detectorFile);
+  const teacher = teacherFile === undefined ? undefined : await readTeacher(teacherFile, detectorFile);
+  const { dataset, problems } = await checkDataset(data, {
+    split,
+    // Index 0 is background, whatever the settings call it.
+    classes: ['background', ...detector.classes.slice(1)],
+    ...(skipBad !== undefined && { skipBad }),
+    ...(onCheck && { onProgress: onCheck }),
+    ...(signal && { signal }),
+  });
+  const settings = [detectorFile, detector.priorsFile, teacherFile].filter((file) => file !== undefined);
+  const inputs = [input, output, ...model.dataFiles, ...settings, ...datasetFiles(dataset)];
+  await checkState(state, { inputs, force, resume });
+  const trainer = new Trainer(model, detector, dataset, { ...trainerOptions(recipe), ...(teacher && { teacher }) });
+  if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
+  onReady?.(trainer, problems);
+
+  const write = async (which: 'best' | 'last'): Promise<void> => {
+    const { writeModel } = require('../model/write') as typeof import('../model/write');
+    await writeModel(trainer.model(which), output, { force });
+  };
+  const result = await trainer
+    .run({
+      ...{ checkpoint: state },
+      ...(maxSteps !== undefined && { maxSteps }),
+      ...(onEvent && { onEvent }),
+      ...(signal && { signal }),
+    })
+    .catch((error: unknown) => giveUp(error, trainer, state, output, write));
+  if (result.finished) {
+    await write(keep);
+    await unlink(state).catch(() => {});
+  } else {
+    await trainer.save(state);
+  }
+  return {
+    schema: 'ssd-prune.finetune/1',
+    ...{ model: input, output: result.finished ? output : null, teacher: teacherFile ?? null },
+    data: {
+      ...{ folder: data, split, trained: trainer.trained.length, heldBack: trainer.held.length },
+      leftOut: problems.length,
+    },
+    ...{ recipe: trainer.recipe, finished: result.finished, step: result.step, evaluations: result.evaluations },
+    ...{ best: result.best ?? null, kept: result.finished ? kept(result, keep) : null, belowStart: result.belowStart },
+    ...{ imagesPerSecond: result.imagesPerSecond, state: result.finished ? null : state },
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+async function readTeacher(file: string, detectorFile: string | undefined) {
+  const model = await readModel(file);
+  const detector: DetectorSettings = readDetectorSettings(model, detectorFile);
+  return { model, detector };
+}
+
+/** The options that are the trainer's own. */
+function trainerOptions(options: Partial<FinetuneOptions>): TrainerOptions {
+  const { data: _, split, skipBad, teacher, detector, keep, force, state, resume, ...rest } = options;
+  const { otherInstructionSet, onCheck, onReady, ...own } = rest;
+  return own;
+}
+
+/** Before the work: a state that is there is another run's work, or this one's. */
+async function checkState(
+  file: string,
+  { inputs, force, resume }: { inputs: string[]; force: boolean; resume: boolean },
+): Promise<void> {
+  await checkOutput(file, { inputs });
+  const there = await stat(file).catch(() => undefined);
+  if (there && !resume && !force) {
+    throw new SsdPruneError(
+      'ERR_OUTPUT_EXISTS',
+      `${file} holds the state of a run that isn't finished: go on with --resume, or start over with --force`,
+    );
+  }
+  if (!there && resume) throw new SsdPruneError('ERR_IO', `There is no state ${file} to resume from`);
+}
+
+/** Keeps what a run has that ends before its time, and says where. */
+async function giveUp(
+  error: unknown,
+  trainer: Trainer,
+  state: string,
+  output: string,
+  write: (which: 'best') => Promise<void>,
+): Promise<never> {
+  const code = error instanceof SsdPruneError ? error.code : undefined;
+  if (code === 'ERR_ABORTED') {
+    await trainer.save(state);
+    const { message } = error as SsdPruneError;
+    throw new SsdPruneError(
+      'ERR_ABORTED',
+      `${message} The state after step ${trainer.step} is in ${state}: go on with --resume.`,
+      { cause: error },
+    );
+  }
+  if (code === 'ERR_DIVERGED') {
+    await trainer.save(state);
+    const { best } = trainer.result;
+    const written = best !== undefined && best.step > 0;
+    if (written) await write('best');
+    const where = written
+      ? `${output} holds the weights of step ${best.step}, the best ones so far; those before the step are in ${state}.`
+      : `The weights before the step are in ${state}.`;
+    throw new SsdPruneError('ERR_DIVERGED', `${(error as SsdPruneError).message}. ${where}`, { cause: error });
+  }
+  throw error;
+}
+
+function kept({ best, evaluations }: TrainResult, keep: 'best' | 'last'): FinetuneReport['kept'] {
+  if (keep === 'last' || evaluations.length === 0) return 'last';
+  return best?.step === 0 ? 'start' : 'best';
+}

@@ -1,0 +1,48 @@
+import type { Dataset } from '../data/dataset';
+import { SsdPruneError } from '../errors';
+import type { DetectorSettings } from '../model/detector';
+import type { OnnxModel } from '../model/onnx-model';
+import { type DetectorNetwork, readNetwork } from './network';
+
+/** The network that a trained one is to be like, such as the unpruned one. */
+export interface Teacher {
+  model: OnnxModel;
+  /** Defaults to those of the trained network. */
+  detector?: DetectorSettings;
+}
+
+/**
+ * The teacher's network, for a student with these settings.
+ * @throws {SsdPruneError} ERR_BAD_CONFIG where it reads other pictures or says something else of them; what
+ * {@link readNetwork} throws
+ */
+export function teacherNetwork({ model, detector: own }: Teacher, detector: DetectorSettings): DetectorNetwork {
+  const settings = own ?? detector;
+  const same =
+    settings.classes.slice(1).join() === detector.classes.slice(1).join() &&
+    settings.priors.length === detector.priors.length &&
+    settings.priors.every((value, i) => value === detector.priors[i]);
+  const input = ({ width, height, channels, mean, std }: DetectorSettings['input']) =>
+    JSON.stringify([width, height, channels, mean, std]);
+  if (!same || input(settings.input) !== input(detector.input)) {
+    throw new SsdPruneError(
+      'ERR_BAD_CONFIG',
+      `The teacher ${model.file ?? ''} has other classes, prior boxes or input settings than the network that it is to teach`,
+    );
+  }
+  return readNetwork(model, settings);
+}
+
+/**
+ * Labels are indexes: what they mean must be the same on both sides.
+ * @throws {SsdPruneError} ERR_BAD_DATA naming the first class that differs
+ */
+export function checkClasses(dataset: Pick<Dataset, 'classes'>, detector: DetectorSettings): void {
+  const [data, own] = [dataset.classes.slice(1), detector.classes.slice(1)];
+  if (data.join() === own.join()) return;
+  const at = own.findIndex((name, i) => name !== data[i]);
+  throw new SsdPruneError(
+    'ERR_BAD_DATA',
+    `The pictures' classes are not the detector's: class ${at + 1} is ${data[at] ?? 'missing'}, where the detector has ${own[at] ?? 'none'}`,
+  );
+}

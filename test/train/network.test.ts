@@ -1,0 +1,63 @@
+import type { DetectorSettings } from '../../lib/model/detector';
+import type { OnnxModel } from '../../lib/model/onnx-model';
+
+const dist = (name: string) => require(`../../dist/lib/${name}`);
+const { buildMobileNetV1Ssd } = dist('model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
+const { readDetectorSettings } = dist('model/detector') as typeof import('../../lib/model/detector');
+const { setTensorBytes, tensorDims, toFloat32 } = dist('model/tensor') as typeof import('../../lib/model/tensor');
+const { readNetwork } = dist('train/network') as typeof import('../../lib/train/network');
+
+const model = buildMobileNetV1Ssd({ classes: 4, width: 0.25 });
+const detector = readDetectorSettings(model);
+
+test('heads are the twelve last convolutions, and nothing else', () => {
+  const network = readNetwork(model, detector);
+  expect([network.normalises, network.sigmoidHeads]).toEqual([true, false]);
+  const heads = network.parameters.filter(({ head }) => head).map(({ name }) => name);
+  // Names in the order of definition: two convolutions with bias for each of six taps, behind all others.
+  expect(heads).toHaveLength(24);
+  for (const name of heads) {
+    const rows = Number(model.constant(name)!.dims[0]);
+    expect([4, 12, 16, 24]).toContain(rows);
+  }
+  expect(heads.filter((name) => name.endsWith('.b_0'))).toHaveLength(12);
+});
+
+/** The model with background scores that are constant 0. */
+function withoutBackground(of: OnnxModel): OnnxModel {
+  const copy = of.clone();
+  const scores = readNetwork(of, detector).parameters.filter(
+    ({ name, head }) => head && Number(of.constant(name)!.dims[0]) % 12 === 0 && isScore(of, name),
+  );
+  for (const { name } of scores) {
+    const tensor = copy.constant(name)!;
+    const values = toFloat32(tensor).slice();
+    const row = values.length / tensorDims(tensor)[0]!;
+    for (let filter = 0; filter * row < values.length; filter += 4) values.fill(0, filter * row, (filter + 1) * row);
+    setTensorBytes(tensor, tensorDims(tensor), new Uint8Array(values.buffer));
+    copy.replaceConstant(name, tensor);
+  }
+  return copy;
+}
+
+/** Offsets and scores have four numbers a prior each; the first convolution of a tap makes offsets. */
+function isScore(of: OnnxModel, name: string): boolean {
+  const index = Number(/^conv2d_(\d+)\./.exec(name)![1]);
+  const heads = of.graph.node.filter(({ opType, input }) => opType === 'Conv' && input.length === 3);
+  const position = heads.findIndex(({ input }) => input[1] === `conv2d_${index}.w_0`);
+  return position % 2 === 1;
+}
+
+test('heads whose background is constant 0 were trained with sigmoids', () => {
+  const sigmoid = withoutBackground(model);
+  expect(readNetwork(sigmoid, detector).sigmoidHeads).toBe(true);
+});
+
+test.each<[string, (settings: DetectorSettings) => DetectorSettings, string]>([
+  ['corners', (s) => ({ ...s, outputs: { ...s.outputs, boxesAre: 'corners' } }), 'ERR_UNSUPPORTED_OP'],
+  ['other priors', (s) => ({ ...s, priors: s.priors.slice(4) }), 'ERR_BAD_CONFIG'],
+  ['other classes', (s) => ({ ...s, classes: [...s.classes, 'more'] }), 'ERR_BAD_CONFIG'],
+  ['another size', (s) => ({ ...s, input: { ...s.input, width: 320 } }), 'ERR_BAD_CONFIG'],
+])('detector settings with %s are refused', (_, change, code) => {
+  expect(() => readNetwork(model, change(detector))).toThrow(expect.objectContaining({ code }));
+});

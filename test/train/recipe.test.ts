@@ -1,0 +1,53 @@
+import { completeRecipe, type RecipeOptions } from '../../lib/train/recipe';
+import { learningRate } from '../../lib/train/schedule';
+
+const facts = { pictures: 1000, normalises: false, sigmoidHeads: false };
+
+test('what is left out has defaults that follow from the network and the number of pictures', () => {
+  const recipe = completeRecipe({}, facts);
+  // 62 whole batches of 16, six times; a twentieth of 372 steps.
+  expect(recipe).toMatchObject({ epochs: 6, batchSize: 16, stepsPerEpoch: 62, steps: 372 });
+  expect(recipe.schedule.warmUp).toBe(18);
+  expect(recipe).toMatchObject({ microBatch: 8, recalibrate: 0, loss: { classes: 'softmax' } });
+  expect(completeRecipe({ batchSize: 12 }, facts).microBatch).toBe(6);
+  expect(completeRecipe({ batchSize: 13 }, facts).microBatch).toBe(1);
+  const normalising = { ...facts, normalises: true, sigmoidHeads: true };
+  expect(completeRecipe({}, normalising)).toMatchObject({
+    ...{ microBatch: 16, recalibrate: 16, loss: { classes: 'focal' } },
+  });
+  expect(completeRecipe({ batchStatistics: false }, normalising).microBatch).toBe(8);
+  expect(completeRecipe({ loss: { classes: 'softmax', overlap: 0.4 } }, normalising).loss).toEqual({
+    ...{ classes: 'softmax', overlap: 0.4 },
+  });
+});
+
+test('the rate rises, falls by half a cosine to nothing at the last step, or as Paddle’s', () => {
+  const { schedule, steps } = completeRecipe({ rate: 0.5, headsFirst: 0.5 }, facts);
+  expect(schedule.headsFirst).toBe(31);
+  expect(learningRate(schedule, 0)).toBeCloseTo(0.5 / 18, 12);
+  expect(learningRate(schedule, 18)).toBeCloseTo(0.5, 12);
+  expect(learningRate(schedule, 18 + (steps - 18) / 2)).toBeCloseTo(0.25, 12);
+  expect(learningRate(schedule, steps)).toBeCloseTo(0, 12);
+  const paddle = completeRecipe({ decay: 'paddle', epochs: 60, rate: 1, warmUp: 0 }, facts);
+  expect(learningRate(paddle.schedule, 40 * 62 - 1)).toBe(1);
+  expect(learningRate(paddle.schedule, 40 * 62)).toBe(0.5);
+  const constant = completeRecipe({ decay: 'constant', rate: 1 }, facts);
+  expect(learningRate(constant.schedule, 371)).toBe(1);
+});
+
+test.each<[string, RecipeOptions]>([
+  ['epochs', { epochs: 1.5 }],
+  ['batchSize', { batchSize: 1001 }],
+  ['microBatch', { batchSize: 16, microBatch: 5 }],
+  ['seed', { seed: -1 }],
+  ['heldBack', { heldBack: 1 }],
+  ['headsFirst', { headsFirst: 7 }],
+  ['evaluateEvery', { evaluateEvery: 0 }],
+  ['recalibrate', { recalibrate: -1 }],
+  ['explosion', { explosion: 1 }],
+  ['rate', { rate: 0 }],
+  ['decay', { decay: 'linear' as never }],
+])('%s that makes no sense is refused', (name, options) => {
+  const refused = { code: 'ERR_USAGE', message: expect.stringContaining(` for ${name} `) };
+  expect(() => completeRecipe(options, facts)).toThrow(expect.objectContaining(refused));
+});

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import sharp from 'sharp';
+import type { Sample } from '../../lib/data/dataset';
+import type { TrainingBatch } from '../../lib/train/batches';
+import type { TrainerOptions } from '../../lib/train/trainer';
+import { temporary } from '../data/folders';
+
+const dist = (name: string) => require(`../../dist/lib/${name}`);
+const { buildMobileNetV1Ssd } = dist('model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
+const { readDetectorSettings } = dist('model/detector') as typeof import('../../lib/model/detector');
+const { addon } = dist('native') as typeof import('../../lib/native');
+const { readNetwork } = dist('train/network') as typeof import('../../lib/train/network');
+const { parameterOffsets } = dist('train/parameters') as typeof import('../../lib/train/parameters');
+const { encodeOptimizerState } = dist('train/optimizer-state') as typeof import('../../lib/train/optimizer-state');
+const { endlessBatches } = dist('train/passes') as typeof import('../../lib/train/passes');
+const { recalibrate, statisticRanges } = dist('train/recalibration') as typeof import('../../lib/train/recalibration');
+const { noAugmentation } = dist('train/augmentation') as typeof import('../../lib/train/augmentation');
+const { Trainer } = dist('train/trainer') as typeof import('../../lib/train/trainer');
+
+jest.setTimeout(120_000);
+
+const model = buildMobileNetV1Ssd({ classes: 3, width: 0.25, classNames: ['background', 'red', 'blue'] });
+const detector = readDetectorSettings(model);
+
+/** A square of one colour on grey, its place and size different on each picture. */
+async function square(folder: string, i: number): Promise<Sample> {
+  const size = 60 + ((i * 37) % 60);
+  const [left, top] = [(i * 53) % (200 - size), (i * 29) % (200 - size)];
+  const label = 1 + (i % 2);
+  const colour = label === 1 ? '#d02020' : '#2020d0';
+  const patch = await sharp({ create: { width: size, height: size, channels: 3, background: colour } })
+    .png()
+    .toBuffer();
+  const image = path.join(folder, `${i}.png`);
+  await sharp({ create: { width: 200, height: 200, channels: 3, background: '#808080' } })
+    .composite([{ input: patch, left, top }])
+    .png()
+    .toFile(image);
+  return {
+    ...{ id: String(i), image, width: 200, height: 200 },
+    boxes: Float32Array.of(left, top, left + size, top + size),
+    labels: Int32Array.of(label),
+    ...{ difficult: new Uint8Array(1), truncated: new Uint8Array(1) },
+  };
+}
+
+let samples: Sample[];
+beforeAll(async () => {
+  const folder = temporary();
+  samples = await Promise.all(Array.from({ length: 24 }, (_, i) => square(folder, i)));
+});
+const classes = ['background', 'red', 'blue'];
+const quick: TrainerOptions = { epochs: 1, batchSize: 4, heldBack: 0, recalibrate: 0, rate: 0.02 };
+
+/** A digest of weights and of the optimiser's state: comparing millions of numbers one by one takes jest a minute. */
+function stateOf(trainer: InstanceType<typeof Trainer>): string {
+  const hash = createHash('sha256');
+  for (const { rawData } of trainer.model().graph.initializer) hash.update(rawData);
+  return hash.update(encodeOptimizerState(trainer.optimizerState())).digest('hex');
+}
+
+test('runs in parts, keeps count, and refuses two runs at once', async () => {
+  const trainer = new Trainer(model, detector, { classes, samples }, quick);
+  expect([trainer.recipe.steps, trainer.trained.length, trainer.held.length]).toEqual([6, 24, 0]);
+  const first = trainer.run({ maxSteps: 2 });
+  await expect(trainer.run()).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  expect(await first).toMatchObject({ finished: false, step: 2, steps: 6, evaluations: [], best: undefined });
+  expect(await trainer.run()).toMatchObject({ finished: true, step: 6 });
+  const straight = new Trainer(model, detector, { classes, samples }, quick);
+  await straight.run();
+  expect(stateOf(trainer)).toBe(stateOf(straight));
+});
+
+test('called off, it stays where it was and goes on as if nothing had been', async () => {
+  const trainer = new Trainer(model, detector, { classes, samples }, { ...quick, microBatch: 2 });
+  const controller = new AbortController();
+  const aborted = trainer.run({
+    signal: controller.signal,
+    onEvent: (event) => {
+      // In the middle of the step after the next.
+      if (event.event === 'step' && event.step === 2) setTimeout(() => controller.abort(new Error('enough')), 15);
+    },
+  });
+  await expect(aborted).rejects.toMatchObject({ code: 'ERR_ABORTED', message: expect.stringContaining('enough') });
+  expect(trainer.step).toBeGreaterThanOrEqual(2);
+  expect(trainer.step).toBeLessThan(6);
+  await trainer.run();
+  const straight = new Trainer(model, detector, { classes, samples }, { ...quick, microBatch: 2 });
+  await straight.run();
+  expect(stateOf(trainer)).toBe(stateOf(straight));
+});
+
+test('a loss that grows out of measure stops the run; one that may grow does not', async () => {
+  // From softmax's 1000 on, within the mean's twenty steps: the rate rises too far while they are counted.
+  const wild: TrainerOptions = { ...quick, epochs: 12, rate: 3, optimizer: { rule: 'sgd', momentum: 0.9 }, warmUp: 60 };
+  const run = (explosion: number | null) =>
+    new Trainer(model, detector, { classes, samples }, { ...wild, explosion }).run();
+  await expect(run(1.5)).rejects.toMatchObject({
+    code: 'ERR_DIVERGED',
+    message: expect.stringMatching(/^Step \d+: the loss is .*, where .* is the limit\. The step was not taken/),
+  });
+});
+
+test('a teacher of other classes, priors or input is refused, and pictures of other classes', () => {
+  const other = buildMobileNetV1Ssd({ classes: 3, width: 0.25, classNames: ['background', 'red', 'green'] });
+  const make = (teacher: TrainerOptions['teacher'], names = classes) =>
+    new Trainer(model, detector, { classes: names, samples }, { ...quick, ...(teacher && { teacher }) });
+  expect(() => make({ model: other, detector: readDetectorSettings(other) })).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_CONFIG' }),
+  );
+  expect(() => make({ model, detector: { ...detector, input: { ...detector.input, mean: [0, 0, 0] } } })).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_CONFIG' }),
+  );
+  expect(() => make(undefined, ['background', 'blue', 'red'])).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_DATA', message: expect.stringContaining('class 1 is blue') }),
+  );
+  expect(() => make({ model })).not.toThrow();
+});
+
+test('passes follow each other without end, and can be taken up anywhere', async () => {
+  const options = { batchSize: 5, seed: 1, augment: noAugmentation };
+  const take = async (count: number, from?: { pass: number; index: number }) => {
+    const found: { samples: readonly number[]; next: { pass: number; index: number } }[] = [];
+    for await (const { batch, next } of endlessBatches(samples, detector.input, options, from)) {
+      found.push({ samples: batch.samples, next });
+      batch.release();
+      if (found.length === count) break;
+    }
+    return found;
+  };
+  const all = await take(9);
+  expect(all.map(({ next }) => next)).toEqual([
+    ...[1, 2, 3, 4].map((index) => ({ pass: 0, index })),
+    ...[1, 2, 3, 4].map((index) => ({ pass: 1, index })),
+    { pass: 2, index: 1 },
+  ]);
+  expect(all[4]!.samples).not.toEqual(all[0]!.samples);
+  expect(await take(4, all[2]!.next)).toEqual(all.slice(3, 7));
+  expect(await take(1, all[3]!.next)).toEqual(all.slice(4, 5));
+});
+
+describe('recalibration', () => {
+  const network = readNetwork(model, detector);
+  const { plan } = network;
+  const { offsets } = parameterOffsets(plan);
+  const ranges = statisticRanges(plan.graph, offsets);
+  async function measured(pictures: number, count: number, passes: number) {
+    const { batches, inputs } = await batchesOf(pictures, count);
+    const weights = network.weights.slice();
+    await recalibrate(await nativeTrainer(pictures / count / passes), ranges, weights, batches, { count, passes });
+    return { weights, inputs };
+  }
+
+  async function nativeTrainer(microBatch: number) {
+    const trained = { ...network, weights: network.weights };
+    const { makeNativeTrainer } = dist('train/native-trainer') as typeof import('../../lib/train/native-trainer');
+    const { completeRecipe } = dist('train/recipe') as typeof import('../../lib/train/recipe');
+    const facts = { pictures: 24, normalises: true, sigmoidHeads: false };
+    const recipe = completeRecipe({ batchSize: microBatch }, facts);
+    return makeNativeTrainer(trained, undefined, recipe, detector, { placed: [], groups: [], statistics: ranges });
+  }
+
+  /** The first pictures in so many batches, and all of them together. */
+  async function batchesOf(pictures: number, count: number) {
+    const layout = { kind: 'nhwc', pitch: 3 } as const;
+    const options = { batchSize: pictures, seed: 1, augment: noAugmentation, layout };
+    const endless = endlessBatches(samples, detector.input, options);
+    const { value } = await endless.next();
+    await endless.return(undefined as never);
+    const whole = value.batch as TrainingBatch;
+    const part = whole.inputs.length / count;
+    async function* parts() {
+      for (let i = 0; i < count; i++) {
+        const inputs = whole.inputs.subarray(i * part, (i + 1) * part);
+        yield { batch: { ...whole, inputs, release() {} } };
+      }
+    }
+    return { batches: parts(), inputs: whole.inputs };
+  }
+
+  test('of one batch: with the running statistics the network says what it says with the batch’s', async () => {
+    const { weights, inputs } = await measured(4, 1, 1);
+    const engine = new (addon().Engine)(plan.graph, 4);
+    const output = async (values: Float32Array, batchStatistics: boolean) => {
+      engine.setWeights(values);
+      engine.setPictures(inputs);
+      await engine.forward(batchStatistics);
+      const { boxes, width } = plan.outputs[network.heads.scores]!;
+      const scores = new Float32Array(4 * boxes * width);
+      engine.output(network.heads.scores, scores);
+      return scores;
+    };
+    const expected = await output(network.weights, true);
+    const found = await output(weights, false);
+    const before = await output(network.weights, false);
+    const far = (a: Float32Array) => Math.max(...a.map((value, i) => Math.abs(value - expected[i]!)));
+    // Rounding of 35 layers; scores go up to 7.
+    expect(far(found)).toBeLessThan(0.015);
+    expect(far(before)).toBeGreaterThan(1);
+  });
+
+  test('of several batches and passes: the first layer’s are those of all pictures together', async () => {
+    const { weights: parted } = await measured(8, 2, 2);
+    const { weights: whole } = await measured(8, 1, 1);
+    const first = ranges.slice(0, 2);
+    expect(first.map(({ kind }) => kind)).toEqual(['mean', 'variance']);
+    for (const { begin, end } of first) {
+      for (let i = begin; i < end; i++) {
+        expect(Math.abs(parted[i]! - whole[i]!)).toBeLessThan(1e-4 * Math.max(1, Math.abs(whole[i]!)));
+      }
+    }
+  });
+});
