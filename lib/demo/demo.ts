@@ -1,12 +1,10 @@
 import { copyFile } from 'node:fs/promises';
 import path from 'node:path';
 import { breathe } from '../abort';
-import type { Dataset } from '../data/dataset';
 import { invalidArgument } from '../errors';
 import type { Machine } from '../machine';
 import type { PruneFileOptions } from '../prune/prune-file';
 import type { PruneReport } from '../prune/report';
-import type { RecipeOptions } from '../train/recipe';
 import type { Evaluation } from '../train/trainer-events';
 
 export interface DemoOptions {
@@ -75,8 +73,6 @@ export interface DemoReport {
 export const demoPattern = 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0';
 
 const calibrationImages = 128;
-/** Of fine-tuning, where it isn't the default. */
-const recipe: RecipeOptions = { batchSize: 16, rate: 2e-3, evaluateEvery: 2 };
 const threadCounts = [1, 2];
 
 /**
@@ -123,8 +119,7 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
       ...(onProgress && { onProgress }),
     });
   }
-  const open = (split: string): Promise<Dataset> => openDataset(data, { split, classes: sceneClasses });
-  const [train, val] = [await open('train'), await open('val')];
+  const val = await openDataset(data, { split: 'val', classes: sceneClasses });
 
   await begin(
     'The trained detector, and what the pattern selects of it',
@@ -153,26 +148,19 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
     calibrate: { pictures: data, split: 'train', images: Math.min(calibrationImages, trainScenes), seed },
   });
 
+  const recipe = { epochs, rate: 2e-3, evaluateEvery: Math.max(1, epochs) };
   await begin(
     'Fine-tuning of what is left, with the original as its teacher',
-    `finetune ${calibrated} -o ${tuned} --data ${data} --split train --epochs ${epochs} --teacher ${original}`,
+    `finetune ${calibrated} -o ${tuned} --data ${data} --teacher ${original} --epochs ${epochs} --rate ${recipe.rate} --evaluate-every ${recipe.evaluateEvery}`,
   );
-  const { Trainer } = require('../train/trainer') as typeof import('../train/trainer');
-  const { writeModel } = require('../model/write') as typeof import('../model/write');
-  const trainer = new Trainer(await readModel(calibrated), detector, train, {
-    ...recipe,
-    epochs,
-    seed,
-    teacher: { model },
-  });
-  const run = await trainer.run({
+  const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
+  const finetuning = await finetuneFile(calibrated, tuned, {
+    ...{ ...recipe, data, teacher: original, seed, force },
     ...(signal && { signal }),
     onEvent: (event) => {
       if (event.event === 'step') onProgress?.(event.step, event.steps);
     },
   });
-  await writeModel(trainer.model('best'), tuned, { force });
-  const { imagesPerSecond, evaluations } = run;
 
   await begin('mAP on scenes that no model has seen', `eval ${tuned} --data ${data} --split val --protocol voc`);
   const list = [
@@ -216,7 +204,7 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
         .map(({ threads, minMilliseconds, medianMilliseconds }) => ({ threads, minMilliseconds, medianMilliseconds })),
     })),
     ...{
-      finetuning: { epochs, imagesPerSecond, evaluations },
+      finetuning: { epochs, imagesPerSecond: finetuning.imagesPerSecond, evaluations: finetuning.evaluations },
       pictures,
       commands,
       machine: bench.machine,

@@ -19,16 +19,18 @@ export interface MobileNetV1SsdOptions {
    */
   width?: number;
   /**
-   * Width and height of the input in pixels, from 64 to 2048. Defaults to `300`. Priors keep their shares of the
-   * picture; extra stages follow until a map has one place, at most four (one for each prior layer there is).
+   * Width and height of the input in pixels, from 64 to 2048. Defaults to `300`. Extra stages follow until a map has
+   * one place, at most four.
    */
   inputSize?: number;
+  /**
+   * Share of the picture that the squares on the first map have; those of the other maps grow evenly up to 0.95.
+   * Defaults to `0.2`. The smaller the input, the further apart are a map's places: larger priors still overlap.
+   */
+  smallestPrior?: number;
   /** Of the weights, an integer from 0. Defaults to `0`. */
   seed?: number;
 }
-
-/** Pixels of the original's input, to which the sizes of priors below belong. */
-const originalSize = 300;
 
 /** Output channels and stride of the 13 separable blocks. */
 const blocks: readonly [channels: number, stride: number][] = [
@@ -56,16 +58,10 @@ const extras: readonly [squeeze: number, expand: number][] = [
 /** The block (from 0) whose output feeds the first heads, beside the last one's and each extra stage's. */
 const firstTap = 10;
 
-const shape = (min: number, max: number | undefined, aspectRatios: number[]) => ({ min, max, aspectRatios });
-/** Priors of each map, sizes in pixels of the original's input. */
-const priorShapes = [
-  shape(60, undefined, [2]),
-  shape(105, 150, [2, 3]),
-  shape(150, 195, [2, 3]),
-  shape(195, 240, [2, 3]),
-  shape(240, 285, [2, 3]),
-  shape(285, 300, [2, 3]),
-];
+/** Shares of the picture that the squares of the last map have; those of the first are an option. */
+const largestPrior = 0.95;
+/** Ratios of the oblong priors of the first map, and of the others. */
+const aspectRatios = [[2], [2, 3]] as const;
 const priorsPerPlace = [3, 6, 6, 6, 6, 6];
 
 /**
@@ -74,17 +70,20 @@ const priorsPerPlace = [3, 6, 6, 6, 6, 6];
  */
 function tappedMaps(inputSize: number): number[] {
   const maps = [Math.ceil(inputSize / 16), Math.ceil(inputSize / 32)];
-  while (maps.at(-1)! > 1 && maps.length < priorShapes.length) maps.push(Math.ceil(maps.at(-1)! / 2));
+  while (maps.at(-1)! > 1 && maps.length < priorsPerPlace.length) maps.push(Math.ceil(maps.at(-1)! / 2));
   return maps;
 }
 
-function priorLayersOf(inputSize: number): PriorLayer[] {
-  const scaled = (size: number): number => (size * inputSize) / originalSize;
-  return tappedMaps(inputSize).map((map, i) => {
-    const { min, max, aspectRatios } = priorShapes[i]!;
-    const maxSizes = max === undefined ? [] : [scaled(max)];
-    return { map: [map, map], minSizes: [scaled(min)], maxSizes, aspectRatios };
-  });
+function priorLayersOf(inputSize: number, smallestPrior: number): PriorLayer[] {
+  const maps = tappedMaps(inputSize);
+  const sizeOf = (layer: number): number =>
+    inputSize * Math.min(1, smallestPrior + ((largestPrior - smallestPrior) * layer) / (maps.length - 1));
+  return maps.map((map, i) => ({
+    map: [map, map],
+    minSizes: [sizeOf(i)],
+    maxSizes: i === 0 ? [] : [sizeOf(i + 1)],
+    aspectRatios: [...aspectRatios[i === 0 ? 0 : 1]],
+  }));
 }
 
 /**
@@ -94,7 +93,7 @@ function priorLayersOf(inputSize: number): PriorLayer[] {
  * @throws {SsdPruneError} ERR_USAGE for options out of range
  */
 export function buildMobileNetV1Ssd(options: MobileNetV1SsdOptions = {}): OnnxModel {
-  const { classNames, width = 1, inputSize = originalSize, seed = 0 } = options;
+  const { classNames, width = 1, inputSize = 300, smallestPrior = 0.2, seed = 0 } = options;
   const classes = options.classes ?? classNames?.length ?? vocClasses.length;
   if (!Number.isSafeInteger(classes) || classes < 2 || classes > 10_000)
     throw invalidArgument('classes', 'an integer from 2 (with the background) to 10000', classes);
@@ -102,6 +101,8 @@ export function buildMobileNetV1Ssd(options: MobileNetV1SsdOptions = {}): OnnxMo
     throw invalidArgument('width', 'a number above 0 and at most 4', width);
   if (!Number.isSafeInteger(inputSize) || inputSize < 64 || inputSize > 2048)
     throw invalidArgument('inputSize', 'a whole number from 64 to 2048', inputSize);
+  if (!(smallestPrior > 0 && smallestPrior < largestPrior))
+    throw invalidArgument('smallestPrior', `a share between 0 and ${largestPrior}`, smallestPrior);
   if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('seed', 'an integer from 0', seed);
   const names = classNames ?? defaultNames(classes);
   if (names.length !== classes) throw invalidArgument('classNames', `${classes} names, background first`, names.length);
@@ -116,7 +117,10 @@ export function buildMobileNetV1Ssd(options: MobileNetV1SsdOptions = {}): OnnxMo
       graph: new Network(width, inputSize, seed).build(classes),
     }),
   );
-  model.setMetadata(detectorKey, JSON.stringify(detectorSettings(names, inputSize)));
+  model.setMetadata(
+    detectorKey,
+    JSON.stringify(detectorSettings(names, inputSize, priorLayersOf(inputSize, smallestPrior))),
+  );
   return model;
 }
 
@@ -251,8 +255,8 @@ const attributes = (kernel: number, stride: number, pad: number, group: number) 
 });
 
 /** As `lib/model/detector.ts` reads them. Priors are listed in full, so that other programs need no generator. */
-function detectorSettings(classes: readonly string[], inputSize: number) {
-  const flat = generatePriors({ image: [inputSize, inputSize], layers: priorLayersOf(inputSize) });
+function detectorSettings(classes: readonly string[], inputSize: number, layers: readonly PriorLayer[]) {
+  const flat = generatePriors({ image: [inputSize, inputSize], layers });
   const rounded = (value: number) => Number(value.toFixed(7));
   const priors = Array.from({ length: flat.length / 4 }, (_, i) =>
     Array.from(flat.subarray(4 * i, 4 * i + 4), rounded),

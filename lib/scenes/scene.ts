@@ -35,13 +35,13 @@ type Bounds = readonly [left: number, top: number, right: number, bottom: number
 /** Width and height of a scene in pixels, each drawn from this range. */
 const sides = [128, 176] as const;
 /** Extent of an object as a share of the picture's shorter side. */
-const extents = [0.2, 0.6] as const;
-const mostObjects = 4;
+const extents = [0.3, 0.75] as const;
+const mostObjects = 3;
 /** Share of the smaller of two boxes that the other one may cover: so little that no object is hard to see. */
 const mostOverlap = 0.3;
 
 /**
- * Draws a labelled scene: one to four shapes of {@link sceneClasses} before a textured ground, among clutter, partly
+ * Draws a labelled scene: one to three shapes of {@link sceneClasses} before a textured ground, among clutter, partly
  * covered or leaving the picture. The same scene on every machine.
  */
 export function drawScene({ seed, split, index }: SceneKey): Scene {
