@@ -25,8 +25,8 @@ const { Trainer } = library('train/trainer');
 const args = process.argv.slice(2);
 const option = (name, fallback) => (args.includes(name) ? args[args.indexOf(name) + 1] : fallback);
 const out = args[0] && !args[0].startsWith('--') ? args[0] : path.join(root, 'lib', 'embedded', 'scenes.onnx');
-const epochs = Number(option('--epochs', '24'));
-const scenes = Number(option('--scenes', '4000'));
+const epochs = Number(option('--epochs', '40'));
+const scenes = Number(option('--scenes', '6000'));
 const kept = option('--data');
 const state = option('--state');
 /** Of the scenes; that of the weights is 1 too. Demo and tests draw theirs from other splits. */
