@@ -17,3 +17,14 @@ export function allocateBytes(length: number): Uint8Array<ArrayBuffer> {
     throw error;
   }
 }
+
+/** Smaller buffers may be parts of Node's pool. */
+const ownBytes = 64 * 2 ** 10;
+
+/**
+ * Frees what a big array stands in at once, where the garbage collector would wait for more of them. Everything else
+ * that stands there is gone too.
+ */
+export function giveBack({ buffer }: Uint8Array | Float32Array): void {
+  if (buffer.byteLength >= ownBytes && buffer instanceof ArrayBuffer) addon().giveBack(buffer);
+}

@@ -63,6 +63,12 @@ export { verifyCut } from './prune/verify';
 export type { ComparedRow, CompareReport, Pair } from './report/compare';
 export { compareReports } from './report/compare';
 export { renderCompareReport } from './report/compare-table';
+export { drawCurves } from './sensitivity/curve-plot';
+export type { LayerSensitivity, SensitivityOptions, SensitivityReport } from './sensitivity/sensitivity';
+export { sensitivityByPictures } from './sensitivity/sensitivity';
+export type { SensitivityFileOptions } from './sensitivity/sensitivity-file';
+export { sensitivityFile } from './sensitivity/sensitivity-file';
+export { renderSensitivityReport } from './sensitivity/sensitivity-table';
 export type { AugmentSettings } from './train/augmentation';
 export { noAugmentation, paddleAugmentation } from './train/augmentation';
 export type { FinetuneOptions, FinetuneReport } from './train/finetune-file';
@@ -73,12 +79,4 @@ export type { GroupSettings, OptimizerSettings } from './train/optimizer';
 export type { Recipe, RecipeOptions } from './train/recipe';
 export type { ResumeOptions, RunOptions, TrainerOptions } from './train/trainer';
 export { Trainer } from './train/trainer';
-export type {
-  Evaluation,
-  EvaluationEvent,
-  LossReport,
-  RecalibrationEvent,
-  StepEvent,
-  TrainEvent,
-  TrainResult,
-} from './train/trainer-events';
+export type { Evaluation, TrainEvent, TrainResult } from './train/trainer-events';

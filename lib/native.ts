@@ -311,6 +311,8 @@ export interface Addon {
   instructionSets(): string[];
   /** A buffer of zeros, on huge pages where it is big. */
   allocate(bytes: number): ArrayBuffer;
+  /** Frees a buffer's contents at once and detaches it. */
+  giveBack(buffer: ArrayBuffer): void;
 
   /** Multiply-adds a second, in thousand millions, that one thread reaches in registers: the peak that shares are of. */
   peakGmacs(seconds: number): number;
@@ -321,8 +323,6 @@ export interface Addon {
   rankBatchAsync(jobs: NativeRankJob[]): Promise<Float64Array[]>;
   sliceBatch(jobs: NativeSliceJob[]): Uint8Array[];
   sliceBatchAsync(jobs: NativeSliceJob[]): Promise<Uint8Array[]>;
-  /** Keeps the allocator from holding on to big freed blocks, for the whole process; does nothing without glibc. */
-  returnBigBlocks(): void;
   /**
    * The five of calibration work on other threads: their arrays must not be transferred until the promise settles. It
    * becomes false where moments are not positive definite.

@@ -1,24 +1,29 @@
 import type { ChannelGroup } from '../prune/channel-groups';
-import type { CostModel } from '../prune/cost';
+import type { CostFactor, WidthCost } from '../prune/cost';
 import { type SearchPath, type SearchResult, searchAlong } from '../prune/ratio-search';
 import type { WidthGrid } from '../prune/width-grid';
 import type { ErrorCurve } from './reconstruction';
+import { type Table, WidthProgram } from './width-program';
 
 /** What a group's readers lose as it gets narrower, each group cut alone in the original. */
 export interface GroupCurve extends ErrorCurve {
   readonly group: ChannelGroup;
+  /** Layers that read the group's channels. */
+  readonly readers: readonly string[];
 }
 
 /**
- * Widths that reach the target at the least summed error: from all channels on, always the block goes whose loss costs
- * least error a multiply-accumulate saved, both counted at the widths reached so far. Then blocks are exchanged between
- * layers as long as the error falls.
+ * Widths that reach the target at the least summed error. Dynamic programming over neighbouring widths gives the least
+ * error + price · cost for any price, and the price is bisected until the cut meets the target. Only widths on the
+ * convex hull of error and cost have a price; on the way from there to the target blocks are exchanged between layers as
+ * long as the error falls.
+ * @param cost multiply-accumulates, or any other cost of widths
  * @throws {SsdPruneError} ERR_TARGET_UNREACHABLE, see {@link searchAlong}
  */
 export function allocateByError(
   grids: readonly WidthGrid[],
   curves: readonly GroupCurve[],
-  cost: CostModel,
+  cost: WidthCost,
   target: number,
   tolerance: number,
 ): SearchResult {
@@ -28,9 +33,12 @@ export function allocateByError(
     return steps.map((kept) => curve?.errors[group.classes.length - kept] ?? (group.classes.length - kept) * 1e6);
   });
   const widths = new Widths(grids, errors, cost);
-  const found = searchAlong(widths.path(), grids, cost, target, tolerance);
+  const found = searchAlong(widths.path(target), grids, cost, target, tolerance);
   return widths.exchange(found, target, target + tolerance);
 }
+
+/** Halvings of the price. */
+const bisections = 50;
 
 class Widths {
   private readonly kept: number[];
@@ -40,42 +48,45 @@ class Widths {
     private readonly grids: readonly WidthGrid[],
     /** By grid and step. */
     private readonly errors: readonly (readonly number[])[],
-    private readonly cost: CostModel,
+    private readonly cost: WidthCost,
   ) {
     this.kept = cost.whole();
     this.whole = cost.total(this.kept);
   }
 
-  path(): SearchPath {
-    const at = this.grids.map(({ steps }) => steps.length - 1);
-    const moves: number[] = [];
-    for (;;) {
-      let best: { grid: number; price: number } | undefined;
-      const work = this.work(at);
-      for (let grid = 0; grid < at.length; grid++) {
-        if (at[grid] === 0) continue;
-        const lost = this.errors[grid]![at[grid]! - 1]! - this.errors[grid]![at[grid]!]!;
-        at[grid]!--;
-        const price = lost / (work - this.work(at));
-        at[grid]!++;
-        if (!best || price < best.price) best = { grid, price };
-      }
-      if (!best) break;
-      at[best.grid]!--;
-      moves.push(best.grid);
-    }
-    const positionsAt = (i: number): number[] => {
-      const positions = this.grids.map(({ steps }) => steps.length - 1);
-      for (const grid of moves.slice(0, i)) positions[grid]!--;
-      return positions;
+  /** All channels, the last widths with a price that miss the target, the first that reach it, the narrowest. */
+  path(target: number): SearchPath {
+    const [widest, narrowest] = [this.grids.map(({ steps }) => steps.length - 1), this.grids.map(() => 0)];
+    const tables = this.costTables();
+    const program = new WidthProgram(
+      this.grids.map(({ steps }) => steps.length),
+      tables.map(({ variables }) => variables),
+    );
+    const own = this.errors.map((errors, grid): Table => ({ variables: [grid], values: Float64Array.from(errors) }));
+    const atPrice = (price: number, start: readonly number[]): number[] => {
+      const priced = tables.map(({ variables, values }) => ({
+        variables,
+        values: values.map((value) => price * value),
+      }));
+      return program.solve([...own, ...priced], start);
     };
+    let [below, above] = [widest, narrowest];
+    // Shares of the whole cost against shares of variance: prices around 1 are the usual ones.
+    let [low, high] = [1e-9, 1e9];
+    for (let i = 0; i < bisections; i++) {
+      const price = Math.sqrt(low * high);
+      const found = atPrice(price, below);
+      if (1 - this.work(found) / this.whole >= target) [high, above] = [price, found];
+      else [low, below] = [price, found];
+    }
+    const places = [widest, below, above, narrowest];
     const members = this.grids.reduce((sum, { group }) => sum + group.classes.length, 0);
     const keptAt = (positions: readonly number[]): number =>
       this.grids.reduce((sum, { steps }, grid) => sum + steps[positions[grid]!]!, 0);
-    return { length: moves.length + 1, at: positionsAt, ratioAt: (i) => 1 - keptAt(positionsAt(i)) / members };
+    return { length: places.length, at: (i) => places[i]!, ratioAt: (i) => 1 - keptAt(places[i]!) / members };
   }
 
-  /** Widens one layer and narrows another, up to two blocks each, as long as the cut stays in its window. */
+  /** Widens a layer, or one and narrows another, up to two blocks each, as long as the cut stays in its window. */
   exchange(found: SearchResult, least: number, most: number): SearchResult {
     const at = this.grids.map(({ group, steps }) => steps.indexOf(found.kept[group.id]!));
     const error = (grid: number, step: number): number => this.errors[grid]![step] ?? Number.POSITIVE_INFINITY;
@@ -101,7 +112,35 @@ class Widths {
     this.grids.forEach(({ group, steps }, grid) => {
       kept[group.id] = steps[at[grid]!]!;
     });
-    return { ...found, kept, cut: this.cost.cut(kept) };
+    return { ...found, kept, cut: 1 - this.cost.total(kept) / this.whole };
+  }
+
+  /** What widths cost, in shares of the whole, as functions of the grids' positions. */
+  private costTables(): Table[] {
+    const gridOf = new Map(this.grids.map(({ group }, grid) => [group.id, grid]));
+    const byScope = new Map<string, { variables: number[]; factors: CostFactor[] }>();
+    for (const factor of this.cost.factors()) {
+      const variables = factor.groups.flatMap((group) => gridOf.get(group) ?? []);
+      if (variables.length === 0) continue;
+      const scope = byScope.get(variables.join());
+      if (scope) scope.factors.push(factor);
+      else byScope.set(variables.join(), { variables, factors: [factor] });
+    }
+    return [...byScope.values()].map(({ variables, factors }) => {
+      const kept = this.cost.whole();
+      const sizes = variables.map((grid) => this.grids[grid]!.steps.length);
+      const values = new Float64Array(sizes.reduce((a, b) => a * b, 1));
+      for (let index = 0; index < values.length; index++) {
+        let rest = index;
+        for (let i = variables.length - 1; i >= 0; i--) {
+          const { group, steps } = this.grids[variables[i]!]!;
+          kept[group.id] = steps[rest % sizes[i]!]!;
+          rest = Math.floor(rest / sizes[i]!);
+        }
+        for (const factor of factors) values[index]! += factor.cost(kept) / this.whole;
+      }
+      return { variables, values };
+    });
   }
 
   private work(positions: readonly number[]): number {
@@ -114,6 +153,7 @@ class Widths {
 
 /** Blocks that one layer gains and another loses. */
 const exchanges: readonly (readonly [number, number])[] = [
+  [1, 0],
   [1, 1],
   [1, 2],
   [2, 1],

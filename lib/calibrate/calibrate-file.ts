@@ -1,8 +1,9 @@
-import { invalidArgument } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import { readDetectorSettings } from '../model/detector';
+import { graphInputs } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
-import { type Calibrated, calibrate } from './calibrate';
+import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
 import { drawPictures, findPictures, PictureSource } from './pictures';
 import { type Repair, repairs } from './repair';
 
@@ -25,25 +26,49 @@ export interface CalibrationOptions {
 }
 
 /**
+ * The pictures that options draw, as the model's detector settings prepare them, and how many a model whose batch is
+ * fixed takes a run.
+ * @throws {SsdPruneError} what {@link findPictures} and {@link readDetectorSettings} throw; ERR_USAGE for a bad draw;
+ * ERR_BAD_DATA where the pictures fill no batch
+ */
+export async function openPictures(
+  model: OnnxModel,
+  options: CalibrationOptions,
+): Promise<Pick<CalibrateOptions, 'source' | 'batchSize'>> {
+  const { images = 256, seed = 0 } = options;
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
+  const { input } = readDetectorSettings(model, options.detector);
+  const files = drawPictures(await findPictures(options.pictures, options.split), images, seed);
+  const batch = graphInputs(model).find(({ name }) => name === input.name)?.dims[0];
+  if (typeof batch !== 'number' || batch < 1) return { source: new PictureSource(files, input) };
+  const whole = files.slice(0, files.length - (files.length % batch));
+  if (whole.length === 0) {
+    throw new SsdPruneError(
+      'ERR_BAD_DATA',
+      `${model.file ?? 'the model'} takes ${batch} pictures a run, but only ${files.length} were drawn from ${options.pictures}`,
+    );
+  }
+  return { source: new PictureSource(whole, input), batchSize: batch };
+}
+
+/**
  * {@link calibrate} with pictures from disk, as the model's detector settings prepare them. Unless the options say
  * otherwise channels are chosen by `obs` and widths by `error`.
- * @throws {SsdPruneError} what {@link calibrate}, {@link findPictures} and {@link readDetectorSettings} throw
+ * @throws {SsdPruneError} what {@link calibrate} and {@link openPictures} throw
  */
 export async function calibrateWithPictures(
   model: OnnxModel,
   given: PruneOptions,
   options: CalibrationOptions,
 ): Promise<Calibrated> {
-  const { images = 256, seed = 0, repair = 'full' } = options;
-  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
+  const { seed = 0, repair = 'full' } = options;
   if (!repairs.includes(repair)) throw invalidArgument('repair', `one of ${repairs.join(', ')}`, repair);
-  const { input } = readDetectorSettings(model, options.detector);
-  const files = drawPictures(await findPictures(options.pictures, options.split), images, seed);
+  const pictures = await openPictures(model, options);
   const criterion = given.criterion ?? 'obs';
   const allocation = given.allocation ?? (criterion === 'obs' && !given.paddle1x ? 'error' : 'uniform');
   return calibrate(
     model,
     { ...given, criterion, allocation },
-    { source: new PictureSource(files, input), repair, seed, signal: options.signal, onStage: options.onStage },
+    { ...pictures, repair, seed, signal: options.signal, onStage: options.onStage },
   );
 }

@@ -1,25 +1,29 @@
-import { setFlagsFromString } from 'node:v8';
+import { giveBack } from '../buffers';
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { listParameters } from '../model/parameters';
-import { addon } from '../native';
+import { tensorBytes } from '../model/tensor';
 import type { ChannelGroup } from '../prune/channel-groups';
 import { type CutResult, cutChannels } from '../prune/cut';
-import type { PruneCriterion, PruneOptions, WeightCriterion } from '../prune/options';
+import type { PruneCriterion, PruneOptions, PrunePlanOptions, WeightCriterion } from '../prune/options';
 import { type PrunePlan, Pruner } from '../prune/prune';
 import { inferOptions } from '../prune/prune-file';
 import { ChannelRanking, keptMembers } from '../prune/ranking';
-import { widthGrid } from '../prune/width-grid';
+import type { SearchResult } from '../prune/ratio-search';
+import type { Selection } from '../prune/selection';
+import { type WidthGrid, widthGrid } from '../prune/width-grid';
 import { type ActivationOptions, Activations, type Moves } from './activations';
 import { allocateByError, type GroupCurve } from './allocation';
+import { Lanes, type LanesOptions } from './lanes';
 import { readLayer, writeLayer } from './layer-weights';
 import type { CalibrationSource } from './pictures';
 import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
 import { type ErrorCurve, openProblem, type Problem, refineFrom, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
-import { groupStages, type Stage, withTail } from './stages';
+import { SampleMemory } from './samples';
+import { groupStages, type Stage, whyUnread, withTail } from './stages';
 
-export interface CalibrateOptions extends Partial<ActivationOptions> {
+export interface CalibrateOptions extends Partial<ActivationOptions>, LanesOptions {
   source: CalibrationSource;
   /** Defaults to `full`. */
   repair?: Repair;
@@ -65,43 +69,60 @@ export interface Calibrated {
  */
 export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
   const work = new Calibration(model, given, options);
-  addon().returnBigBlocks();
-  // Gigabytes of activations pass through a heap of a few megabytes. V8 weighs them against it, and would collect
-  // garbage some hundred times (a fifth of all the work) without this; batches that are through are let go either way.
-  setFlagsFromString('--heap-growing-percent=800');
-  try {
-    return await work.run();
-  } finally {
-    setFlagsFromString('--heap-growing-percent=0');
-  }
+  const byError = given.allocation === 'error' && !given.ratios;
+  // A target out of reach is found out before any picture is looked at. The widths by error follow from the pictures.
+  const plan = work.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
+  return work.whileOpen(() => work.run(byError ? undefined : plan.search, given.targetRatio ?? 0));
+}
+
+/** What the selected groups lose as they get narrower, see {@link errorCurves}. */
+export interface Curves {
+  readonly pruner: Pruner;
+  readonly selection: Selection;
+  readonly grids: readonly WidthGrid[];
+  /** In network order; none for a group whose readers can't be sampled. */
+  readonly curves: readonly GroupCurve[];
+}
+
+/**
+ * How much of their output the layers that read a group's channels can't be made to give back as the group gets
+ * narrower, for every selected group by itself, the others left whole. Nothing is cut, and no target is needed.
+ * @throws {SsdPruneError} what {@link Pruner.select} throws, and ERR_BAD_DATA where activations are not finite
+ */
+export async function errorCurves(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Curves> {
+  const work = new Calibration(model, given, options);
+  return work.whileOpen(async () => {
+    const { grids, curves } = await work.curves(options.source);
+    return { pruner: work.pruner, selection: work.selection, grids, curves };
+  });
 }
 
 /**
  * Pictures for error curves, which need less than repairs, and for the first layers: there activations of all pictures
  * can't be kept, so that each layer would run from the pictures again, and every picture has thousands of places.
  */
-const fewPictures = 64;
+export const fewPictures = 64;
 
-/** Places of a layer's output a picture that are sampled. */
-const defaultPositions = 128;
-
-const firstOf = (source: CalibrationSource, count: number): CalibrationSource => ({
-  count: Math.min(source.count, count),
-  feeds: (first, last) => source.feeds(first, last),
-});
+/** Samples of a layer for error curves. */
+const curveRows = 8192;
 
 class Calibration {
   private readonly added: AddedBiases;
-  private readonly pruner: Pruner;
+  readonly pruner: Pruner;
+  readonly selection: Selection;
+  private readonly planOptions: PrunePlanOptions;
+  private readonly readers: ReturnType<typeof readersOf>;
+  /** Members kept in each group, by group id; those of all until widths are chosen. */
+  private kept: readonly number[];
   /** The original, whose offsets are prepared like the full-size model's. */
   private readonly original: OnnxModel;
-  private plan: PrunePlan;
-  private readonly activations: Activations;
-  private readonly early: Activations;
+  private readonly memory = new SampleMemory();
+  private lanes!: Lanes;
+  private activations!: Activations;
+  private early!: Activations;
   private readonly removed = new Set<number>();
   private readonly reports: RepairReport[] = [];
   private readonly repair: Repair;
-  private readonly target: number;
 
   constructor(
     model: OnnxModel,
@@ -112,34 +133,46 @@ class Calibration {
     this.added = prepareOffsets(full);
     this.original = full.clone();
     this.pruner = new Pruner(full, inferOptions(model, given.inputShapes), listParameters(model));
-    const byError = given.allocation === 'error' && !given.ratios;
-    // The selection and all options; the widths follow from the pictures.
-    const plan = this.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
-    this.plan = byError ? { ...plan, options: { ...plan.options, allocation: 'error' } } : plan;
-    this.target = given.targetRatio ?? 0;
+    const { selection, options: planOptions } = this.pruner.select(given);
+    this.selection = selection;
+    this.planOptions = planOptions;
+    this.readers = readersOf(this.pruner.graph);
+    this.kept = this.pruner.macs.whole();
     this.repair = options.repair ?? 'full';
-    this.activations = this.activationsOf(options.source);
-    // With more places a picture, so that samples are as many.
-    const few = firstOf(options.source, fewPictures);
-    const { positions = defaultPositions } = options;
-    this.early = this.activationsOf(few, Math.round((positions * options.source.count) / few.count));
   }
 
-  private activationsOf(
-    source: CalibrationSource,
-    positions = this.options.positions ?? defaultPositions,
-  ): Activations {
-    return new Activations(source, { batchSize: 4, seed: 0, ...this.options, positions });
+  /** Does some work with threads that run the models. */
+  async whileOpen<T>(work: () => Promise<T>): Promise<T> {
+    this.lanes = await Lanes.open(this.pruner.model.file ?? 'the model', this.options);
+    try {
+      this.activations = this.activationsOf('all', this.options.source);
+      this.early = this.activationsOf('few', this.few());
+      return await work();
+    } finally {
+      await this.lanes.close();
+    }
   }
 
-  async run(): Promise<Calibrated> {
+  /** The first {@link fewPictures} of the pictures, in whole batches. */
+  private few(): CalibrationSource {
+    const { source, batchSize = 1 } = this.options;
+    const count = Math.max(batchSize, fewPictures - (fewPictures % batchSize));
+    return { count: Math.min(source.count, count), feeds: (first, last) => source.feeds(first, last) };
+  }
+
+  private activationsOf(key: string, source: CalibrationSource, rows = this.options.rows): Activations {
+    const options = { batchSize: 1, seed: 0, ...this.options, ...(rows !== undefined && { rows }) };
+    return new Activations(key, source, this.lanes, this.memory, options);
+  }
+
+  /** @param search widths; undefined where they are to follow from error curves. */
+  async run(search: SearchResult | undefined, target: number): Promise<Calibrated> {
     const { graph } = this.pruner;
-    const readers = readersOf(graph);
-    if (this.plan.options.allocation === 'error') await this.allocate(readers);
-    const { kept } = this.plan.search;
-    const cut = this.plan.selection.groups.filter((group) => kept[group.id]! < group.classes.length);
-    const groups = groupStages(graph, cut, readers);
-    const stages = this.repair === 'full' ? withTail(graph, groups, readers) : groups;
+    const widths = search ?? (await this.allocate(target));
+    this.kept = widths.kept;
+    const cut = this.selection.groups.filter((group) => this.kept[group.id]! < group.classes.length);
+    const groups = groupStages(graph, cut, this.readers);
+    const stages = this.repair === 'full' ? withTail(graph, groups, this.readers) : groups;
     for (const [i, stage] of stages.entries()) {
       this.options.onStage?.(namesOf(stage), i, stages.length);
       if (stage.group) await this.cutGroup(stage, stages.slice(i + 1));
@@ -149,35 +182,40 @@ class Calibration {
     this.options.onStage?.('', stages.length, stages.length);
     const result = cutChannels(graph, this.removed, this.pruner.infer);
     dropZeroBiases(result.model, this.added);
-    return { pruner: this.pruner, plan: this.plan, cut: result, repair: this.reports };
+    const plan = { selection: this.selection, options: this.planOptions, search: widths };
+    return { pruner: this.pruner, plan, cut: result, repair: this.reports };
   }
 
-  /** Chooses widths by error curves, every group cut alone in the original. */
-  private async allocate(readers: ReturnType<typeof readersOf>): Promise<void> {
-    const { options, selection } = this.plan;
-    const grids = selection.groups.map((group) => widthGrid(group, options));
-    const stages = groupStages(this.pruner.graph, selection.groups, readers);
+  /** Error curves of all selected groups, every one cut alone in the original. */
+  async curves(source: CalibrationSource): Promise<Pick<Curves, 'grids' | 'curves'>> {
+    const grids = this.selection.groups.map((group) => widthGrid(group, this.planOptions));
+    const stages = groupStages(this.pruner.graph, this.selection.groups, this.readers);
     const curves: GroupCurve[] = [];
-    const activations = this.activationsOf(firstOf(this.options.source, fewPictures));
+    const activations = this.activationsOf('curves', source, this.options.rows ?? curveRows);
     for (const [i, stage] of stages.entries()) {
       const group = stage.group!;
       this.options.onStage?.(namesOf(stage), i, stages.length);
-      const problems = await this.problems(activations, stage, stages.slice(i + 1), this.original);
+      const problems = await this.problems(activations, stage, stages.slice(i + 1), 'original');
       const least = grids.find((grid) => grid.group === group)!.steps[0]!;
-      const removals = group.classes.length - least;
-      if (problems.length > 0) curves.push({ group, ...(await this.curve(group, problems, removals)) });
+      if (problems.length === 0) continue;
+      const curve = await this.curve(group, problems, group.classes.length - least);
+      curves.push({ group, readers: stage.readers.map(({ name }) => name), ...curve });
     }
-    const cost = options.count === 'macs' ? this.pruner.macs : this.pruner.paddle;
-    const search = allocateByError(grids, curves, cost, this.target, options.tolerance);
-    this.plan = { ...this.plan, search };
+    this.options.onStage?.('', stages.length, stages.length);
+    return { grids, curves };
+  }
+
+  private async allocate(target: number): Promise<SearchResult> {
+    const { grids, curves } = await this.curves(this.few());
+    return allocateByError(grids, curves, this.pruner.costOf(this.planOptions), target, this.planOptions.tolerance);
   }
 
   private async cutGroup(stage: Stage, later: readonly Stage[]): Promise<void> {
     const group = stage.group!;
-    const { criterion } = this.plan.options;
+    const { criterion } = this.planOptions;
     const byPictures = criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
     const sampled = byPictures || this.repair !== 'none';
-    const problems = sampled ? await this.problems(this.activationsFor(stage, later), stage, later) : [];
+    const problems = sampled ? await this.problems(await this.activationsFor(stage, later), stage, later) : [];
     const gone = byPictures ? await this.chooseByError(group, problems) : this.chooseByWeights(group, criterion);
     const before = new Set(this.removed);
     for (const root of gone) this.removed.add(root);
@@ -186,20 +224,20 @@ class Calibration {
       const error = await this.mend(problem);
       if (error !== undefined) errors.push(error);
     }
-    for (const activations of [this.early, this.activations]) activations.cut((name) => this.keptOf(name, before));
-    const fixed = stage.fixed.map(({ name, reason }) => `${name}: ${reason}`);
-    if (stage.readers.length === 0 && fixed.length === 0) fixed.push('no weight reads these channels');
+    for (const activations of [this.early, this.activations])
+      await activations.cut((name) => this.keptOf(name, before));
+    const unread = whyUnread(stage);
     this.reports.push({
       layer: namesOf(stage),
       criterion: byPictures ? 'obs' : fallback(criterion),
       readers: this.repair === 'none' ? [] : stage.readers.map(({ name }) => name),
       errorKept: errors.length > 0 ? errors.reduce((a, b) => a + b, 0) / errors.length : null,
-      ...(fixed.length > 0 && { reason: fixed.join('; ') }),
+      ...(unread !== undefined && { reason: unread }),
     });
   }
 
   private async refitTail(stage: Stage, later: readonly Stage[]): Promise<void> {
-    for (const problem of await this.problems(this.activationsFor(stage, later), stage, later)) {
+    for (const problem of await this.problems(await this.activationsFor(stage, later), stage, later)) {
       const error = await this.mend(problem);
       const { name } = problem.reader;
       this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
@@ -207,10 +245,10 @@ class Calibration {
   }
 
   /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
-  private activationsFor(stage: Stage, later: readonly Stage[]): Activations {
+  private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
     const last = later.length === 0;
     if (!last && !this.activations.carries(this.original, this.moves(stage, later))) return this.early;
-    this.early.restart();
+    await this.early.restart();
     return this.activations;
   }
 
@@ -219,20 +257,22 @@ class Calibration {
     activations: Activations,
     stage: Stage,
     later: readonly Stage[],
-    student: OnnxModel = cutChannels(this.pruner.graph, this.removed, this.pruner.infer).model,
+    of: 'original' | 'student' = 'student',
   ): Promise<Problem[]> {
     const { graph } = this.pruner;
     if (stage.readers.length === 0) return [];
+    const cut = of === 'student' ? cutChannels(graph, this.removed, this.pruner.infer) : undefined;
+    const layers = stage.readers.map((reader) => readLayer(graph, reader, this.removed));
     const samples = await activations.sample(
-      stage.readers,
-      { teacher: this.original, student },
+      layers.map(({ reader, columns }) => ({ reader, columns: columns.length, outputs: reader.filters.length })),
+      { teacher: this.original, student: cut?.model ?? this.original },
       this.moves(stage, later),
     );
+    // All of them first: they may share a buffer.
+    for (const bytes of cut?.tensors.map(({ name }) => tensorBytes(cut.model.constant(name)!)) ?? []) giveBack(bytes);
     const problems: Problem[] = [];
-    for (const sample of samples) {
-      const layer = readLayer(graph, sample.reader, this.removed);
-      problems.push(await openProblem(sample, layer, stage.group === undefined));
-    }
+    for (const [i, sample] of samples.entries())
+      problems.push(await openProblem(sample, layers[i]!, stage.group === undefined));
     return problems;
   }
 
@@ -273,7 +313,7 @@ class Calibration {
 
   /** Classes of the members whose loss the readers can make up for best. */
   private async chooseByError(group: ChannelGroup, problems: readonly Problem[]): Promise<number[]> {
-    const removals = group.classes.length - this.plan.search.kept[group.id]!;
+    const removals = group.classes.length - this.kept[group.id]!;
     const { order } = await this.curve(group, problems, removals);
     return Array.from(order, (member) => group.classes[member]!);
   }
@@ -304,9 +344,9 @@ class Calibration {
   }
 
   private chooseByWeights(group: ChannelGroup, criterion: PruneCriterion): number[] {
-    const { seed } = this.plan.options;
+    const { seed } = this.planOptions;
     const ranking = new ChannelRanking(this.pruner.groups, { criterion: fallback(criterion), seed, paddle1x: false });
-    const stays = new Set(keptMembers(group, ranking.scores([group])[0]!, this.plan.search.kept[group.id]!));
+    const stays = new Set(keptMembers(group, ranking.scores([group])[0]!, this.kept[group.id]!));
     return Array.from(group.classes).filter((_, member) => !stays.has(member));
   }
 

@@ -1,6 +1,7 @@
 import { getFloat, getInt, getInts, getString } from '../model/attributes';
 import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
 import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
+import { product } from '../model/operator-arguments';
 import { elementCount, makeTensor, tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
 import type { Label } from '../prune/channel-atoms';
 import type { ChannelGraph } from '../prune/channel-graph';
@@ -21,6 +22,8 @@ export interface Reader {
   readonly output: string;
   /** undefined where rows are the tensor's last axis (MatMul). */
   readonly window: Window | undefined;
+  /** Places of its output a picture: rows of Y. */
+  readonly total: number;
   /** Columns a channel. */
   readonly places: number;
   readonly channels: Label;
@@ -185,6 +188,7 @@ function reader(graph: ChannelGraph, node: NodeProto, name: string, index: numbe
   const { model } = graph;
   const dims = tensorDims(model.constant(name)!);
   const place = offsetPlace(model, node);
+  const made = graph.infos.get(node.output[0]!)!.shape!;
   const outputAxis = node.opType === 'Conv' ? 0 : 1 - inputAxis(node, dims.length);
   return {
     name,
@@ -193,6 +197,7 @@ function reader(graph: ChannelGraph, node: NodeProto, name: string, index: numbe
     input: node.input[0]!,
     output: node.output[0]!,
     window: node.opType === 'Conv' ? windowOf(graph, node, dims) : node.opType === 'Gemm' ? plainWindow : undefined,
+    total: product(node.opType === 'MatMul' ? made.slice(1, -1) : made.slice(2)),
     places: node.opType === 'Conv' ? dims[2]! * dims[3]! : 1,
     channels,
     filters: graph.sharedConstant(name)!.labels[outputAxis] ?? new Int32Array(dims[outputAxis]!).fill(-1),

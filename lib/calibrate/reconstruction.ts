@@ -1,3 +1,4 @@
+import { giveBack } from '../buffers';
 import {
   type ChoiceReader,
   chooseRemovals,
@@ -114,6 +115,7 @@ export async function refit(
     });
     const targets = await clippedTargets(x, y, { weights: whole, bias, low, high });
     const again = await momentsOf(x, targets, layer.reader.offset ? 'means' : 'origin', known);
+    giveBack(targets.data);
     known ??= again;
     weights = await ridgeFit({ ...ridgeProblem(problem), gram: again.gram, cross: again.cross }, kept);
     bias = biasOf(again, kept, weights);

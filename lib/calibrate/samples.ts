@@ -1,9 +1,17 @@
-import { allocateBytes } from '../buffers';
 import { SsdPruneError } from '../errors';
-import type { Feeds } from '../evaluate/session';
+import type { Feeds } from '../evaluate/session-protocol';
 import { uniform } from '../model/random';
 import { plainWindow, type Rows, sampleRows, type Window } from './kernels';
+import type { LayerSamples } from './lane-protocol';
 import type { Reader } from './readers';
+
+/** A layer that is sampled, and how many values a row of its samples has. */
+export interface Sampled {
+  readonly reader: Reader;
+  /** Inputs that the student still has, the layer's window counted in. */
+  readonly columns: number;
+  readonly outputs: number;
+}
 
 /** Samples of one layer: what it reads in the student, what it made in the teacher at the same places. */
 export interface ReaderSamples {
@@ -13,73 +21,84 @@ export interface ReaderSamples {
 }
 
 export interface SampleOptions {
-  /** Places of a layer's output a picture that become samples. */
-  positions: number;
+  /** Places of a layer's output a picture that become samples. By default as many as make `rows`. */
+  positions?: number;
+  /** Samples of a layer, and at least {@link rowsByColumn} for each of its columns. Defaults to 16,384. */
+  rows?: number;
   seed: number;
-  /** Bytes that the samples of one stage may take; more pictures then give fewer places each. Defaults to 160 MiB. */
+  /** Bytes that the samples of one stage may take; more pictures then give fewer places each. Defaults to 112 MiB. */
   sampleBytes?: number;
 }
 
-/** Collects rows of samples, batch by batch. */
-export class SampleBuilder {
-  private readonly places: number[] = [];
-  private readonly x: Rows[] = [];
-  private readonly y: Rows[] = [];
+/**
+ * Samples a column where `rows` are fewer: least squares then fit by chance at most a twenty-fourth of the error. The
+ * limits are how many places there are, and memory.
+ */
+const rowsByColumn = 24;
 
-  constructor(
-    private readonly readers: readonly Reader[],
-    private readonly pictures: number,
-    private readonly options: SampleOptions,
-  ) {}
+/** Memory for samples of one stage after the other: pages that were touched once cost no fault again. */
+export class SampleMemory {
+  private block = new SharedArrayBuffer(0);
 
-  async add(first: number, last: number, inputs: Feeds, outputs: Feeds): Promise<void> {
-    for (const [r, reader] of this.readers.entries()) {
-      const [x, y] = [inputs[reader.input]!, outputs[reader.output]!];
-      const count = last - first;
-      if (x.dims[0] !== count || y.dims[0] !== count) {
-        throw new SsdPruneError(
-          'ERR_UNSUPPORTED_OP',
-          `${reader.name}: the first axis of what it reads is no batch axis`,
-        );
-      }
-      const { window } = reader;
-      const width = window ? (y.dims[3] ?? 1) : 1;
-      const total = window
-        ? y.dims.slice(2).reduce((a, b) => a * b, 1)
-        : y.dims.slice(1, -1).reduce((a, b) => a * b, 1);
-      if (first === 0) this.begin(r, reader, x.dims, y.dims, total);
-      const places = this.places[r]!;
-      const positions = new Int32Array(count * places);
-      for (let i = 0; i < count; i++) positions.set(spread(this.options.seed, first + i, total, places), i * places);
-      await take(x, window, width, positions, rowsAt(this.x[r]!, first * places, count * places));
-      await take(y, window && plainWindow, width, positions, rowsAt(this.y[r]!, first * places, count * places));
-    }
-  }
-
-  finish(): ReaderSamples[] {
-    return this.readers.map((reader, r) => ({ reader, x: this.x[r]!, y: this.y[r]! }));
-  }
-
-  private begin(r: number, reader: Reader, x: readonly number[], y: readonly number[], total: number): void {
-    const columns = (reader.window ? x[1]! : x.at(-1)!) * reader.places;
-    const outputs = reader.window ? y[1]! : y.at(-1)!;
-    const bytes = this.options.sampleBytes ?? 160 * 2 ** 20;
-    const fitting = Math.floor(bytes / this.readers.length / (4 * (columns + outputs) * this.pictures));
-    const places = Math.max(1, Math.min(total, this.options.positions, fitting));
-    this.places[r] = places;
-    this.x[r] = emptyRows(this.pictures * places, columns);
-    this.y[r] = emptyRows(this.pictures * places, outputs);
+  /** Makes room for the samples of a stage. Those of the stage before are overwritten. */
+  layout(sampled: readonly Sampled[], pictures: number, options: SampleOptions): LayerSamples[] {
+    const { positions, rows = 16_384, sampleBytes: bytes = 112 * 2 ** 20 } = options;
+    let end = 0;
+    const take = (values: number): number => {
+      const begin = end;
+      end += Math.ceil((4 * values) / cacheLine) * cacheLine;
+      return begin;
+    };
+    const layers = sampled.map(({ reader, columns, outputs }) => {
+      const { name, input, output, window, total } = reader;
+      const fitting = Math.floor(bytes / sampled.length / (4 * (columns + outputs) * pictures));
+      const wanted = positions ?? Math.ceil(Math.max(rows, rowsByColumn * columns) / pictures);
+      const places = Math.max(1, Math.min(total, wanted, fitting));
+      const [x, y] = [columns, outputs].map((values) => take(pictures * places * values));
+      return { name, input, output, window, total, places, columns, outputs, x: x!, y: y! };
+    });
+    if (end > this.block.byteLength) this.block = new SharedArrayBuffer(Math.max(end, bytes));
+    return layers.map((layer) => ({ ...layer, memory: this.block }));
   }
 }
 
-/** Rows whose values are still to be written. */
-function emptyRows(rows: number, columns: number): Rows {
-  const { buffer, byteOffset } = allocateBytes(4 * rows * columns);
-  return { data: new Float32Array(buffer, byteOffset, rows * columns), columns };
-}
+const cacheLine = 64;
 
-const rowsAt = ({ data, columns }: Rows, row: number, count: number): Float32Array =>
-  data.subarray(row * columns, (row + count) * columns);
+/** Rows that were written into shared memory. */
+export const rowsOf = (memory: SharedArrayBuffer, begin: number, rows: number, columns: number): Rows => ({
+  data: new Float32Array(memory, begin, rows * columns),
+  columns,
+});
+
+/**
+ * Writes the samples of pictures `first` … `last` − 1 of one layer.
+ * @throws {SsdPruneError} ERR_UNSUPPORTED_OP where activations don't have the sizes that were inferred
+ */
+export async function takeSamples(
+  layer: LayerSamples,
+  seed: number,
+  first: number,
+  last: number,
+  inputs: Feeds,
+  outputs: Feeds,
+): Promise<void> {
+  const { name, window, total, places } = layer;
+  const [x, y] = [inputs[layer.input]!, outputs[layer.output]!];
+  const count = last - first;
+  if (x.dims[0] !== count || y.dims[0] !== count) {
+    throw new SsdPruneError('ERR_UNSUPPORTED_OP', `${name}: the first axis of what it reads is no batch axis`);
+  }
+  if (y.data.length !== count * total * layer.outputs) {
+    throw new SsdPruneError('ERR_UNSUPPORTED_OP', `${name}: its output (${y.dims}) has not the size that was inferred`);
+  }
+  const positions = new Int32Array(count * places);
+  for (let i = 0; i < count; i++) positions.set(spread(seed, first + i, total, places), i * places);
+  const rowsAt = (begin: number, columns: number): Float32Array =>
+    new Float32Array(layer.memory, begin + 4 * first * places * columns, count * places * columns);
+  const width = window ? (y.dims[3] ?? 1) : 1;
+  await take(x, window, width, positions, rowsAt(layer.x, layer.columns));
+  await take(y, window && plainWindow, width, positions, rowsAt(layer.y, layer.outputs));
+}
 
 /** `count` of `total` places, ascending, one in each of equal parts: a pure function of seed and picture. */
 export function spread(seed: number, picture: number, total: number, count: number): Int32Array {

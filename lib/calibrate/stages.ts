@@ -15,6 +15,12 @@ export interface Stage {
   readonly start: number;
 }
 
+/** Readers that keep their weights and why, or that there are none; undefined where all can be refitted. */
+export function whyUnread({ readers, fixed }: Stage): string | undefined {
+  if (fixed.length > 0) return fixed.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
+  return readers.length === 0 ? 'no weight reads these channels' : undefined;
+}
+
 /** Groups to cut, in network order, each with the layers that read its channels. */
 export function groupStages(
   graph: ChannelGraph,

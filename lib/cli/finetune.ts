@@ -78,7 +78,7 @@ export function builder(yargs: Argv): Argv {
         choices: ['softmax', 'focal'] as const,
         describe: 'Class loss  [default: "focal" for heads trained with sigmoids, else "softmax"]',
       },
-      'teacher-classes': { type: 'number', default: 1, describe: "Weight of the teacher's class scores" },
+      'teacher-classes': { type: 'number', default: 0.05, describe: "Weight of the teacher's class scores" },
       'teacher-boxes': { type: 'number', default: 1, describe: "Weight of the teacher's boxes" },
       temperature: { type: 'number', default: 1, describe: "Softens both's class scores" },
       'batch-statistics': {

@@ -30,7 +30,7 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 export function guardProcess(json: boolean): void {
   const end = (error: unknown): void => {
     fail(error, json);
-    const { endSessions } = require('../evaluate/session') as typeof import('../evaluate/session');
+    const { endSessions } = require('../evaluate/connection') as typeof import('../evaluate/connection');
     // Half-written files are removed at the exit (lib/files.ts). Who interrupts again doesn't wait for a long run.
     endSessions().finally(() => process.exit());
     setTimeout(() => process.exit(), patience).unref();

@@ -1,37 +1,24 @@
 import type { Argv } from 'yargs';
 import { breathe } from '../abort';
-import type { CalibrationOptions } from '../calibrate/calibrate-file';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
-import { parseInputShapes } from '../model/input-shapes';
 import { type PruneOptions, pruneCriteria } from '../prune/options';
-import { makeUi, type Progress, type Ui } from './ui';
+import { type CalibrationArguments, calibration, calibrationOptions } from './calibration-options';
+import { type LayerArguments, layerOptions, lockOptions, selectionOptions, widthOptions } from './layer-options';
+import { makeUi, type Ui } from './ui';
 
-interface PruneArguments {
+interface PruneArguments extends LayerArguments, CalibrationArguments {
   model: string;
   output?: string;
-  prunedParams: string;
   targetRatio?: string;
   ratios?: string;
   criterion?: PruneOptions['criterion'];
   allocation?: PruneOptions['allocation'];
-  align?: number;
-  count?: PruneOptions['count'];
-  tolerance: number;
-  minChannels: number;
   ranking?: PruneOptions['ranking'];
   order?: string;
   paddle1x: boolean;
   seed: number;
-  calibrate?: string;
-  split?: string;
-  calibrationImages: number;
-  calibrationSeed: number;
   repair: Repair;
-  detector?: string;
-  skipLocked: boolean;
-  includeTied: boolean;
-  inputShape: string[];
   dryRun: boolean;
   verify?: boolean;
   force: boolean;
@@ -45,11 +32,7 @@ export function builder(yargs: Argv): Argv {
     .positional('model', { type: 'string', demandOption: true, describe: 'ONNX file' })
     .options({
       output: { alias: 'o', type: 'string', describe: 'Where to write the smaller model' },
-      'pruned-params': {
-        type: 'string',
-        demandOption: true,
-        describe: 'Parameters to cut: a regular expression that must match the full name; names joined by | are safest',
-      },
+      ...selectionOptions,
       'target-ratio': { type: 'string', describe: 'Share of the work to remove; several with --dry-run: 0.1,0.2,0.3' },
       ratios: { type: 'string', describe: 'Share of channels to remove by layer, instead: NAME=0.25,…' },
       criterion: {
@@ -62,9 +45,7 @@ export function builder(yargs: Argv): Argv {
           'Same ratio everywhere, rank across layers, or least error on the pictures  [default: "uniform"; "error" with --calibrate]',
       },
       align: { type: 'number', describe: 'Widths become multiples of this  [default: 8; 1 with --paddle1x]' },
-      count: { choices: ['macs', 'paddle1x'], describe: 'What the target counts  [default: "macs"]' },
-      tolerance: { type: 'number', default: 0.01, describe: 'How far the cut may pass the target' },
-      'min-channels': { type: 'number', default: 1, describe: 'No layer gets narrower than this' },
+      ...widthOptions,
       ranking: {
         choices: ['frozen', 'sequential'],
         describe: 'Score original weights, or each layer after the earlier cuts  [default: "frozen"]',
@@ -73,34 +54,14 @@ export function builder(yargs: Argv): Argv {
       paddle1x: { type: 'boolean', default: false, describe: 'Exactly what Paddle 1.8.5 does' },
       seed: { type: 'number', default: 0, describe: 'Seed of --criterion random' },
       calibrate: { type: 'string', describe: 'Choose and repair channels with pictures: a folder, or a list of files' },
-      split: {
-        type: 'string',
-        describe: 'With --calibrate on a VOC or COCO folder: its split  [default: "train" of VOC]',
-      },
+      ...calibrationOptions,
       'calibration-images': { type: 'number', default: 256, describe: 'Pictures drawn for --calibrate' },
-      'calibration-seed': { type: 'number', default: 0, describe: 'Seed of the draw' },
       repair: {
         choices: repairs,
         default: 'full' as const,
         describe: 'What --calibrate refits: nothing, biases, the layers that read cut channels, or all behind too',
       },
-      detector: { type: 'string', describe: "Detector settings for --calibrate, where the model's metadata have none" },
-      'skip-locked': {
-        type: 'boolean',
-        default: false,
-        describe: 'Leave selected parameters that can’t be cut as they are',
-      },
-      'include-tied': {
-        type: 'boolean',
-        default: false,
-        describe: 'Cut layers that share channels with selected ones, too',
-      },
-      'input-shape': {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'NAME=1,3,300,300 where the model leaves it open',
-      },
+      ...lockOptions,
       'dry-run': { type: 'boolean', default: false, describe: 'Show what would be cut, write nothing' },
       verify: { type: 'boolean', describe: 'Prove the cut before writing; --no-verify: don’t  [default: true]' },
       force: { type: 'boolean', default: false, describe: 'Replace the output where it exists' },
@@ -138,33 +99,12 @@ export async function handler(args: PruneArguments): Promise<void> {
     force: args.force,
     ...(args.report !== undefined && { report: args.report }),
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
-    ...(args.calibrate !== undefined && { calibrate: calibration(args, args.calibrate, ui) }),
+    ...(args.calibrate !== undefined && {
+      calibrate: { ...calibration(args, args.calibrate, ui), repair: args.repair },
+    }),
   });
   const { renderPruneReport } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   ui.result(report, () => renderPruneReport(report));
-}
-
-function calibration(args: PruneArguments, pictures: string, ui: Ui): CalibrationOptions {
-  let bar: Progress | undefined;
-  let total = 0;
-  return {
-    pictures,
-    images: args.calibrationImages,
-    seed: args.calibrationSeed,
-    repair: args.repair,
-    ...(args.split !== undefined && { split: args.split }),
-    ...(args.detector !== undefined && { detector: args.detector }),
-    // Error curves and repairs are counted apart: a new total is a new bar.
-    onStage: (layer, index, count) => {
-      if (count !== total) {
-        bar?.stop();
-        bar = ui.progress('layers', count);
-        total = count;
-      }
-      bar?.update(index, { layer });
-      if (index === count) bar?.stop();
-    },
-  };
 }
 
 /** `--dry-run` with several targets: one column each, and what can't be reached says so. */
@@ -207,25 +147,18 @@ function options(args: PruneArguments, targetRatio: number | undefined): PruneOp
   const set = <K extends keyof PruneOptions>(key: K, value: PruneOptions[K] | undefined) =>
     value === undefined ? {} : { [key]: value };
   return {
-    prunedParams: args.prunedParams,
-    tolerance: args.tolerance,
-    minChannels: args.minChannels,
+    ...layerOptions(args),
     paddle1x: args.paddle1x,
     seed: args.seed,
-    skipLocked: args.skipLocked,
-    includeTied: args.includeTied,
     ...set('criterion', args.criterion),
     ...set('allocation', args.allocation),
     ...set('targetRatio', targetRatio),
     ...set('ratios', parseRatios(args.ratios)),
-    ...set('align', args.align),
-    ...set('count', args.count),
     ...set('ranking', args.ranking),
     ...set(
       'order',
       args.order?.split(',').map((name) => name.trim()),
     ),
-    ...set('inputShapes', args.inputShape.length > 0 ? parseInputShapes(args.inputShape) : undefined),
   };
 }
 

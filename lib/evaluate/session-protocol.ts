@@ -1,3 +1,4 @@
+import type { Failed } from './connection';
 import type { OrtData } from './runtime';
 
 /** Named tensors: dimensions, and the values in row-major order. */
@@ -25,9 +26,9 @@ export type Request =
   | { kind: 'time'; id: number; feeds: Feeds; warmup: number; runs: number }
   | { kind: 'close' };
 
-/** Session thread to main thread; `failed` with id 0 means that the session could not be made. */
+/** Session thread to main thread. */
 export type Reply =
-  | { kind: 'ready'; inputs: ValueInfo[]; outputs: ValueInfo[] }
+  | { kind: 'ready'; id: 0; inputs: ValueInfo[]; outputs: ValueInfo[] }
   | { kind: 'outputs'; id: number; outputs: Feeds<OrtData>; milliseconds: number; feeds?: Feeds }
   | { kind: 'times'; id: number; milliseconds: number[] }
-  | { kind: 'failed'; id: number; message: string; code?: string };
+  | Failed;

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SsdPruneError } from '../errors';
+import { describeError } from './connection';
 import { fromFloat16, toFloat16 } from './float16';
 import { loadRuntime, type Ort, type OrtData, type OrtSession, type OrtTensor } from './runtime';
 import type { Feeds, Reply, Request, SessionStart } from './session-protocol';
@@ -17,7 +18,7 @@ async function serve(start: SessionStart): Promise<void> {
     ort = loadRuntime();
     session = await ort.InferenceSession.create(start.model, start.options);
   } catch (error) {
-    port.postMessage({ kind: 'failed', id: 0, ...describe(error) } satisfies Reply);
+    port.postMessage({ kind: 'failed', id: 0, ...describeError(error) } satisfies Reply);
     port.close();
     return;
   }
@@ -26,6 +27,7 @@ async function serve(start: SessionStart): Promise<void> {
     all.map(({ name, type, shape }) => ({ name, type: type ?? '', dims: [...(shape ?? [])] }));
   const ready: Reply = {
     kind: 'ready',
+    id: 0,
     inputs: values(session.inputMetadata),
     outputs: values(session.outputMetadata),
   };
@@ -65,7 +67,7 @@ async function serve(start: SessionStart): Promise<void> {
       }
       port.postMessage(reply, [...transfer]);
     } catch (error) {
-      port.postMessage({ kind: 'failed', id: request.id, ...describe(error) } satisfies Reply);
+      port.postMessage({ kind: 'failed', id: request.id, ...describeError(error) } satisfies Reply);
     }
   };
   // One at a time and in order: a run awaits, and a close that came after it must not overtake it.
@@ -111,11 +113,6 @@ function ofType(name: string, type: string, data: Float32Array): OrtData {
     default:
       throw new SsdPruneError('ERR_UNSUPPORTED_OP', `Input '${name}' holds ${type}, which can't be fed here.`);
   }
-}
-
-function describe(error: unknown): { message: string; code?: string } {
-  const message = error instanceof Error ? error.message : String(error);
-  return error instanceof SsdPruneError ? { message, code: error.code } : { message };
 }
 
 void serve(workerData as SessionStart);

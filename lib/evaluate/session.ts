@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { Worker } from 'node:worker_threads';
-import { type ErrorCode, invalidArgument, SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
+import { Connection } from './connection';
 import { chooseDevice, type Device, type DeviceChoice } from './providers';
 import type { OrtData } from './runtime';
 import type { Feeds, Reply, Request, SessionStart, ValueInfo } from './session-protocol';
@@ -43,11 +43,6 @@ export interface TimedOutputs {
   feeds?: Feeds;
 }
 
-interface Waiting {
-  resolve(reply: Reply): void;
-  reject(error: Error): void;
-}
-
 /**
  * A model ready to run in ONNX Runtime, in a thread of its own (onnxruntime-node's `run` blocks the thread that calls
  * it, and only the thread's end gives the memory back). Runs are served in the order they are asked for. An idle
@@ -59,9 +54,9 @@ export class DetectorSession {
   readonly note: string | undefined;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
-  private readonly connection: Connection;
+  private readonly connection: Connection<Request, Reply>;
 
-  private constructor(connection: Connection, chosen: { device: Device; note?: string }, ready: Reply) {
+  private constructor(connection: Connection<Request, Reply>, chosen: { device: Device; note?: string }, ready: Reply) {
     if (ready.kind !== 'ready') throw new SsdPruneError('ERR_INTERNAL', `Unexpected answer ${ready.kind}`);
     this.connection = connection;
     this.device = chosen.device;
@@ -81,21 +76,10 @@ export class DetectorSession {
     const name = options.name ?? (typeof model === 'string' ? model : 'the model');
     if (typeof model === 'string' && !existsSync(model)) throw new SsdPruneError('ERR_IO', `${model}: no such file`);
     const chosen = await chooseDevice(device);
-    const connection = new Connection(name, {
+    const connection = new Connection<Request, Reply>(name, 'evaluate/session-worker', {
       model: typeof model === 'string' ? path.resolve(model) : model,
-      options: {
-        // The CPU provider behind CUDA takes the operators that CUDA lacks.
-        executionProviders: chosen.device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        graphOptimizationLevel: graphOptimization,
-        // Fatal only: errors come as exceptions, and their coloured copies would break the JSON lines on stderr.
-        logSeverityLevel: 4,
-        extra: {
-          session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, force_spinning_stop: '1' },
-        },
-      },
-    });
+      options: runtimeOptions(chosen.device, { threads, graphOptimization, spinning }),
+    } satisfies Omit<SessionStart, 'stop'>);
     return new DetectorSession(connection, chosen, await connection.ready);
   }
 
@@ -138,114 +122,25 @@ export class DetectorSession {
   }
 }
 
-const connections = new Set<Connection>();
-
-/**
- * Ends all sessions of the process once the runs under way are done, for a process that is to exit:
- * onnxruntime-node aborts the whole process where its thread is ended in the middle of a run.
- */
-export async function endSessions(): Promise<void> {
-  await Promise.all([...connections].map((connection) => connection.end()));
-}
-
-/** The message channel to a session's thread: pairs answers with questions, and fails them all when it dies. */
-class Connection {
-  readonly ready: Promise<Reply>;
-  private readonly worker: Worker;
-  private readonly waiting = new Map<number, Waiting>();
-  private readonly ended: Promise<void>;
-  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
-  private failure: Error | undefined;
-  private closing = false;
-  private nextId = 1;
-
-  constructor(
-    private readonly name: string,
-    start: Omit<SessionStart, 'stop'>,
-  ) {
-    const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
-    this.worker = new Worker(workerFile(), { workerData: { ...start, stop: this.stop } satisfies SessionStart });
-    connections.add(this);
-    this.ready = new Promise((resolve, reject) => this.waiting.set(0, { resolve, reject }));
-    this.ended = new Promise((resolve) => this.worker.once('exit', () => resolve()));
-    this.worker.on('message', (reply: Reply) => this.receive(reply));
-    this.worker.on('error', (error) => this.die(this.translate(error.message, undefined, true)));
-    this.worker.on('exit', () => {
-      connections.delete(this);
-      this.die(new SsdPruneError('ERR_INTERNAL', `The session of ${this.name} has ended; make a new one.`));
-    });
-  }
-
-  ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<Reply> {
-    // Asked first: a thread that was told to end has no failure to tell of.
-    if (this.closing) return Promise.reject(new SsdPruneError('ERR_USAGE', `The session of ${this.name} is closed.`));
-    if (this.failure) return Promise.reject(this.failure);
-    const id = this.nextId++;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.worker.ref();
-      this.worker.postMessage(request(id), transfer);
-    });
-  }
-
-  /** {@link close} that leaves out all runs but the one under way. */
-  end(): Promise<void> {
-    Atomics.store(this.stop, 0, 1);
-    return this.close();
-  }
-
-  async close(): Promise<void> {
-    if (!this.closing && !this.failure) {
-      this.closing = true;
-      this.worker.ref();
-      this.worker.postMessage({ kind: 'close' } satisfies Request);
-    }
-    await this.ended;
-  }
-
-  private receive(reply: Reply): void {
-    const id = reply.kind === 'ready' ? 0 : reply.id;
-    const waiting = this.waiting.get(id);
-    this.waiting.delete(id);
-    if (reply.kind === 'failed') waiting?.reject(this.translate(reply.message, reply.code, id === 0));
-    else waiting?.resolve(reply);
-    if (this.waiting.size === 0 && !this.closing) this.worker.unref();
-  }
-
-  private die(error: Error): void {
-    this.failure ??= error;
-    for (const { reject } of this.waiting.values()) reject(this.failure);
-    this.waiting.clear();
-  }
-
-  /** What ONNX Runtime said, as an error of this package that names the model. */
-  private translate(message: string, code: string | undefined, loading: boolean): SsdPruneError {
-    if (code) return new SsdPruneError(code as ErrorCode, message);
-    const text = message.trim().replace(/^Load model from .*? failed:/, '');
-    if (/allocat|out of memory|bad_alloc|heap/i.test(text)) {
-      return new SsdPruneError('ERR_INTERNAL', `${this.name}: memory ran out (${text}). Try a smaller batch.`);
-    }
-    if (
-      /NOT_IMPLEMENTED|Could not find an implementation|not a registered function\/op|opset \d+ is under/i.test(text)
-    ) {
-      return new SsdPruneError('ERR_UNSUPPORTED_OP', `${this.name}: ONNX Runtime cannot run this model: ${text}`);
-    }
-    if (
-      !loading &&
-      /input|feeds|dimension.* for input|invalid (rank|dimension)/i.test(text) &&
-      !/running .* node/.test(text)
-    ) {
-      return new SsdPruneError('ERR_USAGE', `${this.name}: the input does not fit the model: ${text}`);
-    }
-    const what = loading ? 'ONNX Runtime cannot load this model' : 'ONNX Runtime failed while running this model';
-    return new SsdPruneError('ERR_BAD_MODEL', `${this.name}: ${what}: ${text}`);
-  }
-}
-
-/** The compiled worker; from TypeScript sources (the tests) the one that `npm run build:ts` made. */
-function workerFile(): string {
-  const beside = path.join(__dirname, 'session-worker.js');
-  return existsSync(beside)
-    ? beside
-    : path.resolve(__dirname, '..', '..', 'dist', 'lib', 'evaluate', 'session-worker.js');
+/** Options of ONNX Runtime's `InferenceSession.create`. */
+export function runtimeOptions(
+  device: Device,
+  {
+    threads,
+    graphOptimization,
+    spinning,
+  }: Required<Pick<SessionOptions, 'threads' | 'graphOptimization' | 'spinning'>>,
+): object {
+  return {
+    // The CPU provider behind CUDA takes the operators that CUDA lacks.
+    executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: graphOptimization,
+    // Fatal only: errors come as exceptions, and their coloured copies would break the JSON lines on stderr.
+    logSeverityLevel: 4,
+    extra: {
+      session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, force_spinning_stop: '1' },
+    },
+  };
 }

@@ -9,6 +9,21 @@ export type CountMode = 'macs' | 'paddle1x';
 /** Members kept in each group, by group id. */
 export type KeptCounts = ArrayLike<number>;
 
+/** What widths cost together. */
+export interface WidthCost {
+  /** Everything kept. */
+  whole(): number[];
+  total(kept: KeptCounts): number;
+  /** Parts that, with a constant, add up to the total. */
+  factors(): readonly CostFactor[];
+}
+
+/** A part of the cost that hangs on the widths of few groups, given by id, ascending. */
+export interface CostFactor {
+  readonly groups: readonly number[];
+  cost(kept: KeptCounts): number;
+}
+
 interface Term {
   readonly name: string | undefined;
   readonly factor: number;
@@ -20,8 +35,14 @@ interface Term {
 const sizeAt = ({ fixed, perMember }: LabelSize, kept: KeptCounts): number =>
   perMember.reduce((sum, { group, places }) => sum + places * kept[group]!, fixed);
 
+function workOf({ factor, axes }: Term, kept: KeptCounts): number {
+  let work = factor;
+  for (const axis of axes) work *= sizeAt(axis, kept);
+  return work;
+}
+
 /** Work of the model as a function of how many members each group keeps. */
-export class CostModel {
+export class CostModel implements WidthCost {
   private readonly terms: readonly Term[];
   private readonly rest: number;
 
@@ -48,12 +69,17 @@ export class CostModel {
 
   total(kept: KeptCounts): number {
     let sum = this.rest;
-    for (const { factor, axes } of this.terms) {
-      let work = factor;
-      for (const axis of axes) work *= sizeAt(axis, kept);
-      sum += work;
-    }
+    for (const term of this.terms) sum += workOf(term, kept);
     return sum;
+  }
+
+  factors(): CostFactor[] {
+    return this.terms.map((term) => ({
+      groups: [...new Set(term.axes.flatMap(({ perMember }) => perMember.map(({ group }) => group)))].sort(
+        (a, b) => a - b,
+      ),
+      cost: (kept) => workOf(term, kept),
+    }));
   }
 
   /**
@@ -77,9 +103,7 @@ export class CostModel {
 
   /** Work of the node that a weight belongs to (of all its nodes, where it is shared). */
   ofLayer(name: string, kept: KeptCounts): number {
-    return this.terms
-      .filter((term) => term.name === name)
-      .reduce((sum, { factor, axes }) => sum + axes.reduce((work, axis) => work * sizeAt(axis, kept), factor), 0);
+    return this.terms.filter((term) => term.name === name).reduce((sum, term) => sum + workOf(term, kept), 0);
   }
 
   /**

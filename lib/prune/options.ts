@@ -67,13 +67,17 @@ export interface PrunePlanOptions {
   seed: number;
 }
 
-/** Checks every option and fills in the defaults. */
-export function completeOptions(given: PruneOptions): PrunePlanOptions {
-  const { targetRatio, ratios, paddle1x = false } = given;
+/** Checks that it is said how much is to go. */
+export function checkTarget({ targetRatio, ratios }: PruneOptions): void {
   if (ratios && targetRatio !== undefined) {
     throw new SsdPruneError('ERR_USAGE', 'Give a target ratio or ratios by layer, not both.');
   }
   if (!ratios) checkNumber('targetRatio', targetRatio, (value) => value > 0 && value < 1, 'a number between 0 and 1');
+}
+
+/** Checks every option but the target and fills in the defaults. */
+export function completeOptions(given: PruneOptions): PrunePlanOptions {
+  const { ratios, paddle1x = false } = given;
   if (ratios?.size === 0) throw invalidArgument('ratios', 'at least one NAME=RATIO', '');
   for (const [name, ratio] of ratios ?? []) {
     checkNumber(`ratios of ${name}`, ratio, (value) => value >= 0 && value <= 1, 'a number from 0 to 1');

@@ -6,7 +6,7 @@ import { ChannelGraph } from './channel-graph';
 import { type ChannelGroup, ChannelGroups } from './channel-groups';
 import { CostModel } from './cost';
 import { type CutResult, cutChannels } from './cut';
-import { completeOptions, type PruneOptions, type PrunePlanOptions } from './options';
+import { checkTarget, completeOptions, type PruneOptions, type PrunePlanOptions } from './options';
 import { ChannelRanking, keptMembers } from './ranking';
 import {
   globalPath,
@@ -56,22 +56,34 @@ export class Pruner {
    * ERR_LAYER_EMPTIED, ERR_USAGE.
    */
   plan(given: PruneOptions): PrunePlan {
+    checkTarget(given);
+    const { selection, options } = this.select(given);
+    const search = this.search(selection.groups, this.costOf(options), options, given);
+    return { selection, options, search };
+  }
+
+  /**
+   * What is to be cut, without widths: needs no target.
+   * @throws {SsdPruneError} what {@link plan} throws, but for targets
+   */
+  select(given: PruneOptions): Pick<PrunePlan, 'selection' | 'options'> {
     const options = completeOptions(given);
     const selection = selectLayers(this.groups, this.parameters, given);
     checkOrder(options.order, selection);
-    const cost = options.count === 'macs' ? this.macs : this.paddle;
-    const search = this.search(selection.groups, cost, options, given);
-    return { selection, options, search };
+    return { selection, options };
+  }
+
+  /** What the target counts. */
+  costOf({ count }: PrunePlanOptions): CostModel {
+    return count === 'macs' ? this.macs : this.paddle;
   }
 
   /** The share of the work that is gone when every selected layer has its narrowest width. */
   largestCut(given: PruneOptions): number {
-    const options = completeOptions({ ...given, targetRatio: given.targetRatio ?? 0.5 });
-    const cost = options.count === 'macs' ? this.macs : this.paddle;
+    const { selection, options } = this.select(given);
+    const cost = this.costOf(options);
     const kept = cost.whole();
-    for (const group of selectLayers(this.groups, this.parameters, given).groups) {
-      kept[group.id] = widthGrid(group, options).steps[0]!;
-    }
+    for (const group of selection.groups) kept[group.id] = widthGrid(group, options).steps[0]!;
     return cost.cut(kept);
   }
 

@@ -1,5 +1,5 @@
 import { SsdPruneError } from '../errors';
-import type { CostModel } from './cost';
+import type { CostModel, WidthCost } from './cost';
 import { nearestStep, type WidthGrid } from './width-grid';
 
 /** One point that a search looked at. */
@@ -40,7 +40,7 @@ const maxEvaluations = 100_000;
 export function searchAlong(
   path: SearchPath,
   grids: readonly WidthGrid[],
-  cost: CostModel,
+  cost: Pick<WidthCost, 'whole' | 'total'>,
   target: number,
   tolerance: number,
 ): SearchResult {

@@ -36,6 +36,11 @@ export interface LossSettings {
   alpha?: number | null;
   /** focal: how much less counts what is right already. Defaults to 2. */
   gamma?: number;
+  /**
+   * Whether background scores are trained. Heads trained with sigmoids have constant ones, which stand against all
+   * classes at once. Defaults to `true`.
+   */
+  trainsBackground?: boolean;
   /** Nothing is taught by default. */
   teacher?: TeacherSettings;
 }
@@ -52,6 +57,7 @@ export interface NativeLossSettings {
   gamma: number;
   classWeight: number;
   boxWeight: number;
+  trainsBackground: boolean;
   /** 0 softmax, 1 sigmoid. */
   teacherLoss: number;
   teacherClassWeight: number;
@@ -70,7 +76,7 @@ export function nativeLoss(
   detector: Pick<DetectorSettings, 'classes' | 'variances'>,
 ): NativeLossSettings {
   const { classes = 'softmax', classWeight = 1, boxWeight = 1, overlap = 0.5, negativeRatio = 3 } = settings;
-  const { alpha = 0.25, gamma = 2, teacher } = settings;
+  const { alpha = 0.25, gamma = 2, trainsBackground = true, teacher } = settings;
   within('overlap', overlap, 0, 1);
   within('negativeRatio', negativeRatio, 0, Number.MAX_VALUE);
   if (alpha !== null) within('alpha', alpha, 0, 1);
@@ -87,6 +93,7 @@ export function nativeLoss(
     gamma,
     classWeight,
     boxWeight,
+    trainsBackground,
     ...taught,
   };
 }

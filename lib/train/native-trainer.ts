@@ -25,7 +25,7 @@ export function makeNativeTrainer(
   const native = new (addon().Trainer)({
     ...{ graph: plan.graph, ...heads, priors: detector.priors },
     ...{ microBatch, microSteps: batchSize / microBatch },
-    loss: nativeLoss({ ...loss, ...(teacher && { teacher: loss.teacher ?? {} }) }, detector),
+    loss: nativeLoss(loss, detector),
     optimizer: nativeOptimizer(optimizer),
     groups: placed.map(({ begin, end }, i) => ({ begin, end, weightDecay: groups[i]!.weightDecay })),
     statistics: [...statistics],

@@ -1,9 +1,5 @@
 #include "addon/calibrate.h"
 
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
-
 #include <functional>
 #include <span>
 #include <utility>
@@ -157,19 +153,9 @@ Napi::Value ChooseRemovalsLater(const Napi::CallbackInfo& info) {
   });
 }
 
-/// returnBigBlocks(): from now on blocks of 1 MiB and more go back to the system when they are freed. glibc raises
-/// that bound by itself to 32 MiB, and what batches of activations leave in its arenas then doubles the peak.
-Napi::Value ReturnBigBlocks(const Napi::CallbackInfo& info) {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
-#endif
-  return info.Env().Undefined();
-}
-
 }  // namespace
 
 void RegisterCalibrate(Napi::Env env, Napi::Object exports) {
-  exports.Set("returnBigBlocks", Napi::Function::New(env, ReturnBigBlocks));
   exports.Set("sampleRows", Napi::Function::New(env, SampleRowsLater));
   exports.Set("addSamples", Napi::Function::New(env, AddSamplesLater));
   exports.Set("clippedTargets", Napi::Function::New(env, ClippedTargetsLater));

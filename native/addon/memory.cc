@@ -28,6 +28,12 @@ Napi::Value Allocate(const Napi::CallbackInfo& info) {
   return AllocateBytes(info.Env(), static_cast<size_t>(info[0].As<Napi::Number>().Int64Value()));
 }
 
+/// giveBack(buffer): frees an ArrayBuffer's contents at once, where the garbage collector would wait. It is detached.
+Napi::Value GiveBack(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::ArrayBuffer>().Detach();
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 Napi::ArrayBuffer AllocateBytes(Napi::Env env, size_t bytes) {
@@ -41,6 +47,7 @@ Napi::ArrayBuffer AllocateBytes(Napi::Env env, size_t bytes) {
 
 void RegisterMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("allocate", Napi::Function::New(env, Allocate));
+  exports.Set("giveBack", Napi::Function::New(env, GiveBack));
 }
 
 }  // namespace ssd_prune

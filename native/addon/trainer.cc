@@ -32,6 +32,7 @@ LossSettings ReadLoss(const Napi::Object& object) {
   loss.focal = {Double(object, "alpha"), Double(object, "gamma")};
   loss.class_weight = Double(object, "classWeight");
   loss.box_weight = Double(object, "boxWeight");
+  loss.trains_background = Bool(object, "trainsBackground");
   loss.teacher_loss = static_cast<TeacherLoss>(Int(object, "teacherLoss"));
   loss.teacher_class_weight = Double(object, "teacherClassWeight");
   loss.teacher_box_weight = Double(object, "teacherBoxWeight");
@@ -179,15 +180,14 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   }
 
   static Napi::Function Class(Napi::Env env) {
-    return DefineClass(env, "Trainer",
-                       {InstanceMethod<&TrainerObject::Step>("step"), InstanceMethod<&TrainerObject::Abort>("abort"),
-                        InstanceMethod<&TrainerObject::Statistics>("statistics"),
-                        InstanceMethod<&TrainerObject::Get>("get"), InstanceMethod<&TrainerObject::Set>("set"),
-                        InstanceMethod<&TrainerObject::Steps>("steps"),
-                        InstanceMethod<&TrainerObject::SetSteps>("setSteps"),
-                        InstanceAccessor<&TrainerObject::Planes>("planes"),
-                        InstanceAccessor<&TrainerObject::PictureFloats>("pictureFloats"),
-                        InstanceAccessor<&TrainerObject::Bytes>("bytes")});
+    return DefineClass(
+        env, "Trainer",
+        {InstanceMethod<&TrainerObject::Step>("step"), InstanceMethod<&TrainerObject::Abort>("abort"),
+         InstanceMethod<&TrainerObject::Statistics>("statistics"), InstanceMethod<&TrainerObject::Get>("get"),
+         InstanceMethod<&TrainerObject::Set>("set"), InstanceMethod<&TrainerObject::Steps>("steps"),
+         InstanceMethod<&TrainerObject::SetSteps>("setSteps"), InstanceAccessor<&TrainerObject::Planes>("planes"),
+         InstanceAccessor<&TrainerObject::PictureFloats>("pictureFloats"),
+         InstanceAccessor<&TrainerObject::Bytes>("bytes")});
   }
 
  private:

@@ -144,6 +144,18 @@ TEST(Loss, PartsAndGradientsAreTheRecordedOnes) {
   }
 }
 
+TEST(Loss, BackgroundScoresCanStayConstant) {
+  const Batch batch;
+  ThreadPool pool(1);
+  for (const Case& test : Cases()) {
+    LossSettings constant = test.settings;
+    constant.trains_background = false;
+    std::vector<float> expected = RunCase(batch, test.settings, pool).scores;
+    for (size_t at = 0; at < expected.size(); at += batch.classes) expected[at] = 0.0F;
+    EXPECT_EQ(RunCase(batch, constant, pool).scores, expected) << test.name;
+  }
+}
+
 TEST(Loss, TeacherMassIsTheRecordedOne) {
   const Batch batch;
   ThreadPool pool(1);

@@ -178,6 +178,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
         parts.teacher_boxes += box_scale * SmoothL1(offset, teacher.offsets + at * 4, box_scale, offset_gradient);
       }
     }
+    if (!s.trains_background) row[0] = 0.0;
     float* score_gradient = gradients.scores + at * classes;
     for (size_t c = 0; c < classes; ++c) score_gradient[c] = static_cast<float>(row[c]);
   }

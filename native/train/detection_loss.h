@@ -37,6 +37,9 @@ struct LossSettings {
   FocalShape focal;
   double class_weight = 1.0;
   double box_weight = 1.0;
+  /// Whether background scores have gradients. Those of heads trained with sigmoids are constant 0: as one score stands
+  /// against all classes, its slope would outweigh theirs together.
+  bool trains_background = true;
 
   TeacherLoss teacher_loss = TeacherLoss::kSigmoid;
   double teacher_class_weight = 0.0;

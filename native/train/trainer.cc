@@ -110,7 +110,8 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
       report.status = StepStatus::kAborted;
       return report;
     }
-    divisors.teacher_mass = *mass;
+    // A batch that shows hardly anything would outweigh all others: its distances are over as many priors as theirs.
+    divisors.teacher_mass = std::max(*mass, static_cast<double>(batch()));
   }
 
   SaveStatistics();
@@ -134,7 +135,8 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
                                   student_.output_derivatives(settings_.heads.offsets).data()};
     Add(report.loss, loss_.Run(Outputs(student_, settings_.heads), taught, divisors, gradients, pool_), m * micro);
     if (report.loss.bad_picture >= 0) return give_up(StepStatus::kBadOutput);
-    if (!std::isfinite(report.loss.total) || report.loss.total > step.loss_limit) return give_up(StepStatus::kLossLimit);
+    if (!std::isfinite(report.loss.total) || report.loss.total > step.loss_limit)
+      return give_up(StepStatus::kLossLimit);
     student_.Backward(m > 0);
   }
 
@@ -192,8 +194,8 @@ int64_t Trainer::BadGroup(const TrainerStep& step) {
 }
 
 size_t Trainer::bytes() const {
-  const size_t optimizer = (optimizer_.PlaneCount() + (settings_.optimizer.average ? 1 : 0)) * sizeof(float) *
-                           student_.parameter_floats();
+  const size_t optimizer =
+      (optimizer_.PlaneCount() + (settings_.optimizer.average ? 1 : 0)) * sizeof(float) * student_.parameter_floats();
   const size_t teacher = (teacher_scores_.size() + teacher_offsets_.size()) * sizeof(float);
   return student_.bytes() + (teacher_ ? teacher_->bytes() : 0) + optimizer + teacher;
 }

@@ -94,9 +94,9 @@ class Trainer {
   Optimizer& optimizer() { return optimizer_; }
   size_t bytes() const;
 
-  /// One step, `truths` of each picture. Anything but kDone leaves weights, statistics and the optimiser's state as they
-  /// were. `abort` is looked at between passes. Throws std::invalid_argument for another number of pictures and for
-  /// labels that are no class; nothing is changed then either. The same bits with any number of threads.
+  /// One step, `truths` of each picture. Anything but kDone leaves weights, statistics and the optimiser's state as
+  /// they were. `abort` is looked at between passes. Throws std::invalid_argument for another number of pictures and
+  /// for labels that are no class; nothing is changed then either. The same bits with any number of threads.
   StepReport Step(const float* pictures, std::span<const Truth> truths, const TrainerStep& step,
                   const std::atomic<bool>& abort);
 

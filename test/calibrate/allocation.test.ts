@@ -20,6 +20,7 @@ describe('widths by error curves', () => {
     const [target, tolerance] = [0.3, 0.1];
     const curves = [first, second].map((error, i) => ({
       group: groups[i]!,
+      readers: [],
       order: new Int32Array(0),
       errors: Float64Array.from({ length: [11, 7][i]! }, (__, k) => error(k)),
     }));
@@ -42,6 +43,7 @@ describe('widths by error curves', () => {
   test('a target out of reach is refused', () => {
     const curves = groups.map((group) => ({
       group,
+      readers: [],
       order: new Int32Array(0),
       errors: new Float64Array(group.classes.length),
     }));

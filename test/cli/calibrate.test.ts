@@ -2,39 +2,16 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import sharp from 'sharp';
-import { noise } from '../calibrate/small-net';
+import { noisePictures } from '../calibrate/noise-pictures';
 
 const root = path.resolve(__dirname, '..', '..');
 const main = path.join(root, 'dist', 'lib', 'cli', 'main.js');
 const model = path.join(root, 'test', 'graphs', 'dynamic-batch-legacy-11.onnx');
-const folder = mkdtempSync(path.join(tmpdir(), 'ssd-prune-calibrate-'));
-const detector = path.join(folder, 'detector.json');
+let folder: string;
+let detector: string;
 
 beforeAll(async () => {
-  writeFileSync(
-    detector,
-    JSON.stringify({
-      input: {
-        name: 'image',
-        width: 64,
-        height: 64,
-        channels: 'RGB',
-        mean: [127, 127, 127],
-        std: [60, 60, 60],
-        resize: { kernel: 'bilinear', antialias: false },
-      },
-      outputs: { scores: 'scores', boxes: 'boxes', scoresAre: 'probabilities', boxesAre: 'corners' },
-      classes: ['background', 'thing'],
-      nms: { scoreThreshold: 0.01, iouThreshold: 0.45, topK: 400, keepTopK: 200 },
-    }),
-  );
-  for (let i = 0; i < 12; i++) {
-    const pixels = Uint8Array.from(noise(i, 64 * 64 * 3), (value) => Math.max(0, Math.min(255, 127 + 60 * value)));
-    await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } })
-      .png()
-      .toFile(path.join(folder, `${i}.png`));
-  }
+  ({ folder, detector } = await noisePictures(12, 64));
 });
 
 /** Options as pairs; those given replace the usual ones. */

@@ -13,6 +13,7 @@ test("by default Paddle's ssd_loss, and no teacher", () => {
     gamma: 2,
     classWeight: 1,
     boxWeight: 1,
+    trainsBackground: true,
     teacherLoss: 1,
     teacherClassWeight: 0,
     teacherBoxWeight: 0,

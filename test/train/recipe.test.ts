@@ -13,11 +13,12 @@ test('what is left out has defaults that follow from the network and the number 
   expect(completeRecipe({ batchSize: 13 }, facts).microBatch).toBe(1);
   const normalising = { ...facts, normalises: true, sigmoidHeads: true };
   expect(completeRecipe({}, normalising)).toMatchObject({
-    ...{ microBatch: 16, recalibrate: 16, loss: { classes: 'focal' } },
+    ...{ microBatch: 16, recalibrate: 16, loss: { classes: 'focal', trainsBackground: false } },
   });
   expect(completeRecipe({ batchStatistics: false }, normalising).microBatch).toBe(8);
   expect(completeRecipe({ loss: { classes: 'softmax', overlap: 0.4 } }, normalising).loss).toEqual({
-    ...{ classes: 'softmax', overlap: 0.4 },
+    ...{ classes: 'softmax', overlap: 0.4, trainsBackground: true },
+    teacher: { classWeight: 0.05, boxWeight: 1 },
   });
 });
 

@@ -53,6 +53,16 @@ beforeAll(async () => {
 const classes = ['background', 'red', 'blue'];
 const quick: TrainerOptions = { epochs: 1, batchSize: 4, heldBack: 0, recalibrate: 0, rate: 0.02 };
 
+test('learns: from untrained weights the loss falls to a part', async () => {
+  const losses: number[] = [];
+  const options: TrainerOptions = { ...quick, epochs: 12, rate: 0.003, optimizer: { rule: 'adamw' } };
+  const trainer = new Trainer(model, detector, { classes, samples }, { ...options, augment: noAugmentation });
+  await trainer.run({ onEvent: (event) => event.event === 'step' && losses.push(event.loss.total) });
+  expect(losses).toHaveLength(72);
+  const mean = (of: number[]) => of.reduce((sum, loss) => sum + loss, 0) / of.length;
+  expect(mean(losses.slice(-6))).toBeLessThan(0.5 * mean(losses.slice(0, 6)));
+});
+
 /** A digest of weights and of the optimiser's state: comparing millions of numbers one by one takes jest a minute. */
 function stateOf(trainer: InstanceType<typeof Trainer>): string {
   const hash = createHash('sha256');

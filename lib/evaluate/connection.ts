@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { type ErrorCode, SsdPruneError } from '../errors';
+
+const connections = new Set<{ end(): Promise<void> }>();
+
+/**
+ * Ends all sessions of the process once the runs under way are done, for a process that is to exit:
+ * onnxruntime-node aborts the whole process where its thread is ended in the middle of a run.
+ */
+export async function endSessions(): Promise<void> {
+  await Promise.all([...connections].map((connection) => connection.end()));
+}
+
+interface Waiting<Reply> {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+
+/** The answer of a thread that could not do what it was asked; with id 0, that it could not begin. */
+export interface Failed {
+  kind: 'failed';
+  id: number;
+  message: string;
+  code?: string;
+}
+
+/**
+ * The message channel to a thread that runs ONNX Runtime: pairs answers with questions, and fails them all when it
+ * dies. The thread's first message, with id 0, says that it is ready. An idle thread does not keep the process alive.
+ */
+export class Connection<Request, Reply extends { kind: string; id: number }> {
+  readonly ready: Promise<Exclude<Reply, Failed>>;
+  private readonly worker: Worker;
+  private readonly waiting = new Map<number, Waiting<Exclude<Reply, Failed>>>();
+  private readonly ended: Promise<void>;
+  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
+  private failure: Error | undefined;
+  private closing = false;
+  private nextId = 1;
+
+  /**
+   * @param name what errors call the model
+   * @param file the thread's module, without its extension, relative to lib
+   * @param start what the thread is started with; a shared `stop` is added, which becomes 1 to have no further run begun
+   */
+  constructor(
+    private readonly name: string,
+    file: string,
+    start: object,
+  ) {
+    const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
+    this.worker = new Worker(workerFile(file), { workerData: { ...start, stop: this.stop } });
+    connections.add(this);
+    this.ready = new Promise((resolve, reject) => this.waiting.set(0, { resolve, reject }));
+    this.ended = new Promise((resolve) => this.worker.once('exit', () => resolve()));
+    this.worker.on('message', (reply: Reply | Failed) => this.receive(reply));
+    this.worker.on('error', (error) => this.die(this.translate(error.message, undefined, true)));
+    this.worker.on('exit', () => {
+      connections.delete(this);
+      this.die(new SsdPruneError('ERR_INTERNAL', `The session of ${this.name} has ended; make a new one.`));
+    });
+  }
+
+  ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<Exclude<Reply, Failed>> {
+    // Asked first: a thread that was told to end has no failure to tell of.
+    if (this.closing) return Promise.reject(new SsdPruneError('ERR_USAGE', `The session of ${this.name} is closed.`));
+    if (this.failure) return Promise.reject(this.failure);
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.worker.ref();
+      this.worker.postMessage(request(id), transfer);
+    });
+  }
+
+  /** {@link close} that leaves out all runs but the one under way. */
+  end(): Promise<void> {
+    Atomics.store(this.stop, 0, 1);
+    return this.close();
+  }
+
+  async close(): Promise<void> {
+    if (!this.closing && !this.failure) {
+      this.closing = true;
+      this.worker.ref();
+      this.worker.postMessage({ kind: 'close' });
+    }
+    await this.ended;
+  }
+
+  private receive(reply: Reply | Failed): void {
+    const { id } = reply;
+    const waiting = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (isFailed(reply)) waiting?.reject(this.translate(reply.message, reply.code, id === 0));
+    else waiting?.resolve(reply as Exclude<Reply, Failed>);
+    if (this.waiting.size === 0 && !this.closing) this.worker.unref();
+  }
+
+  private die(error: Error): void {
+    this.failure ??= error;
+    for (const { reject } of this.waiting.values()) reject(this.failure);
+    this.waiting.clear();
+  }
+
+  /** What ONNX Runtime said, as an error of this package that names the model. */
+  private translate(message: string, code: string | undefined, loading: boolean): SsdPruneError {
+    if (code) return new SsdPruneError(code as ErrorCode, message);
+    const text = message.trim().replace(/^Load model from .*? failed:/, '');
+    if (/allocat|out of memory|bad_alloc|heap/i.test(text)) {
+      return new SsdPruneError('ERR_INTERNAL', `${this.name}: memory ran out (${text}). Try a smaller batch.`);
+    }
+    if (
+      /NOT_IMPLEMENTED|Could not find an implementation|not a registered function\/op|opset \d+ is under/i.test(text)
+    ) {
+      return new SsdPruneError('ERR_UNSUPPORTED_OP', `${this.name}: ONNX Runtime cannot run this model: ${text}`);
+    }
+    if (
+      !loading &&
+      /input|feeds|dimension.* for input|invalid (rank|dimension)/i.test(text) &&
+      !/running .* node/.test(text)
+    ) {
+      return new SsdPruneError('ERR_USAGE', `${this.name}: the input does not fit the model: ${text}`);
+    }
+    const what = loading ? 'ONNX Runtime cannot load this model' : 'ONNX Runtime failed while running this model';
+    return new SsdPruneError('ERR_BAD_MODEL', `${this.name}: ${what}: ${text}`);
+  }
+}
+
+const isFailed = (reply: { kind: string }): reply is Failed => reply.kind === 'failed';
+
+/** What a thread answers for an error. */
+export function describeError(error: unknown): Pick<Failed, 'message' | 'code'> {
+  const message = error instanceof Error ? error.message : String(error);
+  return error instanceof SsdPruneError ? { message, code: error.code } : { message };
+}
+
+/** The compiled worker; from TypeScript sources (the tests) the one that `npm run build:ts` made. */
+function workerFile(file: string): string {
+  const beside = path.resolve(__dirname, '..', `${file}.js`);
+  return existsSync(beside) ? beside : path.resolve(__dirname, '..', '..', 'dist', 'lib', `${file}.js`);
+}
