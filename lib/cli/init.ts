@@ -7,6 +7,7 @@ interface InitArguments {
   classes?: string;
   classNames?: string;
   width: string;
+  inputSize: string;
   seed: string;
   force: boolean;
   json: boolean;
@@ -20,11 +21,13 @@ export function builder(yargs: Argv): Argv {
       classes: { type: 'string', describe: 'Number of classes with the background (default: 21, Pascal VOC)' },
       'class-names': { type: 'string', describe: 'File with one class name a line; "background" may be left out' },
       width: { type: 'string', default: '1', describe: 'Factor on all widths, rounded to multiples of 8' },
+      'input-size': { type: 'string', default: '300', describe: 'Width and height of the input in pixels' },
       seed: { type: 'string', default: '0', describe: 'Seed of the weights' },
       force: { type: 'boolean', default: false, describe: 'Replace the file where it exists' },
     })
     .example('$0 init ssd.onnx', 'MobileNetV1-SSD 300 for Pascal VOC')
-    .example('$0 init small.onnx --classes 2 --width 0.5 --seed 1', 'one class and the background, half as wide');
+    .example('$0 init small.onnx --classes 2 --width 0.5 --seed 1', 'one class and the background, half as wide')
+    .example('$0 init tiny.onnx --width 0.25 --input-size 160', 'for small pictures, or few milliseconds');
 }
 
 export async function handler(args: InitArguments): Promise<void> {
@@ -36,16 +39,18 @@ export async function handler(args: InitArguments): Promise<void> {
   const { writeModel } = require('../model/write') as typeof import('../model/write');
   const { countElements, listParameters } = require('../model/parameters') as typeof import('../model/parameters');
   const [width, seed] = [number('width', args.width), number('seed', args.seed)];
+  const inputSize = number('input-size', args.inputSize);
   const classNames = args.classNames === undefined ? undefined : readClassNames(args.classNames);
   const classes = args.classes === undefined ? (classNames?.length ?? 21) : number('classes', args.classes);
-  const model = buildMobileNetV1Ssd({ classes, width, seed, ...(classNames && { classNames }) });
+  const model = buildMobileNetV1Ssd({ classes, width, inputSize, seed, ...(classNames && { classNames }) });
   await writeModel(model, args.output, { force: args.force });
   const elements = countElements(listParameters(model));
-  const document = { schema: 'ssd-prune.init/1', output: args.output, classes, width, seed, parameters: elements };
+  const { output } = args;
+  const document = { schema: 'ssd-prune.init/1', output, classes, width, inputSize, seed, parameters: elements };
   ui.result(
     document,
     () =>
-      `${args.output}: MobileNetV1-SSD 300, ${classes} classes with the background, width ${width}, ${elements.toLocaleString('en')} parameters, seed ${seed} (untrained)`,
+      `${output}: MobileNetV1-SSD ${inputSize}, ${classes} classes with the background, width ${width}, ${elements.toLocaleString('en')} parameters, seed ${seed} (untrained)`,
   );
 }
 

@@ -18,11 +18,19 @@ export interface MobileNetV1SsdOptions {
    * scale too, as in TensorFlow's models). Defaults to `1`; at most 4.
    */
   width?: number;
+  /**
+   * Width and height of the input in pixels, from 64 to 2048. Defaults to `300`. Extra stages follow until a map has
+   * one place, at most four.
+   */
+  inputSize?: number;
+  /**
+   * Share of the picture that the squares on the first map have; those of the other maps grow evenly up to 0.95.
+   * Defaults to `0.2`. The smaller the input, the further apart are a map's places: larger priors still overlap.
+   */
+  smallestPrior?: number;
   /** Of the weights, an integer from 0. Defaults to `0`. */
   seed?: number;
 }
-
-const imageSize = 300;
 
 /** Output channels and stride of the 13 separable blocks. */
 const blocks: readonly [channels: number, stride: number][] = [
@@ -50,35 +58,51 @@ const extras: readonly [squeeze: number, expand: number][] = [
 /** The block (from 0) whose output feeds the first heads, beside the last one's and each extra stage's. */
 const firstTap = 10;
 
-const layer = (map: number, min: number, max: number | undefined, aspectRatios: number[]): PriorLayer => ({
-  map: [map, map],
-  minSizes: [min],
-  maxSizes: max === undefined ? [] : [max],
-  aspectRatios,
-});
-const priorLayers: readonly PriorLayer[] = [
-  layer(19, 60, undefined, [2]),
-  layer(10, 105, 150, [2, 3]),
-  layer(5, 150, 195, [2, 3]),
-  layer(3, 195, 240, [2, 3]),
-  layer(2, 240, 285, [2, 3]),
-  layer(1, 285, 300, [2, 3]),
-];
+/** Shares of the picture that the squares of the last map have; those of the first are an option. */
+const largestPrior = 0.95;
+/** Ratios of the oblong priors of the first map, and of the others. */
+const aspectRatios = [[2], [2, 3]] as const;
 const priorsPerPlace = [3, 6, 6, 6, 6, 6];
 
 /**
+ * Width and height of the maps that feed heads. A convolution with stride 2 and padding halves, rounding up: four of
+ * them lie before the first tap, five before the second, one more in every extra stage.
+ */
+function tappedMaps(inputSize: number): number[] {
+  const maps = [Math.ceil(inputSize / 16), Math.ceil(inputSize / 32)];
+  while (maps.at(-1)! > 1 && maps.length < priorsPerPlace.length) maps.push(Math.ceil(maps.at(-1)! / 2));
+  return maps;
+}
+
+function priorLayersOf(inputSize: number, smallestPrior: number): PriorLayer[] {
+  const maps = tappedMaps(inputSize);
+  const sizeOf = (layer: number): number =>
+    inputSize * Math.min(1, smallestPrior + ((largestPrior - smallestPrior) * layer) / (maps.length - 1));
+  return maps.map((map, i) => ({
+    map: [map, map],
+    minSizes: [sizeOf(i)],
+    maxSizes: i === 0 ? [] : [sizeOf(i + 1)],
+    aspectRatios: [...aspectRatios[i === 0 ? 0 : 1]],
+  }));
+}
+
+/**
  * MobileNetV1-SSD 300 of PaddlePaddle's model collection, untrained: its parameter names, shapes and definition order,
- * BatchNormalization unfolded. Input `image` (N, 3, 300, 300); outputs `boxes` (N, 1917, 4), offsets to the priors,
- * and `scores` (N, 1917, classes), logits. Detector settings lie in the metadata.
+ * BatchNormalization unfolded. Input `image` (N, 3, 300, 300), or of another size;
+ * outputs `boxes` (N, 1917, 4), offsets to the priors, and `scores` (N, 1917, classes), logits. Detector settings lie in the metadata.
  * @throws {SsdPruneError} ERR_USAGE for options out of range
  */
 export function buildMobileNetV1Ssd(options: MobileNetV1SsdOptions = {}): OnnxModel {
-  const { classNames, width = 1, seed = 0 } = options;
+  const { classNames, width = 1, inputSize = 300, smallestPrior = 0.2, seed = 0 } = options;
   const classes = options.classes ?? classNames?.length ?? vocClasses.length;
   if (!Number.isSafeInteger(classes) || classes < 2 || classes > 10_000)
     throw invalidArgument('classes', 'an integer from 2 (with the background) to 10000', classes);
   if (!Number.isFinite(width) || width <= 0 || width > 4)
     throw invalidArgument('width', 'a number above 0 and at most 4', width);
+  if (!Number.isSafeInteger(inputSize) || inputSize < 64 || inputSize > 2048)
+    throw invalidArgument('inputSize', 'a whole number from 64 to 2048', inputSize);
+  if (!(smallestPrior > 0 && smallestPrior < largestPrior))
+    throw invalidArgument('smallestPrior', `a share between 0 and ${largestPrior}`, smallestPrior);
   if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('seed', 'an integer from 0', seed);
   const names = classNames ?? defaultNames(classes);
   if (names.length !== classes) throw invalidArgument('classNames', `${classes} names, background first`, names.length);
@@ -89,11 +113,14 @@ export function buildMobileNetV1Ssd(options: MobileNetV1SsdOptions = {}): OnnxMo
       irVersion: 8n,
       opsetImport: [{ domain: '', version: 17n }],
       producerName: 'ssd-prune',
-      docString: 'MobileNetV1-SSD 300',
-      graph: new Network(width, seed).build(classes),
+      docString: `MobileNetV1-SSD ${inputSize}`,
+      graph: new Network(width, inputSize, seed).build(classes),
     }),
   );
-  model.setMetadata(detectorKey, JSON.stringify(detectorSettings(names)));
+  model.setMetadata(
+    detectorKey,
+    JSON.stringify(detectorSettings(names, inputSize, priorLayersOf(inputSize, smallestPrior))),
+  );
   return model;
 }
 
@@ -106,19 +133,21 @@ function defaultNames(classes: number): readonly string[] {
 class Network {
   readonly #writer = new GraphWriter('mobilenet_v1_ssd');
   readonly #width: number;
+  readonly #inputSize: number;
   readonly #seed: number;
   #convolutions = 0;
   #depthwise = 0;
   #normalizations = 0;
 
-  constructor(width: number, seed: number) {
+  constructor(width: number, inputSize: number, seed: number) {
     this.#width = width;
+    this.#inputSize = inputSize;
     this.#seed = seed;
   }
 
   build(classes: number) {
     const writer = this.#writer;
-    let tensor = writer.input('image', ['N', 3, imageSize, imageSize]);
+    let tensor = writer.input('image', ['N', 3, this.#inputSize, this.#inputSize]);
     let channels = this.#scaled(32);
     tensor = this.#activated(this.#convolution(tensor, 3, channels, 3, 2, 1), channels);
     const taps: [tensor: string, channels: number][] = [];
@@ -129,18 +158,20 @@ class Network {
       channels = wider;
       if (i === firstTap || i === blocks.length - 1) taps.push([tensor, channels]);
     }
-    for (const [squeeze, expand] of extras) {
+    const maps = tappedMaps(this.#inputSize);
+    for (const [squeeze, expand] of extras.slice(0, maps.length - taps.length)) {
       const [narrow, wide] = [this.#scaled(squeeze), this.#scaled(expand)];
       tensor = this.#activated(this.#convolution(tensor, channels, narrow, 1, 1, 0), narrow);
       tensor = this.#activated(this.#convolution(tensor, narrow, wide, 3, 2, 1), wide);
       channels = wide;
       taps.push([tensor, channels]);
     }
-    this.#heads(taps, classes);
+    const places = maps.reduce((sum, map, i) => sum + map * map * priorsPerPlace[i]!, 0);
+    this.#heads(taps, classes, places);
     return writer.graph;
   }
 
-  #heads(taps: [tensor: string, channels: number][], classes: number): void {
+  #heads(taps: [tensor: string, channels: number][], classes: number, places: number): void {
     const writer = this.#writer;
     const boxes: string[] = [];
     const scores: string[] = [];
@@ -159,7 +190,6 @@ class Network {
     }
     // After the parameters, so that these come first and in Paddle's order.
     for (const [name, values] of shapes) writer.ints(name, values);
-    const places = priorLayers.reduce((sum, { map }, i) => sum + map[0] * map[1] * priorsPerPlace[i]!, 0);
     writer.node('Concat', 'boxes.concat', boxes, { axis: 1 }, 'boxes');
     writer.node('Concat', 'scores.concat', scores, { axis: 1 }, 'scores');
     writer.output('boxes', ['N', places, 4]);
@@ -225,8 +255,8 @@ const attributes = (kernel: number, stride: number, pad: number, group: number) 
 });
 
 /** As `lib/model/detector.ts` reads them. Priors are listed in full, so that other programs need no generator. */
-function detectorSettings(classes: readonly string[]) {
-  const flat = generatePriors({ image: [imageSize, imageSize], layers: priorLayers });
+function detectorSettings(classes: readonly string[], inputSize: number, layers: readonly PriorLayer[]) {
+  const flat = generatePriors({ image: [inputSize, inputSize], layers });
   const rounded = (value: number) => Number(value.toFixed(7));
   const priors = Array.from({ length: flat.length / 4 }, (_, i) =>
     Array.from(flat.subarray(4 * i, 4 * i + 4), rounded),
@@ -234,8 +264,8 @@ function detectorSettings(classes: readonly string[]) {
   return {
     input: {
       name: 'image',
-      width: imageSize,
-      height: imageSize,
+      width: inputSize,
+      height: inputSize,
       channels: 'BGR',
       mean: [127.5, 127.5, 127.5],
       std: [1 / 0.007843, 1 / 0.007843, 1 / 0.007843],

@@ -17,6 +17,7 @@ test('writes the network once, and again with --force', () => {
     output: 'ssd.onnx',
     classes: 21,
     width: 1,
+    inputSize: 300,
     seed: 0,
     parameters: 5_821_433,
   });
@@ -36,6 +37,7 @@ test('takes class names, with or without background', () => {
 test.each<[string, string[], string]>([
   ['a word for a number', ['--width', 'wide'], 'ERR_USAGE'],
   ['an empty number', ['--seed', ''], 'ERR_USAGE'],
+  ['an input too small for its maps', ['--input-size', '32'], 'ERR_USAGE'],
   ['no class', ['--classes', '1'], 'ERR_USAGE'],
   ['names that do not fit the number', ['--classes', '5', '--class-names', 'names.txt'], 'ERR_USAGE'],
   ['a missing list of names', ['--class-names', 'none.txt'], 'ERR_IO'],

@@ -5,6 +5,7 @@ import { readDetectorSettings } from '../../lib/model/detector';
 import { buildMobileNetV1Ssd } from '../../lib/model/mobilenet-v1-ssd';
 import { tensorDims, toFloat32 } from '../../lib/model/tensor';
 import { encodeModel } from '../../lib/model/write';
+import { makePlan } from '../../lib/train/plan';
 import { shared } from '../shared';
 import { failure } from './onnx-files';
 
@@ -112,6 +113,10 @@ test.each([
   { width: 0 },
   { width: 5 },
   { width: Number.NaN },
+  { inputSize: 63 },
+  { inputSize: 100.5 },
+  { smallestPrior: 0 },
+  { smallestPrior: 0.95 },
   { seed: -1 },
   { seed: 0.5 },
   { classes: 3, classNames: ['background', 'a'] },
@@ -151,4 +156,28 @@ withRuntime('ONNX Runtime runs it at any batch size', () => {
     [2, 1917, 5],
   ]);
   for (const spread of spreads) expect(spread > 0.1 && spread < 100).toBe(true);
+});
+
+// Places of the maps: 160 halves to 10, 5, 3, 2, 1; 64 to 4, 2, 1; 512 to 32, 16, 8, 4, 2, 1; 300 is held to Paddle's above.
+test.each([
+  [64, 0.35, [4, 2, 1], [0.35, 0.65, 0.95]],
+  [160, 0.2, [10, 5, 3, 2, 1], [0.2, 0.3875, 0.575, 0.7625, 0.95]],
+  [512, 0.2, [32, 16, 8, 4, 2, 1], [0.2, 0.35, 0.5, 0.65, 0.8, 0.95]],
+])('an input of %d pixels with priors from %d on has maps of %j', (inputSize, smallestPrior, maps, sizes) => {
+  const model = buildMobileNetV1Ssd({ inputSize, smallestPrior, width: 0.1, classes: 3 });
+  const places = maps.reduce((sum, map, i) => sum + map * map * (i === 0 ? 3 : 6), 0);
+  const { input, priors } = readDetectorSettings(model);
+  expect([input.width, input.height, priors.length / 4]).toEqual([inputSize, inputSize, places]);
+  // The network itself, by the training plan's shapes, gives as many boxes.
+  expect(makePlan(model).outputs.map(({ boxes, width }) => [boxes, width])).toEqual([
+    [places, 4],
+    [places, 3],
+  ]);
+  // The first prior of each map: a square in the middle of the first place.
+  let first = 0;
+  for (const [i, map] of maps.entries()) {
+    const expected = [0.5 / map, 0.5 / map, sizes[i], sizes[i]].map((value) => value!.toFixed(5));
+    expect([...priors.subarray(4 * first, 4 * first + 4)].map((value) => value.toFixed(5))).toEqual(expected);
+    first += map * map * (i === 0 ? 3 : 6);
+  }
 });

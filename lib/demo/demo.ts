@@ -1,0 +1,221 @@
+import { copyFile } from 'node:fs/promises';
+import path from 'node:path';
+import { breathe } from '../abort';
+import { invalidArgument } from '../errors';
+import type { Machine } from '../machine';
+import type { PruneFileOptions } from '../prune/prune-file';
+import type { PruneReport } from '../prune/report';
+import type { Evaluation } from '../train/trainer-events';
+
+export interface DemoOptions {
+  /** Share of the work that is cut, between 0 and 1. Defaults to `0.5`. */
+  targetRatio?: number;
+  /** Scenes to calibrate and to fine-tune on. Defaults to `1600`. */
+  trainScenes?: number;
+  /** Others, to measure mAP on. Defaults to `300`. */
+  valScenes?: number;
+  /** Times that fine-tuning goes through the scenes. Defaults to `4`. */
+  epochs?: number;
+  /** Of scenes and fine-tuning. Defaults to `0`. */
+  seed?: number;
+  /** Replace what an earlier demo left in the folder. Defaults to `false`. */
+  force?: boolean;
+  /** Told before each stage, with the command that does the same. */
+  onStage?: (stage: DemoStage) => void;
+  /** How far a stage is. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface DemoStage {
+  /** From 1 to {@link demoStages}. */
+  number: number;
+  title: string;
+  command: string;
+}
+
+/** Stages of a demo. */
+export const demoStages = 7;
+
+/** One of the demo's four models. */
+export interface DemoModel {
+  name: 'original' | 'cut' | 'calibrated' | 'fine-tuned';
+  file: string;
+  macs: number;
+  parameters: number;
+  bytes: number;
+  /** By the VOC devkit's rules, on scenes that no model has seen. */
+  map: number;
+  latency: { threads: number; minMilliseconds: number; medianMilliseconds: number }[];
+}
+
+/** What `demo --json` prints. */
+export interface DemoReport {
+  schema: 'ssd-prune.demo/1';
+  folder: string;
+  prunedParams: string;
+  /** Parameters that the pattern selects, and how many channels they keep. */
+  layers: { name: string; channels: number; cut: number; calibrated: number }[];
+  targetRatio: number;
+  scenes: { train: number; val: number };
+  models: DemoModel[];
+  finetuning: { epochs: number; imagesPerSecond: number; evaluations: readonly Evaluation[] };
+  /** The same scene with the boxes that the original, the cut and the fine-tuned model find. */
+  pictures: string[];
+  /** What to type for each stage. */
+  commands: string[];
+  machine: Machine;
+  runtime: string | null;
+  seconds: number;
+}
+
+/** The pattern of the original job: all but the first and the last width of the backbone. */
+export const demoPattern = 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0';
+
+const calibrationImages = 128;
+const threadCounts = [1, 2];
+
+/**
+ * The whole job on embedded data: the package's own detector is cut, which costs mAP, and fine-tuned, which brings it
+ * back; all models are measured, and the boxes they find are drawn.
+ * @param folder where models, scenes and pictures go; must exist
+ * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where an earlier demo's files are in the way, ERR_ABORTED, and what the
+ * stages' functions throw
+ */
+export async function runDemo(folder: string, options: DemoOptions = {}): Promise<DemoReport> {
+  const { targetRatio = 0.5, trainScenes = 1600, valScenes = 300, epochs = 4, seed = 0 } = options;
+  const { force = false, signal, onStage, onProgress } = options;
+  if (typeof folder !== 'string' || folder === '') throw invalidArgument('folder', 'the name of a folder', folder);
+  const started = performance.now();
+  const commands: string[] = [];
+  const begin = async (title: string, command: string): Promise<void> => {
+    await breathe(signal);
+    commands.push(`ssd-prune ${command}`);
+    onStage?.({ number: commands.length, title, command: commands.at(-1)! });
+  };
+  const place = (name: string): string => path.join(folder, name);
+  const [original, cut] = [place('original.onnx'), place('cut.onnx')];
+  const [calibrated, tuned] = [place('calibrated.onnx'), place('fine-tuned.onnx')];
+  const data = place('scenes');
+  const quoted = `'${demoPattern}'`;
+
+  await begin(
+    `${trainScenes} labelled scenes to train on, ${valScenes} to measure on`,
+    `scenes ${data} --split val --count ${valScenes}`,
+  );
+  const { sceneClasses } = require('../scenes/shapes') as typeof import('../scenes/shapes');
+  const { writeScenes } = require('../scenes/voc-folder') as typeof import('../scenes/voc-folder');
+  const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
+  for (const [split, count] of [
+    ['train', trainScenes],
+    ['val', valScenes],
+  ] as const) {
+    await writeScenes(data, {
+      split,
+      count,
+      seed,
+      force,
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+    });
+  }
+  const val = await openDataset(data, { split: 'val', classes: sceneClasses });
+
+  await begin(
+    'The trained detector, and what the pattern selects of it',
+    `params ${original} --pruned-params ${quoted}`,
+  );
+  const { embeddedDetector } = require('../embedded/detector') as typeof import('../embedded/detector');
+  const { checkOutput } = require('../files') as typeof import('../files');
+  await copyFile(embeddedDetector, await checkOutput(original, { force }));
+  const { readModel } = require('../model/read') as typeof import('../model/read');
+  const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
+  const { describeParameters } = require('../prune/parameter-list') as typeof import('../prune/parameter-list');
+  const model = await readModel(original);
+  const detector = readDetectorSettings(model);
+  const { tensorDims } = require('../model/tensor') as typeof import('../model/tensor');
+  const selected = describeParameters(model, demoPattern).selected!;
+
+  const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
+  const prune = (output: string, more: Partial<PruneFileOptions>): Promise<PruneReport> =>
+    pruneFile(original, output, { prunedParams: demoPattern, targetRatio, force, ...(signal && { signal }), ...more });
+  const cutCommand = `prune ${original} -o ${cut} --pruned-params ${quoted} --target-ratio ${targetRatio}`;
+  await begin('The cut, by weights alone, and its proof', cutCommand);
+  const plain = await prune(cut, {});
+  const calibration = `--calibrate ${data} --split train --calibration-images ${calibrationImages}`;
+  await begin('The same cut, chosen and repaired by pictures', `${cutCommand.replace(cut, calibrated)} ${calibration}`);
+  const repaired = await prune(calibrated, {
+    calibrate: { pictures: data, split: 'train', images: Math.min(calibrationImages, trainScenes), seed },
+  });
+
+  const recipe = { epochs, rate: 2e-3, evaluateEvery: Math.max(1, epochs) };
+  await begin(
+    'Fine-tuning of what is left, with the original as its teacher',
+    `finetune ${calibrated} -o ${tuned} --data ${data} --teacher ${original} --epochs ${epochs} --rate ${recipe.rate} --evaluate-every ${recipe.evaluateEvery}`,
+  );
+  const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
+  const finetuning = await finetuneFile(calibrated, tuned, {
+    ...{ ...recipe, data, teacher: original, seed, force },
+    ...(signal && { signal }),
+    onEvent: (event) => {
+      if (event.event === 'step') onProgress?.(event.step, event.steps);
+    },
+  });
+
+  await begin('mAP on scenes that no model has seen', `eval ${tuned} --data ${data} --split val --protocol voc`);
+  const list = [
+    { name: 'original', file: original, macs: plain.macs.before, parameters: plain.parameters.before },
+    { name: 'cut', file: cut, macs: plain.macs.after, parameters: plain.parameters.after },
+    { name: 'calibrated', file: calibrated, macs: repaired.macs.after, parameters: repaired.parameters.after },
+    { name: 'fine-tuned', file: tuned, macs: repaired.macs.after, parameters: repaired.parameters.after },
+  ] as const;
+  const { evaluateModel } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
+  const maps: number[] = [];
+  for (const { file } of list) {
+    await breathe(signal);
+    const { result } = await evaluateModel(file, detector, val, { protocol: 'voc' });
+    maps.push(result.map!);
+    onProgress?.(maps.length, list.length);
+  }
+
+  const all = list.map(({ file }) => file);
+  await begin('Latency of all models, in turns', `bench ${all.join(' ')} --threads ${threadCounts.join(',')}`);
+  const { benchModels } = require('../bench/bench') as typeof import('../bench/bench');
+  const bench = await benchModels(all, {
+    ...{ batchSizes: [1], threads: threadCounts, runs: 100, warmup: 10 },
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  });
+  const { drawDetectedScene } = require('./picture') as typeof import('./picture');
+  const pictures = await drawDetectedScene([original, cut, tuned], detector, val, folder);
+  return {
+    ...{ schema: 'ssd-prune.demo/1', folder, prunedParams: demoPattern, targetRatio },
+    layers: selected.map((name) => ({
+      ...{ name, channels: tensorDims(model.constant(name)!)[0]! },
+      ...{ cut: widthOf(plain, name), calibrated: widthOf(repaired, name) },
+    })),
+    scenes: { train: trainScenes, val: valScenes },
+    models: list.map((one, i) => ({
+      ...one,
+      bytes: bench.models[i]!.bytes,
+      map: maps[i]!,
+      latency: bench.results
+        .filter(({ model: file }) => file === one.file)
+        .map(({ threads, minMilliseconds, medianMilliseconds }) => ({ threads, minMilliseconds, medianMilliseconds })),
+    })),
+    ...{
+      finetuning: { epochs, imagesPerSecond: finetuning.imagesPerSecond, evaluations: finetuning.evaluations },
+      pictures,
+      commands,
+      machine: bench.machine,
+      runtime: bench.runtime,
+    },
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** Channels that a parameter has after a cut. */
+function widthOf({ layers }: PruneReport, name: string): number {
+  const layer = layers.find((one) => one.name === name)!;
+  return layer.shapeAfter[layer.axis]!;
+}

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { commands } from '../../lib/cli/commands';
+import { decodePicture } from '../../lib/data/images';
+import type { DemoReport } from '../../lib/demo/demo';
+import { command, events, failure, main, temporary } from './command';
+
+const small = ['--train-scenes', '64', '--val-scenes', '40', '--epochs', '1'];
+
+test('shows the whole job, and leaves its files in the folder', async () => {
+  const folder = path.join(temporary(), 'demo');
+  const result = command(['demo', '-o', folder, ...small, '--json']);
+  expect([result.status, events(result).filter(({ event }) => event === 'warning')]).toEqual([0, []]);
+  const report = JSON.parse(result.stdout) as DemoReport;
+  expect(report).toMatchObject({
+    schema: 'ssd-prune.demo/1',
+    folder,
+    targetRatio: 0.5,
+    scenes: { train: 64, val: 40 },
+  });
+  expect(report.layers.map(({ name }) => name)).toEqual(Array.from({ length: 12 }, (_, i) => `conv2d_${i + 1}.w_0`));
+
+  const [original, cut, calibrated, tuned] = report.models as [never, never, never, never] as DemoReport['models'];
+  expect(report.models.map(({ name }) => name)).toEqual(['original', 'cut', 'calibrated', 'fine-tuned']);
+  // What the cut promises, and what it costs: weights alone don't tell which channels matter.
+  for (const smaller of [cut!, calibrated!, tuned!]) {
+    expect(smaller.macs / original!.macs).toBeGreaterThan(0.49);
+    expect(smaller.macs / original!.macs).toBeLessThanOrEqual(0.5);
+    expect(smaller.bytes).toBeLessThan(original!.bytes);
+  }
+  expect(cut!.map).toBeLessThan(original!.map - 0.3);
+  expect(calibrated!.map).toBeGreaterThan(cut!.map);
+  for (const { latency } of report.models) {
+    expect(latency.map(({ threads }) => threads)).toEqual([1, 2]);
+    for (const { minMilliseconds, medianMilliseconds } of latency) {
+      expect(minMilliseconds).toBeGreaterThan(0);
+      expect(medianMilliseconds).toBeGreaterThanOrEqual(minMilliseconds);
+    }
+  }
+  // The three pictures show the same scene, with other boxes on it.
+  const drawn = await Promise.all(report.pictures.map((file) => decodePicture(file)));
+  expect(new Set(drawn.map(({ width, height }) => `${width}x${height}`)).size).toBe(1);
+  expect(new Set(drawn.map(({ data }) => Buffer.from(data).toString('base64'))).size).toBeGreaterThan(1);
+  for (const { file } of report.models) expect(existsSync(file)).toBe(true);
+  // What it says one could type are commands that there are.
+  const names = commands.map(({ command: usage }) => usage.split(' ')[0]);
+  for (const line of report.commands) expect(names).toContain(/^ssd-prune (\w+)/.exec(line)?.[1]);
+
+  // A second one doesn't destroy the first.
+  const before = readFileSync(tuned!.file);
+  expect(failure(command(['demo', '-o', folder, ...small, '--json']))).toEqual({
+    ...{ status: 2, code: 'ERR_OUTPUT_EXISTS', stdout: '' },
+  });
+  expect(readFileSync(tuned!.file).equals(before)).toBe(true);
+});
+
+test('interrupted while it trains, it ends with 130 and leaves no temporary folder', async () => {
+  const folder = temporary();
+  mkdirSync(path.join(folder, 'tmp'));
+  const env = { ...process.env, TMPDIR: path.join(folder, 'tmp') };
+  const child = spawn(process.execPath, [main, 'demo', '--train-scenes', '64', '--val-scenes', '8', '--json'], { env });
+  let [stdout, stderr, interrupted] = ['', '', false];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    // Steps of fine-tuning are the fifth stage's progress.
+    if (interrupted || !stderr.includes('"label":"stage 5"')) return;
+    interrupted = true;
+    child.kill('SIGINT');
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  expect(failure({ status, stdout, stderr })).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
+  expect(readdirSync(path.join(folder, 'tmp'))).toEqual([]);
+});
+
+test.each([
+  ['no scenes', ['--train-scenes', '0']],
+  ['a ratio that is no share', ['--target-ratio', '1.5']],
+])('refuses %s', (_, args) => {
+  const result = command(['demo', '-o', path.join(temporary(), 'demo'), ...small.slice(2), ...args, '--json']);
+  expect(failure(result)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+});
