@@ -120,7 +120,7 @@ describe('scenes', () => {
 
   test('show all classes about equally often, and every size of picture', () => {
     const counts = new Array<number>(sceneClasses.length).fill(0);
-    for (const scene of scenes) for (const label of scene.labels) counts[label]++;
+    for (const scene of scenes) for (const label of scene.labels) counts[label]! += 1;
     expect(counts[0]).toBe(0);
     const mean = objects / (sceneClasses.length - 1);
     // Four standard deviations of a class's share.
