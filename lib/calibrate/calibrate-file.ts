@@ -1,4 +1,5 @@
 import { invalidArgument, SsdPruneError } from '../errors';
+import type { DeviceChoice } from '../evaluate/providers';
 import { readDetectorSettings } from '../model/detector';
 import { graphInputs } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
@@ -21,6 +22,8 @@ export interface CalibrationOptions {
   repair?: Repair;
   /** Detector settings, where the model's metadata have none. */
   detector?: string;
+  /** Where the model runs on the pictures. Defaults to `cpu`. */
+  device?: DeviceChoice;
   /** Chooses widths instead of a target ratio, see {@link calibrate}. */
   widths?: CalibrateOptions['widths'];
   signal?: AbortSignal;
@@ -71,6 +74,14 @@ export async function calibrateWithPictures(
   return calibrate(
     model,
     { ...given, criterion, allocation },
-    { ...pictures, repair, seed, signal: options.signal, widths: options.widths, onStage: options.onStage },
+    {
+      ...pictures,
+      repair,
+      seed,
+      device: options.device,
+      signal: options.signal,
+      widths: options.widths,
+      onStage: options.onStage,
+    },
   );
 }

@@ -1,4 +1,5 @@
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
+import type { DeviceChoice } from '../evaluate/providers';
 import type { Progress, Ui } from './ui';
 
 /** The options of `prune` and `sensitivity` that say which pictures are looked at. */
@@ -8,6 +9,7 @@ export interface CalibrationArguments {
   calibrationImages?: number;
   calibrationSeed: number;
   detector?: string;
+  device: DeviceChoice;
 }
 
 export const calibrationOptions = {
@@ -18,6 +20,11 @@ export const calibrationOptions = {
   'calibration-images': { type: 'number', describe: 'Pictures drawn for --calibrate' },
   'calibration-seed': { type: 'number', default: 0, describe: 'Seed of the draw' },
   detector: { type: 'string', describe: "Detector settings for --calibrate, where the model's metadata have none" },
+  device: {
+    choices: ['auto', 'cuda', 'cpu'] as const,
+    default: 'cpu' as const,
+    describe: 'Where the model runs on the pictures',
+  },
 } as const;
 
 /** The arguments as the library takes them, with a bar for the layers that are through. */
@@ -27,6 +34,7 @@ export function calibration(args: CalibrationArguments, pictures: string, ui: Ui
   return {
     pictures,
     seed: args.calibrationSeed,
+    device: args.device,
     ...(args.calibrationImages !== undefined && { images: args.calibrationImages }),
     ...(args.split !== undefined && { split: args.split }),
     ...(args.detector !== undefined && { detector: args.detector }),

@@ -27,7 +27,7 @@ export function builder(yargs: Argv): Argv {
       'target-ratio': { type: 'number', default: 0.5, describe: 'Share of the work to cut' },
       'train-scenes': { type: 'number', default: 1600, describe: 'Pictures to calibrate and fine-tune on' },
       'val-scenes': { type: 'number', default: 300, describe: 'Pictures to measure mAP on' },
-      epochs: { type: 'number', default: 4, describe: 'Times that fine-tuning goes through the pictures' },
+      epochs: { type: 'number', default: 6, describe: 'Times that fine-tuning goes through the pictures' },
       seed: { type: 'number', default: 0, describe: 'Seed of pictures and fine-tuning' },
       force: { type: 'boolean', default: false, describe: "Replace an earlier demo's files in the folder" },
     })

@@ -14,7 +14,7 @@ export interface DemoOptions {
   trainScenes?: number;
   /** Others, to measure mAP on. Defaults to `300`. */
   valScenes?: number;
-  /** Times that fine-tuning goes through the scenes. Defaults to `4`. */
+  /** Times that fine-tuning goes through the scenes. Defaults to `6`. */
   epochs?: number;
   /** Of scenes and fine-tuning. Defaults to `0`. */
   seed?: number;
@@ -83,7 +83,7 @@ const threadCounts = [1, 2];
  * stages' functions throw
  */
 export async function runDemo(folder: string, options: DemoOptions = {}): Promise<DemoReport> {
-  const { targetRatio = 0.5, trainScenes = 1600, valScenes = 300, epochs = 4, seed = 0 } = options;
+  const { targetRatio = 0.5, trainScenes = 1600, valScenes = 300, epochs = 6, seed = 0 } = options;
   const { force = false, signal, onStage, onProgress } = options;
   if (typeof folder !== 'string' || folder === '') throw invalidArgument('folder', 'the name of a folder', folder);
   const started = performance.now();
@@ -148,14 +148,19 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
     calibrate: { pictures: data, split: 'train', images: Math.min(calibrationImages, trainScenes), seed },
   });
 
-  const recipe = { epochs, rate: 2e-3, evaluateEvery: Math.max(1, epochs) };
+  const average = 0.98;
+  const recipe = { epochs, rate: 5e-3, evaluateEvery: Math.max(1, epochs) };
   await begin(
     'Fine-tuning of what is left, with the original as its teacher',
-    `finetune ${calibrated} -o ${tuned} --data ${data} --teacher ${original} --epochs ${epochs} --rate ${recipe.rate} --evaluate-every ${recipe.evaluateEvery}`,
+    `finetune ${calibrated} -o ${tuned} --data ${data} --teacher ${original} --epochs ${epochs} --rate ${recipe.rate} --average ${average} --evaluate-every ${recipe.evaluateEvery}  # augmentation and overlap are the demo's own`,
   );
   const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
+  const { sceneAugmentation } = require('../scenes/augmentation') as typeof import('../scenes/augmentation');
   const finetuning = await finetuneFile(calibrated, tuned, {
     ...{ ...recipe, data, teacher: original, seed, force },
+    optimizer: { rule: 'sgd', maxNorm: 10, average },
+    // As the original was trained: few prior boxes overlap an object by half.
+    ...{ augment: sceneAugmentation, loss: { overlap: 0.4 } },
     ...(signal && { signal }),
     onEvent: (event) => {
       if (event.event === 'step') onProgress?.(event.step, event.steps);

@@ -113,8 +113,8 @@ export async function sensitivityByPictures(model: OnnxModel, given: Sensitivity
   // What is out of reach is found out before any picture is looked at.
   if (targetRatio !== undefined) openPruner(model, given.inputShapes).plan(given);
   const pictures = await openPictures(model, options);
-  const { signal, onStage, seed } = options;
-  const found = await errorCurves(model, given, { ...pictures, seed, signal, onStage });
+  const { device, signal, onStage, seed } = options;
+  const found = await errorCurves(model, given, { ...pictures, seed, device, signal, onStage });
   await breathe(signal);
   const { pruner, selection, grids, curves } = found;
   const plan = completeOptions(given);
