@@ -12,7 +12,7 @@ const enlargement = 4;
 const leastScore = 0.4;
 
 /**
- * Draws what each model finds on one and the same scene: the first one with the most objects.
+ * Draws what each model finds on one and the same scene: the first one with the most objects that don't leave the picture.
  * @returns the pictures, named after the models
  */
 export async function drawDetectedScene(
@@ -21,7 +21,8 @@ export async function drawDetectedScene(
   { samples }: Pick<Dataset, 'samples'>,
   folder: string,
 ): Promise<string[]> {
-  const fullest = samples.reduce((best, one) => (one.labels.length > best.labels.length ? one : best));
+  const whole = ({ truncated }: Sample): number => truncated.filter((flag) => flag === 0).length;
+  const fullest = samples.reduce((best, one) => (whole(one) > whole(best) ? one : best));
   const scene = path.join(folder, 'scene.png');
   await enlarge(fullest, scene);
   const drawn: string[] = [];
