@@ -10,6 +10,8 @@ export interface GroupCurve extends ErrorCurve {
   readonly group: ChannelGroup;
   /** Layers that read the group's channels. */
   readonly readers: readonly string[];
+  /** Whether there are others, which can't be refitted. */
+  readonly partial?: boolean;
 }
 
 /**
@@ -28,8 +30,8 @@ export function allocateByError(
   tolerance: number,
 ): SearchResult {
   const errors = grids.map(({ group, steps }) => {
-    const curve = curves.find((other) => other.group === group);
-    // A group without a curve (its readers can't be sampled) is left for last.
+    const curve = curves.find((other) => other.group === group && !other.partial);
+    // A group whose readers, or some of them, can't be measured is left for last.
     return steps.map((kept) => curve?.errors[group.classes.length - kept] ?? (group.classes.length - kept) * 1e6);
   });
   const widths = new Widths(grids, errors, cost);

@@ -68,9 +68,15 @@ export async function calibrateWithPictures(
 ): Promise<Calibrated> {
   const { seed = 0, repair = 'full' } = options;
   if (!repairs.includes(repair)) throw invalidArgument('repair', `one of ${repairs.join(', ')}`, repair);
+  if (given.paddle1x || given.ranking === 'sequential') {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      `${given.paddle1x ? '--paddle1x' : '--ranking sequential'} ranks by weights alone: leave it or --calibrate off.`,
+    );
+  }
   const pictures = await openPictures(model, options);
   const criterion = given.criterion ?? 'obs';
-  const allocation = given.allocation ?? (criterion === 'obs' && !given.paddle1x ? 'error' : 'uniform');
+  const allocation = given.allocation ?? (criterion === 'obs' ? 'error' : 'uniform');
   return calibrate(
     model,
     { ...given, criterion, allocation },

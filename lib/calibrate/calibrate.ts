@@ -18,7 +18,7 @@ import { allocateByError, type GroupCurve } from './allocation';
 import { Lanes, type LanesOptions } from './lanes';
 import { readLayer, writeLayer } from './layer-weights';
 import type { CalibrationSource } from './pictures';
-import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
+import { type AddedBiases, batchOf, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
 import { type ErrorCurve, openProblem, type Problem, refineFrom, refit, removalOrder } from './reconstruction';
 import type { Repair } from './repair';
 import { defaultSampleBytes, type Sampled, SampleMemory, sampleBytes } from './samples';
@@ -213,9 +213,11 @@ class Calibration {
         const least = grids.find((grid) => grid.group === group)!.steps[0]!;
         if (own.length === 0) continue;
         const curve = await this.curve(group, own, group.classes.length - least);
-        curves.push({ group, readers: stage.readers.map(({ name }) => name), ...curve });
+        const names = stage.readers.map(({ name }) => name);
+        curves.push({ group, readers: names, partial: stage.fixed.length > 0, ...curve });
       }
     }
+    await activations.restart();
     this.options.onStage?.('', stages.length, stages.length);
     return { grids, curves };
   }
@@ -302,13 +304,15 @@ class Calibration {
   private moves(stage: Stage, later: readonly Stage[]): Moves {
     const { graph } = this.pruner;
     const readers = later.flatMap((next) => next.readers);
-    const ownFirst = Math.min(...stage.readers.map(({ index }) => index));
+    // A layer that keeps its weights must see the cut, too.
+    const ownFirst = Math.min(...[...stage.readers, ...stage.fixed].map(({ index }) => index));
+    const batch = batchOf(graph);
     const quantised = graph.model.graph.node.some(({ opType }) => /Quantize|^QLinear/.test(opType));
     return {
       valuesOf: (name) => {
         const shape = graph.infos.get(name)?.shape;
-        if (quantised || !shape || shape[0] !== 1 || !graph.labelsOf(name)[1]) return undefined;
-        return shape.reduce((a, b) => a * b, 1);
+        if (quantised || !shape || shape[0] !== batch || !graph.labelsOf(name)[1]) return undefined;
+        return shape.reduce((a, b) => a * b, 1) / batch;
       },
       later: { teacher: readers.map(({ output }) => output), student: readers.map(({ input }) => input) },
       limits: {

@@ -9,7 +9,7 @@ import type { LaneReply, LaneRequest, StageStart } from './lane-protocol';
 export interface LanesOptions {
   /** Where models run. Defaults to `cpu`. */
   device?: DeviceChoice | undefined;
-  /** Threads that run models side by side. Defaults to one a core, on CUDA to one. */
+  /** Threads that run models side by side. Defaults to one a core, at most 8 (each holds models of its own); on CUDA one. */
   lanes?: number | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -37,7 +37,7 @@ export class Lanes {
    */
   static async open(name: string, { device = 'cpu', lanes, signal }: LanesOptions): Promise<Lanes> {
     const chosen = await chooseDevice(device);
-    const count = lanes ?? (chosen.device === 'cuda' ? 1 : availableParallelism());
+    const count = lanes ?? (chosen.device === 'cuda' ? 1 : Math.min(availableParallelism(), 8));
     const options = runtimeOptions(chosen.device, { threads: 1, graphOptimization: 'all', spinning: false });
     const connections = Array.from(
       { length: count },

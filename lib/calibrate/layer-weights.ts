@@ -54,12 +54,12 @@ export function writeLayer(
   });
   write(model, name, stored);
   if (!offset) return;
-  // A BatchNormalization subtracts its mean: what the layer would add is taken off it.
+  // What a node behind adds or subtracts comes on top of the layer's own output.
   const before = toFloat32(original.constant(offset.name)!);
   write(
     model,
     offset.name,
-    Float32Array.from(bias, (value, o) => (offset.sign > 0 ? value : before[o]! - value)),
+    Float32Array.from(bias, (value, o) => (offset.behind ? before[o]! + offset.sign * value : value)),
   );
 }
 

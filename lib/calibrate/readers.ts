@@ -31,10 +31,10 @@ export interface Reader {
   /** Whether the weight is stored (outputs, columns); else (columns, outputs). */
   readonly byOutput: boolean;
   /**
-   * Where a constant is added: a bias, or the mean of the BatchNormalization behind (which is subtracted). Where there
-   * is none the layer is fitted through the origin.
+   * Where a constant is added: a bias, or, in a node `behind`, what an Add adds or the mean that a BatchNormalization
+   * subtracts, both beyond the layer's own output. Where there is none the layer is fitted through the origin.
    */
-  readonly offset: { readonly name: string; readonly sign: 1 | -1 } | undefined;
+  readonly offset: { readonly name: string; readonly sign: 1 | -1; readonly behind: boolean } | undefined;
   /** Bounds between which the activation right behind it lets values through; ±infinity where there is none. */
   readonly bounds: readonly [low: number, high: number];
 }
@@ -43,6 +43,8 @@ export interface Reader {
 export interface FixedReader {
   readonly name: string;
   readonly node: NodeProto;
+  /** Position of the node in the graph. */
+  readonly index: number;
   readonly channels: Label;
   readonly reason: string;
 }
@@ -58,7 +60,7 @@ export type AddedBiases = ReadonlySet<string>;
 export function prepareOffsets(model: OnnxModel): AddedBiases {
   const added = new Set<string>();
   for (const node of model.graph.node) {
-    if (!isWeighted(node) || !model.constant(node.input[1] ?? '')) continue;
+    if (!isWeighted(node) || model.constant(node.input[1] ?? '')?.dataType !== T.FLOAT) continue;
     const place = offsetPlace(model, node);
     if (place) {
       const shared = place.node.input[place.input]!;
@@ -96,8 +98,10 @@ export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader
     if (name === undefined || !use || !channels) continue;
     const known = readers.get(name);
     const reason = known ? 'several layers share its weight' : whyFixed(graph, node, name);
-    if (reason !== undefined) readers.set(name, { name, node, channels, reason });
-    else readers.set(name, reader(graph, node, name, positions.get(node)!, channels));
+    const index = positions.get(node)!;
+    // The first of those that share a weight.
+    if (reason !== undefined) readers.set(name, { name, node, index: known?.index ?? index, channels, reason });
+    else readers.set(name, reader(graph, node, name, index, channels));
   }
   return readers;
 }
@@ -162,6 +166,12 @@ function offsetPlace(model: OnnxModel, node: NodeProto): { node: NodeProto; inpu
   return undefined;
 }
 
+/** Pictures a run in the shapes that were inferred: the first axis of the model's first input. */
+export function batchOf({ model, infos }: ChannelGraph): number {
+  const input = model.graph.input.find(({ name }) => !model.constant(name));
+  return infos.get(input?.name ?? '')?.shape?.[0] ?? 1;
+}
+
 /** Why a layer can't be refitted. */
 function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | undefined {
   const { model, infos } = graph;
@@ -172,6 +182,9 @@ function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | 
   if (uses(model, name) > 1) return 'several layers share its weight';
   if (!infos.get(node.input[0] ?? '')?.shape || !infos.get(node.output[0] ?? '')?.shape)
     return 'its shapes are not known';
+  const batch = batchOf(graph);
+  if ([node.input[0]!, node.output[0]!].some((tensor) => infos.get(tensor)!.shape![0] !== batch))
+    return 'the first axis of what it reads is no batch axis';
   const dims = tensorDims(model.constant(name)!);
   if (node.opType === 'Conv' && dims.length !== 4) return 'it does not slide over a plane';
   if (
@@ -202,7 +215,7 @@ function reader(graph: ChannelGraph, node: NodeProto, name: string, index: numbe
     channels,
     filters: graph.sharedConstant(name)!.labels[outputAxis] ?? new Int32Array(dims[outputAxis]!).fill(-1),
     byOutput: outputAxis === 0,
-    offset: place && { name: place.node.input[place.input]!, sign: place.sign },
+    offset: place && { name: place.node.input[place.input]!, sign: place.sign, behind: place.node !== node },
     bounds: !place || place.node === node ? boundsBehind(model, node.output[0]!) : unbounded,
   };
 }

@@ -71,7 +71,7 @@ export function withTail(
   const behind = tail.map(
     (together): Stage => ({ group: undefined, readers: together, fixed: [], start: together[0]!.index }),
   );
-  return [...stages, ...behind].sort((a, b) => a.start - b.start);
+  return [...behind, ...stages].sort((a, b) => a.start - b.start);
 }
 
 function dependsOn(graph: ChannelGraph, reader: Reader, others: readonly Reader[]): boolean {

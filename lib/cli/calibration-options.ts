@@ -46,7 +46,9 @@ export function calibration(args: CalibrationArguments, pictures: string, ui: Ui
         total = count;
       }
       bar?.update(index, { layer });
-      if (index === count) bar?.stop();
+      if (index < count) return;
+      bar?.stop();
+      total = 0;
     },
   };
 }
