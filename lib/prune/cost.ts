@@ -36,6 +36,9 @@ interface Term {
 export const sizeAt = ({ fixed, perMember }: LabelSize, kept: KeptCounts): number =>
   perMember.reduce((sum, { group, places }) => sum + places * kept[group]!, fixed);
 
+const groupsOf = (axes: readonly LabelSize[]): number[] =>
+  [...new Set(axes.flatMap(({ perMember }) => perMember.map(({ group }) => group)))].sort((a, b) => a - b);
+
 function workOf({ factor, axes }: Term, kept: KeptCounts): number {
   let work = factor;
   for (const axis of axes) work *= sizeAt(axis, kept);
@@ -75,12 +78,24 @@ export class CostModel implements WidthCost {
   }
 
   factors(): CostFactor[] {
-    return this.terms.map((term) => ({
-      groups: [...new Set(term.axes.flatMap(({ perMember }) => perMember.map(({ group }) => group)))].sort(
-        (a, b) => a - b,
-      ),
-      cost: (kept) => workOf(term, kept),
-    }));
+    return this.terms.flatMap((term) => {
+      const open = term.axes.filter(({ perMember }) => perMember.length > 0);
+      const groups = groupsOf(open);
+      if (groups.length <= 2 || open.length > 2) return { groups, cost: (kept) => workOf(term, kept) };
+      // A sum of many groups, such as a long Concat: its product with the other axis is a sum over pairs.
+      const parts = open.map(({ fixed, perMember }) => [
+        { fixed, perMember: [] },
+        ...perMember.map((one) => ({ fixed: 0, perMember: [one] })),
+      ]);
+      const [first = [], second = [{ fixed: 1, perMember: [] }]] = parts;
+      const rest = term.axes.filter(({ perMember }) => perMember.length === 0);
+      return first.flatMap((one) =>
+        second.map((other) => {
+          const part = { ...term, axes: [one, other, ...rest] };
+          return { groups: groupsOf([one, other]), cost: (kept: KeptCounts) => workOf(part, kept) };
+        }),
+      );
+    });
   }
 
   /**
