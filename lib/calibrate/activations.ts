@@ -12,7 +12,6 @@ export interface ActivationOptions extends SampleOptions {
   batchSize: number;
   /** Bytes that activations carried from one stage to the next may take. Defaults to 288 MiB. */
   carriedBytes?: number;
-  onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** Where a model stands: nodes before `position` have run, and the lanes keep what later ones need of them. */
@@ -105,21 +104,16 @@ export class Activations {
             this.step(teacher, models.teacher, outputs, later.teacher, limits.teacher, moves),
             this.step(student, models.student, inputs, later.student, limits.student, moves),
           ];
-    const { batchSize, seed, onProgress } = this.options;
+    const { batchSize, seed } = this.options;
     const layers = this.memory.layout(sampled, source.count, this.options);
     const batches: Batch[] = [];
     for (let first = 0; first < source.count; first += batchSize) {
       batches.push({ index: batches.length, first, last: Math.min(first + batchSize, source.count) });
     }
-    let done = 0;
     await this.lanes.stage(
       { tracks: steps.map(({ track }) => track), layers, seed },
       batches,
       steps.some(({ frontier }) => !frontier.carried) ? ({ first, last }) => source.feeds(first, last) : undefined,
-      ({ first, last }) => {
-        done += last - first;
-        onProgress?.(done, source.count);
-      },
     );
     for (const { frontier, track, next } of steps) {
       if (track.model) giveBack(track.model);

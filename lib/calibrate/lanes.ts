@@ -61,7 +61,6 @@ export class Lanes {
     start: StageStart,
     batches: readonly Batch[],
     feeds: ((batch: Batch) => Promise<Feeds>) | undefined,
-    onBatch: (batch: Batch) => void,
   ): Promise<void> {
     let failed = false;
     const run = async (connection: Connection<LaneRequest, LaneReply>, lane: number): Promise<void> => {
@@ -78,7 +77,6 @@ export class Lanes {
         next?.catch(() => {});
         const transfer = ready ? Object.values(ready).map(({ data }) => data.buffer as ArrayBuffer) : [];
         await connection.ask((id) => ({ kind: 'batch', id, ...batch, feeds: ready }), transfer);
-        onBatch(batch);
       }
       await connection.ask((id) => ({ kind: 'finish', id }));
     };
