@@ -68,7 +68,7 @@ export function drawPictures(files: readonly string[], count: number, seed: numb
   return order.slice(0, count).map(({ i }) => files[i]!);
 }
 
-/** Decoded pictures up to this many bytes are kept: the first ones are asked for several times (see calibrate.ts). */
+/** Decoded pictures up to this many bytes are kept: the first ones are asked for several times (see stage-samples.ts). */
 const keptBytes = 40 * 2 ** 20;
 
 /** Pictures as a detector sees them. */

@@ -15,6 +15,13 @@ export interface Stage {
   readonly start: number;
 }
 
+/** Called before each stage with the layers that are worked on, and how many stages are through of how many. */
+export type OnStage = (layers: string, index: number, count: number) => void;
+
+/** The layers that a stage cuts; those that it refits, where it cuts none. */
+export const namesOf = ({ group, readers }: Stage): string =>
+  (group ? group.layers.map(({ producer }) => producer.name) : readers.map(({ name }) => name)).join(' + ');
+
 /** Readers that keep their weights and why, or that there are none; undefined where all can be refitted. */
 export function whyUnread({ readers, fixed }: Stage): string | undefined {
   if (fixed.length > 0) return fixed.map(({ name, reason }) => `${name}: ${reason}`).join('; ');

@@ -1,8 +1,9 @@
 import { breathe } from '../abort';
 import { allocateByError, type GroupCurve } from '../calibrate/allocation';
-import { type Curves, errorCurves, fewPictures } from '../calibrate/calibrate';
 import { type CalibrationOptions, openPictures } from '../calibrate/calibrate-file';
+import { type Curves, errorCurves } from '../calibrate/error-curves';
 import { readersOf } from '../calibrate/readers';
+import { fewPictures } from '../calibrate/stage-samples';
 import { groupStages, type Stage, whyUnread } from '../calibrate/stages';
 import type { OnnxModel } from '../model/onnx-model';
 import type { CostModel, CountMode } from '../prune/cost';

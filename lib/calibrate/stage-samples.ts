@@ -1,0 +1,135 @@
+import { giveBack } from '../buffers';
+import { tensorBytes } from '../model/tensor';
+import { type ActivationOptions, Activations, type Moves } from './activations';
+import { Lanes, type LanesOptions } from './lanes';
+import type { CalibrationSource } from './pictures';
+import { batchOf, type Reader } from './readers';
+import { openProblem, type Problem } from './reconstruction';
+import { type Sampled, SampleMemory } from './samples';
+import type { Stage } from './stages';
+import type { KeptPlaces, Student } from './student';
+
+export interface SamplingOptions extends Partial<ActivationOptions>, LanesOptions {
+  source: CalibrationSource;
+}
+
+/**
+ * Pictures for error curves, which need less than repairs, and for the first layers: there activations of all pictures
+ * can't be kept, so that each layer would run from the pictures again, and every picture has thousands of places.
+ */
+export const fewPictures = 64;
+
+/** Samples of one stage after the other, of the student as it stands and of the original, with threads that run both. */
+export class StageSamples {
+  private readonly memory = new SampleMemory();
+  private readonly all: Activations;
+  private readonly early: Activations;
+
+  private constructor(
+    private readonly student: Student,
+    private readonly lanes: Lanes,
+    private readonly options: SamplingOptions,
+  ) {
+    this.all = this.activations('all', options.source);
+    this.early = this.activations('few', fewOf(options));
+  }
+
+  /**
+   * Does some work with samples; the threads end with it.
+   * @throws {SsdPruneError} what {@link Lanes.open} and the work throw
+   */
+  static async use<T>(
+    student: Student,
+    options: SamplingOptions,
+    work: (samples: StageSamples) => Promise<T>,
+  ): Promise<T> {
+    const lanes = await Lanes.open(student.pruner.model.file ?? 'the model', options);
+    try {
+      return await work(new StageSamples(student, lanes, options));
+    } finally {
+      await lanes.close();
+    }
+  }
+
+  /** Activations of a source of their own, for {@link of}. */
+  activations(key: string, source: CalibrationSource, rows = this.options.rows): Activations {
+    const options = { batchSize: 1, seed: 0, ...this.options, ...(rows !== undefined && { rows }) };
+    return new Activations(key, source, this.lanes, this.memory, options);
+  }
+
+  /** Samples of a stage's readers in the student, with their moments. `later` are the stages that follow. */
+  async next(stage: Stage, later: readonly Stage[]): Promise<Problem[]> {
+    return this.of('student', await this.activationsFor(stage, later), stage, later);
+  }
+
+  /** Samples of a stage's readers, with their moments. */
+  async of(
+    which: 'original' | 'student',
+    activations: Activations,
+    stage: Stage,
+    later: readonly Stage[],
+  ): Promise<Problem[]> {
+    const { student } = this;
+    if (stage.readers.length === 0) return [];
+    const cut = which === 'student' ? student.cut() : undefined;
+    const layers = stage.readers.map((reader) => student.layer(reader));
+    const samples = await activations.sample(
+      layers.map(({ reader, columns }) => ({ ...sampledOf(reader), columns: columns.length })),
+      { teacher: student.original, student: cut?.model ?? student.original },
+      this.moves(stage, later),
+    );
+    // All of them first: they may share a buffer.
+    for (const bytes of cut?.tensors.map(({ name }) => tensorBytes(cut.model.constant(name)!)) ?? []) giveBack(bytes);
+    const problems: Problem[] = [];
+    for (const [i, sample] of samples.entries())
+      problems.push(await openProblem(sample, layers[i]!, stage.group === undefined));
+    return problems;
+  }
+
+  /** Slices activations that are kept as the student was cut. */
+  async cut(keptOf: KeptPlaces): Promise<void> {
+    for (const activations of [this.early, this.all]) await activations.cut(keptOf);
+  }
+
+  /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
+  private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
+    const last = later.length === 0;
+    if (!last && !this.all.carries(this.student.original, this.moves(stage, later))) return this.early;
+    await this.early.restart();
+    return this.all;
+  }
+
+  private moves(stage: Stage, later: readonly Stage[]): Moves {
+    const { graph } = this.student.pruner;
+    const readers = later.flatMap((next) => next.readers);
+    // A layer that keeps its weights must see the cut, too.
+    const ownFirst = Math.min(...[...stage.readers, ...stage.fixed].map(({ index }) => index));
+    const batch = batchOf(graph);
+    const quantised = graph.model.graph.node.some(({ opType }) => /Quantize|^QLinear/.test(opType));
+    return {
+      valuesOf: (name) => {
+        const shape = graph.infos.get(name)?.shape;
+        if (quantised || !shape || shape[0] !== batch || !graph.labelsOf(name)[1]) return undefined;
+        return shape.reduce((a, b) => a * b, 1) / batch;
+      },
+      later: { teacher: readers.map(({ output }) => output), student: readers.map(({ input }) => input) },
+      limits: {
+        teacher: Math.min(...readers.map(({ index }) => index)),
+        student: Math.min(ownFirst, ...later.map(({ start }) => start)),
+      },
+    };
+  }
+}
+
+/** The first {@link fewPictures} of the pictures, in whole batches. */
+export function fewOf({ source, batchSize = 1 }: SamplingOptions): CalibrationSource {
+  const count = Math.max(batchSize, fewPictures - (fewPictures % batchSize));
+  return { count: Math.min(source.count, count), feeds: (first, last) => source.feeds(first, last) };
+}
+
+/** A layer with all of its channels. */
+export const sampledOf = (reader: Reader): Sampled => ({
+  reader,
+  columns: reader.channels.length * reader.places,
+  outputs: reader.filters.length,
+});
