@@ -59,8 +59,7 @@ export type LaneRequest =
   | { kind: 'finish'; id: number }
   /** Channels that stay, by tensor, of everything that is carried under a key. */
   | { kind: 'cut'; id: number; key: string; keep: Record<string, Int32Array> }
-  | { kind: 'drop'; id: number; key: string }
-  | { kind: 'close' };
+  | { kind: 'drop'; id: number; key: string };
 
 /** Lane to main thread. */
 export type LaneReply = { kind: 'ready'; id: 0 } | { kind: 'done'; id: number } | Failed;

@@ -1,7 +1,5 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { SsdPruneError } from '../errors';
-import { describeError } from '../evaluate/connection';
 import { loadRuntime, type Ort, type OrtSession } from '../evaluate/runtime';
+import { type Service, serve } from '../evaluate/serve';
 import type { Feeds } from '../evaluate/session-protocol';
 import { addon } from '../native';
 import { sliceTensors } from '../prune/kernels';
@@ -18,7 +16,8 @@ interface OpenTrack {
  * A thread that runs some of the batches through the models of one stage after the other. Activations stay here: what
  * a model carries from one stage to the next, and all others until samples are taken of them.
  */
-class Lane {
+class Lane implements Service<LaneRequest, LaneReply> {
+  readonly ready: LaneReply = { kind: 'ready', id: 0 };
   private readonly ort: Ort = loadRuntime();
   /** By key of the track, then by batch. */
   private readonly carried = new Map<string, Map<number, Feeds>>();
@@ -28,8 +27,16 @@ class Lane {
 
   constructor(private readonly start: LaneStart) {}
 
-  async answer(request: Exclude<LaneRequest, { kind: 'close' }>): Promise<void> {
-    if (Atomics.load(this.start.stop, 0) === 1) throw new SsdPruneError('ERR_ABORTED', 'The session was ended.');
+  async answer(request: LaneRequest): Promise<{ reply: LaneReply }> {
+    await this.carryOut(request);
+    return { reply: { kind: 'done', id: request.id } };
+  }
+
+  close(): Promise<void> {
+    return this.finish();
+  }
+
+  private async carryOut(request: LaneRequest): Promise<void> {
     switch (request.kind) {
       case 'stage':
         return this.open(request);
@@ -44,7 +51,7 @@ class Lane {
     }
   }
 
-  async finish(): Promise<void> {
+  private async finish(): Promise<void> {
     for (const { session } of this.tracks) await session?.release();
     this.tracks = [];
   }
@@ -114,36 +121,4 @@ class Lane {
   }
 }
 
-function serve(start: LaneStart): void {
-  const port = parentPort!;
-  const reply = (message: LaneReply): void => port.postMessage(message);
-  let lane: Lane;
-  try {
-    lane = new Lane(start);
-  } catch (error) {
-    reply({ kind: 'failed', id: 0, ...describeError(error) });
-    port.close();
-    return;
-  }
-  reply({ kind: 'ready', id: 0 });
-  const answer = async (request: LaneRequest): Promise<void> => {
-    if (request.kind === 'close') {
-      await lane.finish();
-      port.close();
-      return;
-    }
-    try {
-      await lane.answer(request);
-      reply({ kind: 'done', id: request.id });
-    } catch (error) {
-      reply({ kind: 'failed', id: request.id, ...describeError(error) });
-    }
-  };
-  // One at a time and in order: a run awaits, and what came after it must not overtake it.
-  let last = Promise.resolve();
-  port.on('message', (request: LaneRequest) => {
-    last = last.then(() => answer(request));
-  });
-}
-
-serve(workerData as LaneStart);
+void serve(async (start: LaneStart) => new Lane(start));

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { type ErrorCode, SsdPruneError } from '../errors';
+import { SsdPruneError } from '../errors';
+import { fromThread, type ThreadError } from './runtime-errors';
 
 const connections = new Set<{ end(): Promise<void> }>();
 
@@ -19,11 +20,9 @@ interface Waiting<Reply> {
 }
 
 /** The answer of a thread that could not do what it was asked; with id 0, that it could not begin. */
-export interface Failed {
+export interface Failed extends ThreadError {
   kind: 'failed';
   id: number;
-  message: string;
-  code?: string;
 }
 
 /**
@@ -56,7 +55,8 @@ export class Connection<Request, Reply extends { kind: string; id: number }> {
     this.ready = new Promise((resolve, reject) => this.waiting.set(0, { resolve, reject }));
     this.ended = new Promise((resolve) => this.worker.once('exit', () => resolve()));
     this.worker.on('message', (reply: Reply | Failed) => this.receive(reply));
-    this.worker.on('error', (error) => this.die(this.translate(error.message, undefined, true)));
+    // What the thread itself did not catch is no word of ONNX Runtime's.
+    this.worker.on('error', ({ message, stack = '' }) => this.die(fromThread(name, { message, fault: stack }, true)));
     this.worker.on('exit', () => {
       connections.delete(this);
       this.die(new SsdPruneError('ERR_INTERNAL', `The session of ${this.name} has ended; make a new one.`));
@@ -94,7 +94,7 @@ export class Connection<Request, Reply extends { kind: string; id: number }> {
     const { id } = reply;
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
-    if (isFailed(reply)) waiting?.reject(this.translate(reply.message, reply.code, id === 0));
+    if (isFailed(reply)) waiting?.reject(fromThread(this.name, reply, id === 0));
     else waiting?.resolve(reply as Exclude<Reply, Failed>);
     if (this.waiting.size === 0 && !this.closing) this.worker.unref();
   }
@@ -104,38 +104,9 @@ export class Connection<Request, Reply extends { kind: string; id: number }> {
     for (const { reject } of this.waiting.values()) reject(this.failure);
     this.waiting.clear();
   }
-
-  /** What ONNX Runtime said, as an error of this package that names the model. */
-  private translate(message: string, code: string | undefined, loading: boolean): SsdPruneError {
-    if (code) return new SsdPruneError(code as ErrorCode, message);
-    const text = message.trim().replace(/^Load model from .*? failed:/, '');
-    if (/allocat|out of memory|bad_alloc|heap/i.test(text)) {
-      return new SsdPruneError('ERR_INTERNAL', `${this.name}: memory ran out (${text}). Try a smaller batch.`);
-    }
-    if (
-      /NOT_IMPLEMENTED|Could not find an implementation|not a registered function\/op|opset \d+ is under/i.test(text)
-    ) {
-      return new SsdPruneError('ERR_UNSUPPORTED_OP', `${this.name}: ONNX Runtime cannot run this model: ${text}`);
-    }
-    if (
-      !loading &&
-      /input|feeds|dimension.* for input|invalid (rank|dimension)/i.test(text) &&
-      !/running .* node/.test(text)
-    ) {
-      return new SsdPruneError('ERR_USAGE', `${this.name}: the input does not fit the model: ${text}`);
-    }
-    const what = loading ? 'ONNX Runtime cannot load this model' : 'ONNX Runtime failed while running this model';
-    return new SsdPruneError('ERR_BAD_MODEL', `${this.name}: ${what}: ${text}`);
-  }
 }
 
 const isFailed = (reply: { kind: string }): reply is Failed => reply.kind === 'failed';
-
-/** What a thread answers for an error. */
-export function describeError(error: unknown): Pick<Failed, 'message' | 'code'> {
-  const message = error instanceof Error ? error.message : String(error);
-  return error instanceof SsdPruneError ? { message, code: error.code } : { message };
-}
 
 /** The compiled worker; from TypeScript sources (the tests) the one that `npm run build:ts` made. */
 function workerFile(file: string): string {

@@ -23,8 +23,7 @@ export interface SessionStart {
 /** Main thread to session thread. */
 export type Request =
   | { kind: 'run'; id: number; feeds: Feeds; outputs?: string[]; giveBack: boolean }
-  | { kind: 'time'; id: number; feeds: Feeds; warmup: number; runs: number }
-  | { kind: 'close' };
+  | { kind: 'time'; id: number; feeds: Feeds; warmup: number; runs: number };
 
 /** Session thread to main thread. */
 export type Reply =
