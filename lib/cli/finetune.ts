@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { invalidArgument } from '../errors';
+import type { AugmentationName } from '../train/augmentation';
 import type { FinetuneOptions } from '../train/finetune-file';
 import type { OptimizerSettings } from '../train/optimizer';
 import type { EvaluationEvent, StepEvent, TrainEvent } from '../train/trainer-events';
@@ -26,6 +27,8 @@ interface FinetuneArguments {
   weightDecay: number;
   backboneRate: number;
   loss?: 'softmax' | 'focal';
+  overlap: number;
+  augment: AugmentationName;
   teacherClasses: number;
   teacherBoxes: number;
   temperature: number;
@@ -77,6 +80,16 @@ export function builder(yargs: Argv): Argv {
       loss: {
         choices: ['softmax', 'focal'] as const,
         describe: 'Class loss  [default: "focal" for heads trained with sigmoids, else "softmax"]',
+      },
+      overlap: {
+        type: 'number',
+        default: 0.5,
+        describe: 'Intersection over union from which on a prior box answers for an object',
+      },
+      augment: {
+        choices: ['paddle', 'light', 'none'] as const,
+        default: 'paddle',
+        describe: 'What happens to pictures; light: little crops, turned; none: only resized',
       },
       'teacher-classes': { type: 'number', default: 0.05, describe: "Weight of the teacher's class scores" },
       'teacher-boxes': { type: 'number', default: 1, describe: "Weight of the teacher's boxes" },
@@ -198,7 +211,7 @@ class Display {
 function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
   const { data, split, epochs, batchSize, rate, decay, headsFirst, weightDecay, backboneRate } = args;
   const { batchStatistics, heldBack, evaluateEvery, keep, seed, skipBad, resume, otherInstructionSet, force } = args;
-  const { threads, average, maxNorm } = args;
+  const { threads, average, maxNorm, augment, overlap } = args;
   if (!(average >= 0 && average < 1)) throw invalidArgument('average', 'a share from 0 to below 1', average);
   if (!(maxNorm >= 0)) throw invalidArgument('maxNorm', 'a number from 0 up', maxNorm);
   if (!Number.isInteger(threads) || threads < 0 || threads > 256) {
@@ -219,6 +232,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
       evaluateEvery,
       keep,
       seed,
+      augment,
     },
     ...{ threads, skipBad, resume, otherInstructionSet, force },
     ...{ ...given('detector'), ...given('teacher'), ...given('microBatch'), ...given('warmUp') },
@@ -231,6 +245,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
     groups: { weightDecay, backboneRate },
     loss: {
       ...(args.loss !== undefined && { classes: args.loss }),
+      overlap,
       teacher: { classWeight: args.teacherClasses, boxWeight: args.teacherBoxes, temperature: args.temperature },
     },
   };

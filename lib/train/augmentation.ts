@@ -1,4 +1,5 @@
 import type { Sample } from '../data/dataset';
+import { invalidArgument } from '../errors';
 import { uniform } from '../model/random';
 import { area, type Box, holdsCentre, mirrored, type Rectangle, within } from './boxes';
 import { type CropSampler, paddleSamplers, sampleCrops } from './crop-samplers';
@@ -47,6 +48,28 @@ export const noAugmentation: AugmentSettings = {
   samplers: [],
   mirror: 0,
 };
+
+/** Half of the pictures turned, half of them cropped by a little; colours and size stay. */
+export const lightAugmentation: AugmentSettings = {
+  ...noAugmentation,
+  samplers: [
+    paddleSamplers[0]!,
+    { maxSample: 1, maxTrial: 1, scale: [0.75, 1], aspectRatio: [0.75, 4 / 3], overlap: [0, 0] },
+  ],
+  mirror: 0.5,
+};
+
+/** Those that have a name. */
+export const augmentations = { paddle: paddleAugmentation, light: lightAugmentation, none: noAugmentation } as const;
+
+export type AugmentationName = keyof typeof augmentations;
+
+/** @throws {SsdPruneError} ERR_USAGE for a name that there is not */
+export function augmentSettings(augment: AugmentationName | AugmentSettings): AugmentSettings {
+  if (typeof augment !== 'string') return augment;
+  if (Object.hasOwn(augmentations, augment)) return augmentations[augment];
+  throw invalidArgument('augment', `one of ${Object.keys(augmentations).join(', ')}, or settings`, augment);
+}
 
 /** Colours as native/train/distort.h takes them: factors that are 1, and a hue that is 0, do nothing. */
 export interface ColourShift {

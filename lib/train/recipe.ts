@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors';
-import { type AugmentSettings, paddleAugmentation } from './augmentation';
+import { type AugmentationName, type AugmentSettings, augmentSettings } from './augmentation';
 import type { LossSettings, TeacherSettings } from './loss';
 import type { GroupSettings, OptimizerSettings } from './optimizer';
 import { checkSchedule, paddleDecay, type Schedule } from './schedule';
@@ -34,8 +34,11 @@ export interface RecipeOptions {
    * stay so), else to Paddle's softmax loss. A teacher's class scores weigh 0.05 and its boxes 1.
    */
   loss?: LossSettings;
-  /** Defaults to Paddle's. */
-  augment?: AugmentSettings;
+  /**
+   * What happens to pictures: `paddle` (colours, expansion, crops, turned left and right), `light` (little crops, turned),
+   * `none` (only resized), or settings. Defaults to `paddle`.
+   */
+  augment?: AugmentationName | AugmentSettings;
   /** Normalise by the batch, or else by the running statistics, which then stay. Defaults to `true`. */
   batchStatistics?: boolean;
   /**
@@ -52,7 +55,8 @@ export interface RecipeOptions {
 }
 
 /** A recipe without open ends: what a run's state is tied to. Plain JSON. */
-export interface Recipe extends Required<Omit<RecipeOptions, 'decay' | 'rate' | 'warmUp' | 'headsFirst'>> {
+export interface Recipe extends Required<Omit<RecipeOptions, 'augment' | 'decay' | 'rate' | 'warmUp' | 'headsFirst'>> {
+  augment: AugmentSettings;
   schedule: Schedule;
   /** Steps of an epoch, and of the whole run. */
   stepsPerEpoch: number;
@@ -121,7 +125,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     optimizer: options.optimizer ?? defaultOptimizer,
     groups: options.groups ?? {},
     loss: { trainsBackground, ...options.loss, classes, teacher: { ...defaultTeacher, ...options.loss?.teacher } },
-    augment: options.augment ?? paddleAugmentation,
+    augment: augmentSettings(options.augment ?? 'paddle'),
     batchStatistics,
     recalibrate,
     heldBack,

@@ -70,6 +70,24 @@ test('trains, says how it goes, and writes the model with other weights and noth
   expect(existsSync(`${out}.state`)).toBe(false);
 });
 
+test('pictures are augmented, and priors matched, as asked for', async () => {
+  // Once through without steps that matter: what counts is the recipe.
+  const recipeOf = async (...more: string[]) => {
+    const done = await run(finetune(output(), '--held-back', '0', '--recalibrate', '0', '--max-steps', '1', ...more));
+    return reportOf(done).recipe as { augment: Record<string, unknown>; loss: { overlap: number } };
+  };
+  const [usual, light, none] = await Promise.all([
+    recipeOf(),
+    recipeOf('--augment', 'light', '--overlap', '0.35'),
+    recipeOf('--augment', 'none'),
+  ]);
+  expect(usual).toMatchObject({ augment: { expand: { probability: 0.5, maxRatio: 4 } }, loss: { overlap: 0.5 } });
+  expect(light).toMatchObject({
+    ...{ augment: { hue: { probability: 0 }, expand: { probability: 0 }, mirror: 0.5 }, loss: { overlap: 0.35 } },
+  });
+  expect(none.augment).toMatchObject({ hue: { probability: 0 }, expand: { probability: 0 }, samplers: [], mirror: 0 });
+});
+
 test('stopped after any step and resumed, with other threads too, it ends in the same bytes', async () => {
   const straight = output();
   expect((await run(finetune(straight, '--keep', 'last', '--threads', '2'))).status).toBe(0);
@@ -156,6 +174,7 @@ describe('refused before anything is trained', () => {
       ['--temperature', '0'],
       ['--heads-first', '3'],
       ['--threads', '1000'],
+      ['--overlap', '1.5'],
     ] as const) {
       const ended = command(finetune(output(), option, value));
       expect([option, failure(ended)]).toEqual([option, { status: 2, code: 'ERR_USAGE', stdout: '' }]);

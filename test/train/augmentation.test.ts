@@ -3,6 +3,7 @@ import {
   type AugmentSettings,
   drawAugmentation,
   epochOrder,
+  lightAugmentation,
   noAugmentation,
   paddleAugmentation,
 } from '../../lib/train/augmentation';
@@ -159,6 +160,24 @@ describe('what is drawn', () => {
       expect(mean(shifts.map((shift) => shift ** 2)) / delta ** 2).toBeCloseTo(1 / 3, 1);
       expect(Math.max(...shifts.map(Math.abs))).toBeLessThanOrEqual(delta);
       expect(Math.max(...shifts.map(Math.abs))).toBeGreaterThan(0.99 * delta);
+    }
+  });
+
+  test('light: half are turned, half are cropped, by a little, and nothing else is done', () => {
+    const all = range(1500).map((epoch) => drawAugmentation(lightAugmentation, { seed: 8, epoch }, sample));
+    const drawn = all.filter((one): one is Augmentation => one !== undefined);
+    expect(drawn.length).toBeGreaterThan(1400);
+    const shares = (of: (one: Augmentation) => boolean) => mean(drawn.map((one) => Number(of(one))));
+    expect(shares(({ mirror }) => mirror)).toBeCloseTo(0.5, 1);
+    expect(shares(({ crop }) => crop.width < 200 || crop.height < 100)).toBeCloseTo(0.5, 1);
+    for (const { colours, left, top, crop } of drawn) {
+      expect(colours).toMatchObject({ brightness: 1, contrast: 1, saturation: 1, hue: 0 });
+      expect([left, top]).toEqual([0, 0]);
+      // Three quarters of the size, by a shape of 3 : 4; in whole pixels.
+      expect(crop.width).toBeGreaterThan(200 * 0.75 * Math.sqrt(0.75) - 1);
+      expect(crop.height).toBeGreaterThan(100 * 0.75 * Math.sqrt(0.75) - 1);
+      expect(crop.left + crop.width).toBeLessThanOrEqual(200);
+      expect(crop.top + crop.height).toBeLessThanOrEqual(100);
     }
   });
 

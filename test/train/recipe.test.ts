@@ -1,3 +1,9 @@
+import {
+  type AugmentSettings,
+  lightAugmentation,
+  noAugmentation,
+  paddleAugmentation,
+} from '../../lib/train/augmentation';
 import { completeRecipe, type RecipeOptions } from '../../lib/train/recipe';
 import { learningRate } from '../../lib/train/schedule';
 
@@ -20,6 +26,15 @@ test('what is left out has defaults that follow from the network and the number 
     ...{ classes: 'softmax', overlap: 0.4, trainsBackground: true },
     teacher: { classWeight: 0.05, boxWeight: 1 },
   });
+});
+
+test('pictures are augmented as settings or a name say, by default as Paddle does', () => {
+  const settings: AugmentSettings = { ...noAugmentation, mirror: 0.25 };
+  expect(completeRecipe({}, facts).augment).toEqual(paddleAugmentation);
+  expect(completeRecipe({ augment: 'paddle' }, facts).augment).toEqual(paddleAugmentation);
+  expect(completeRecipe({ augment: 'light' }, facts).augment).toEqual(lightAugmentation);
+  expect(completeRecipe({ augment: 'none' }, facts).augment).toEqual(noAugmentation);
+  expect(completeRecipe({ augment: settings }, facts).augment).toEqual(settings);
 });
 
 test('the rate rises, falls by half a cosine to nothing at the last step, or as Paddle’s', () => {
@@ -47,6 +62,8 @@ test.each<[string, RecipeOptions]>([
   ['recalibrate', { recalibrate: -1 }],
   ['explosion', { explosion: 1 }],
   ['rate', { rate: 0 }],
+  ['augment', { augment: 'heavy' as never }],
+  ['augment', { augment: 'toString' as never }],
   ['decay', { decay: 'linear' as never }],
 ])('%s that makes no sense is refused', (name, options) => {
   const refused = { code: 'ERR_USAGE', message: expect.stringContaining(` for ${name} `) };
