@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { throwIfAborted } from '../abort';
 import { Connection } from '../evaluate/connection';
-import { chooseDevice, type DeviceChoice } from '../evaluate/providers';
+import { chooseDevice, type Device, type DeviceChoice } from '../evaluate/providers';
 import { runtimeOptions } from '../evaluate/session';
 import type { Feeds } from '../evaluate/session-protocol';
 import type { LaneReply, LaneRequest, StageStart } from './lane-protocol';
@@ -27,6 +27,8 @@ export interface Batch {
  */
 export class Lanes {
   private constructor(
+    /** Where models run. */
+    readonly device: Device,
     private readonly connections: readonly Connection<LaneRequest, LaneReply>[],
     private readonly signal: AbortSignal | undefined,
   ) {}
@@ -43,7 +45,7 @@ export class Lanes {
       { length: count },
       () => new Connection<LaneRequest, LaneReply>(name, 'calibrate/lane-worker', { options }),
     );
-    const opened = new Lanes(connections, signal);
+    const opened = new Lanes(chosen.device, connections, signal);
     try {
       await Promise.all(connections.map(({ ready }) => ready));
     } catch (error) {

@@ -1,6 +1,6 @@
 import { breathe } from '../abort';
 import type { Calibrated } from '../calibrate/calibrate';
-import type { CalibrationOptions } from '../calibrate/calibrate-file';
+import type { CalibrationOptions, CalibrationReport } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
 import type { LatencyBudget, LatencySearch } from '../latency/latency-search';
@@ -65,10 +65,10 @@ export async function pruneFile(
   if (options.report !== undefined) await checkReport(options.report, model, { ...options, output });
   await begin('plan');
   const latency = openLatencySearch(model, options);
-  const { pruner, plan, cut, repair } = options.calibrate
+  const { pruner, plan, cut, calibration, repair } = options.calibrate
     ? await calibrated(model, options, options.calibrate, latency)
     : await planAndCut(model, options, begin, latency);
-  const report = buildReport(pruner, plan, cut, { ...options, output, repair });
+  const report = buildReport(pruner, plan, cut, { ...options, output, calibration, repair });
   if (latency && cut.tensors.length > 0) report.latency = await latency.report(cut.model);
   if (output !== undefined) {
     if (cut.tensors.length === 0) {
@@ -125,7 +125,7 @@ async function planAndCut(
   options: PruneFileOptions,
   begin: (stage: PruneStage) => Promise<void>,
   latency: LatencySearch | undefined,
-): Promise<Omit<Calibrated, 'repair'> & { repair?: undefined }> {
+): Promise<Pick<Calibrated, 'pruner' | 'plan' | 'cut'> & { calibration?: undefined; repair?: undefined }> {
   const pruner = openPruner(model, options.inputShapes);
   const plan = latency ? await planByLatency(pruner, options, latency) : pruner.plan(options);
   await begin('cut');
@@ -156,7 +156,7 @@ function calibrated(
   options: PruneFileOptions,
   calibration: CalibrationOptions,
   latency: LatencySearch | undefined,
-): Promise<Calibrated> {
+): Promise<Calibrated & { calibration: CalibrationReport }> {
   const { calibrateWithPictures } =
     require('../calibrate/calibrate-file') as typeof import('../calibrate/calibrate-file');
   return calibrateWithPictures(model, options, {

@@ -45,7 +45,9 @@ test('prune --calibrate: the report says how, the same seed gives the same file,
     criterion: 'obs',
     allocation: 'error',
     verified: { vacuous: false },
+    calibration: { pictures: folder, split: null, images: 6, seed: 0, repair: 'full', device: 'cpu' },
   });
+  expect(JSON.parse(runs[2]!.stdout).calibration).toEqual({ ...report.calibration, seed: 1 });
   expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
   expect(report.macs.cut).toBeLessThanOrEqual(0.31);
   for (const { criterion, errorKept, readers } of report.repair.slice(0, 3)) {
@@ -72,12 +74,19 @@ test('uniform widths reach the target, too', () => {
   expect(status).toBe(0);
   const report = JSON.parse(stdout);
   expect(report).toMatchObject({ allocation: 'uniform', verified: { vacuous: false } });
+  expect(report.calibration).toEqual({
+    ...{ pictures: folder, split: null, images: 4, seed: 0 },
+    ...{ repair: 'least_squares', device: 'cpu' },
+  });
   expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
   expect(report.macs.cut).toBeLessThanOrEqual(0.31);
   const { renderPruneReport } =
     require('../../dist/lib/prune/prune-table') as typeof import('../../lib/prune/prune-table');
   const worst = [...report.repair].sort((a, b) => b.errorKept - a.errorKept)[0];
   const text = renderPruneReport(report);
+  expect(text).toContain(`calibrated on 4 pictures from ${folder}, seed 0, on cpu; repair: least_squares`);
+  report.calibration.split = 'train';
+  expect(renderPruneReport(report)).toContain(`from ${folder} (train), seed 0`);
   expect(text).toMatch(/masked original with the repaired weights/);
   expect(text).toMatch(
     new RegExp(`most is lost behind[^]*${worst.layer}[^]*obs[^]*${(100 * worst.errorKept).toFixed(2)} %`),
