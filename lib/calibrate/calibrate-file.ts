@@ -10,7 +10,7 @@ import { type Repair, repairs } from './repair';
 
 /** Pictures to choose and repair channels by. */
 export interface CalibrationOptions {
-  /** Folder of pictures, VOC or COCO folder, or a text file with one picture a line. Labels are never read. */
+  /** Folder of pictures, VOC or COCO folder, or a text file with one picture a line, see {@link findPictures}. */
   pictures: string;
   /** Split of a VOC or COCO folder. Defaults to `train` for VOC; a COCO folder needs it. */
   split?: string;

@@ -65,7 +65,10 @@ export function builder(yargs: Argv): Argv {
       order: { type: 'string', describe: 'Layer names, comma separated, for --ranking sequential' },
       paddle1x: { type: 'boolean', default: false, describe: 'Exactly what Paddle 1.8.5 does' },
       seed: { type: 'number', default: 0, describe: 'Seed of --criterion random' },
-      calibrate: { type: 'string', describe: 'Choose and repair channels with pictures: a folder, or a list of files' },
+      calibrate: {
+        type: 'string',
+        describe: 'Choose and repair channels with pictures: a folder, or a list (a path a line)',
+      },
       ...calibrationOptions,
       'calibration-images': { type: 'number', describe: 'Pictures drawn for --calibrate  [default: 256]' },
       repair: {

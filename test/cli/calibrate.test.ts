@@ -110,6 +110,20 @@ test('a report never replaces what the calibration reads: settings, a list, the 
   }
 });
 
+test('a list with a line that is wrong is refused before the model runs, whichever pictures are drawn', () => {
+  const list = path.join(mkdtempSync(path.join(tmpdir(), 'ssd-prune-lists-')), 'list.txt');
+  writeFileSync(list, `# one that is there\n${path.join(folder, '0.png')}\n\nnone.png\n`);
+  const out = path.join(folder, 'never.onnx');
+  const { status, stderr } = prune(out, '--calibrate', list, '--calibration-images', '1');
+  const events = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect([status, events.length, events[0].error.code]).toEqual([1, 1, 'ERR_BAD_DATA']);
+  expect(events[0].error.message).toContain(`none.png is not there; ${list}:4 names it`);
+  expect(existsSync(out)).toBe(false);
+});
+
 test.each([
   ['ERR_BAD_DATA', 1, ['--calibrate', path.join(root, 'nowhere')]],
   ['ERR_BAD_CONFIG', 2, ['--detector', path.join(root, 'package.json')]],
