@@ -46,24 +46,26 @@ export function openPruner(model: OnnxModel, inputShapes?: InferOptions['inputSh
 /**
  * Reads a model, cuts it, proves the cut and writes the smaller model. Without `output` nothing is written (a dry
  * run, without a proof).
- * @throws {SsdPruneError} see {@link Pruner.plan}, {@link verifyCut}, {@link readModel}, {@link writeModel}.
+ * @throws {SsdPruneError} see {@link Pruner.plan}, {@link verifyCut}, {@link readModel}, {@link writeModel}; with pictures
+ * {@link pictureShapes} and {@link calibrateWithPictures}.
  */
 export async function pruneFile(
   input: string,
   output: string | undefined,
-  options: PruneFileOptions,
+  given: PruneFileOptions,
 ): Promise<PruneReport> {
   const started = performance.now();
   const begin = async (stage: PruneStage): Promise<void> => {
-    await breathe(options.signal);
-    options.onStage?.(stage);
+    await breathe(given.signal);
+    given.onStage?.(stage);
   };
   // Before the work: what can't be written must not be found out after it.
-  if (output !== undefined) await checkOutput(output, { force: options.force ?? false });
+  if (output !== undefined) await checkOutput(output, { force: given.force ?? false });
   await begin('read');
   const model = await readModel(input);
-  if (options.report !== undefined) await checkReport(options.report, model, { ...options, output });
+  if (given.report !== undefined) await checkReport(given.report, model, { ...given, output });
   await begin('plan');
+  const options = withPictureShapes(model, given);
   const latency = openLatencySearch(model, options);
   const { pruner, plan, cut, calibration, repair } = options.calibrate
     ? await calibrated(model, options, options.calibrate, latency)
@@ -130,6 +132,14 @@ async function planAndCut(
   const plan = latency ? await planByLatency(pruner, options, latency) : pruner.plan(options);
   await begin('cut');
   return { pruner, plan, cut: pruner.cut(plan) };
+}
+
+/** Options with the size of the pictures that a cut is calibrated on, see {@link pictureShapes}. */
+function withPictureShapes(model: OnnxModel, options: PruneFileOptions): PruneFileOptions {
+  if (!options.calibrate) return options;
+  const { pictureShapes } = require('../calibrate/picture-shape') as typeof import('../calibrate/picture-shape');
+  const inputShapes = pictureShapes(model, options.calibrate.detector, options.inputShapes);
+  return { ...options, ...(inputShapes && { inputShapes }) };
 }
 
 /** @throws {SsdPruneError} ERR_USAGE where the cut is given in another way, too */
