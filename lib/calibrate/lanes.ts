@@ -14,6 +14,12 @@ export interface LanesOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What errors say to do where memory ran out: how many pictures there are changes little. */
+const memoryAdvice: Record<Device, string> = {
+  cpu: 'Each core has pictures of its own in memory: let the command have fewer cores (on Linux taskset -c 0 before it).',
+  cuda: 'Try --device cpu.',
+};
+
 /** Some pictures that run together. */
 export interface Batch {
   index: number;
@@ -43,7 +49,8 @@ export class Lanes {
     const options = runtimeOptions(chosen.device, { threads: 1, graphOptimization: 'all', spinning: false });
     const connections = Array.from(
       { length: count },
-      () => new Connection<LaneRequest, LaneReply>(name, 'calibrate/lane-worker', { options }),
+      () =>
+        new Connection<LaneRequest, LaneReply>(name, 'calibrate/lane-worker', { options }, memoryAdvice[chosen.device]),
     );
     const opened = new Lanes(chosen.device, connections, signal);
     try {
