@@ -10,6 +10,7 @@ export { benchModels } from './bench/bench';
 export type { LatencyMeasurement, LatencyOptions, LatencySeries, TimedModel } from './bench/latency';
 export { measureLatency } from './bench/latency';
 export { renderBenchReport } from './bench/table';
+export type { CalibrationOptions, CalibrationReport } from './calibrate/calibrate-file';
 export type { Dataset, OpenDatasetOptions, Sample } from './data/dataset';
 export { limitDataset, openDataset } from './data/dataset';
 export type { DemoModel, DemoOptions, DemoReport, DemoStage } from './demo/demo';

@@ -1,5 +1,5 @@
 import { invalidArgument, SsdPruneError } from '../errors';
-import type { DeviceChoice } from '../evaluate/providers';
+import type { Device, DeviceChoice } from '../evaluate/providers';
 import { readDetectorSettings } from '../model/detector';
 import { graphInputs } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
@@ -10,7 +10,7 @@ import { type Repair, repairs } from './repair';
 
 /** Pictures to choose and repair channels by. */
 export interface CalibrationOptions {
-  /** Folder of pictures, VOC or COCO folder, or a text file with one picture a line. Labels are never read. */
+  /** Folder of pictures, VOC or COCO folder, or a text file with one picture a line, see {@link findPictures}. */
   pictures: string;
   /** Split of a VOC or COCO folder. Defaults to `train` for VOC; a COCO folder needs it. */
   split?: string;
@@ -28,6 +28,18 @@ export interface CalibrationOptions {
   widths?: CalibrateOptions['widths'];
   signal?: AbortSignal;
   onStage?: (layer: string, index: number, count: number) => void;
+}
+
+/** What a cut's pictures were and what they were for, in reports. */
+export interface CalibrationReport {
+  readonly pictures: string;
+  readonly split: string | null;
+  /** How many were looked at: fewer than asked for where there are fewer, or where they fill no batch. */
+  readonly images: number;
+  readonly seed: number;
+  readonly repair: Repair;
+  /** Where the model ran on them. */
+  readonly device: Device;
 }
 
 /**
@@ -65,7 +77,7 @@ export async function calibrateWithPictures(
   model: OnnxModel,
   given: PruneOptions,
   options: CalibrationOptions,
-): Promise<Calibrated> {
+): Promise<Calibrated & { calibration: CalibrationReport }> {
   const { seed = 0, repair = 'full' } = options;
   if (!repairs.includes(repair)) throw invalidArgument('repair', `one of ${repairs.join(', ')}`, repair);
   if (given.paddle1x || given.ranking === 'sequential') {
@@ -77,7 +89,7 @@ export async function calibrateWithPictures(
   const pictures = await openPictures(model, options);
   const criterion = given.criterion ?? 'obs';
   const allocation = given.allocation ?? (criterion === 'obs' ? 'error' : 'uniform');
-  return calibrate(
+  const calibrated = await calibrate(
     model,
     { ...given, criterion, allocation },
     {
@@ -90,4 +102,15 @@ export async function calibrateWithPictures(
       onStage: options.onStage,
     },
   );
+  return {
+    ...calibrated,
+    calibration: {
+      pictures: options.pictures,
+      split: options.split ?? null,
+      images: pictures.source.count,
+      seed,
+      repair,
+      device: calibrated.device,
+    },
+  };
 }

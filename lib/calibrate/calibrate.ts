@@ -1,3 +1,4 @@
+import type { Device } from '../evaluate/providers';
 import type { OpenPlan } from '../latency/latency-search';
 import type { OnnxModel } from '../model/onnx-model';
 import type { CutResult } from '../prune/cut';
@@ -44,6 +45,8 @@ export interface Calibrated {
   readonly plan: PrunePlan;
   readonly cut: CutResult;
   readonly repair: readonly RepairReport[];
+  /** Where the models ran on the pictures. */
+  readonly device: Device;
 }
 
 /**
@@ -85,7 +88,7 @@ class Calibration {
     const widths = search ?? (await this.allocate(target));
     await this.cutTo(widths.kept);
     const plan = { selection, options: planOptions, search: widths };
-    return { pruner, plan, cut: student.finish(), repair: this.reports };
+    return { pruner, plan, cut: student.finish(), repair: this.reports, device: this.samples.device };
   }
 
   private async allocate(target: number): Promise<SearchResult> {

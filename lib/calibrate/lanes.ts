@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { throwIfAborted } from '../abort';
 import { Connection } from '../evaluate/connection';
-import { chooseDevice, type DeviceChoice } from '../evaluate/providers';
+import { chooseDevice, type Device, type DeviceChoice } from '../evaluate/providers';
 import { runtimeOptions } from '../evaluate/session';
 import type { Feeds } from '../evaluate/session-protocol';
 import type { LaneReply, LaneRequest, StageStart } from './lane-protocol';
@@ -13,6 +13,12 @@ export interface LanesOptions {
   lanes?: number | undefined;
   signal?: AbortSignal | undefined;
 }
+
+/** What errors say to do where memory ran out: how many pictures there are changes little. */
+const memoryAdvice: Record<Device, string> = {
+  cpu: 'Each core has pictures of its own in memory: let the command have fewer cores (on Linux taskset -c 0 before it).',
+  cuda: 'Try --device cpu.',
+};
 
 /** Some pictures that run together. */
 export interface Batch {
@@ -27,6 +33,8 @@ export interface Batch {
  */
 export class Lanes {
   private constructor(
+    /** Where models run. */
+    readonly device: Device,
     private readonly connections: readonly Connection<LaneRequest, LaneReply>[],
     private readonly signal: AbortSignal | undefined,
   ) {}
@@ -41,9 +49,10 @@ export class Lanes {
     const options = runtimeOptions(chosen.device, { threads: 1, graphOptimization: 'all', spinning: false });
     const connections = Array.from(
       { length: count },
-      () => new Connection<LaneRequest, LaneReply>(name, 'calibrate/lane-worker', { options }),
+      () =>
+        new Connection<LaneRequest, LaneReply>(name, 'calibrate/lane-worker', { options }, memoryAdvice[chosen.device]),
     );
-    const opened = new Lanes(connections, signal);
+    const opened = new Lanes(chosen.device, connections, signal);
     try {
       await Promise.all(connections.map(({ ready }) => ready));
     } catch (error) {

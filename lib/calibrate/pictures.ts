@@ -20,13 +20,22 @@ const pictureFiles = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
 
 /**
  * Pictures to calibrate on: of a VOC or COCO folder those of a split, of any other folder every picture below it, of a
- * text file one path a line (relative to the file). Labels are never read. In the order of the split, else by path.
- * @throws {SsdPruneError} ERR_BAD_DATA where there is no such place or no picture in it
+ * text file one path a line (relative to the file; blank lines and lines that begin with # are passed over). Labels are
+ * never read. In the order of the split or the file, else by path.
+ * @throws {SsdPruneError} ERR_BAD_DATA where there is no such place, no picture in it, or a listed one is not there, with
+ * the line that names it; ERR_USAGE where a split is missing, or given for a text file
  */
 export async function findPictures(place: string, split?: string): Promise<string[]> {
   const found = await stat(place).catch(() => undefined);
   if (!found) throw new SsdPruneError('ERR_BAD_DATA', `${place}: no such folder or list of pictures`);
-  const files = found.isDirectory() ? await picturesIn(place, split) : await listedIn(place);
+  if (!found.isDirectory()) {
+    if (split === undefined) return listedIn(place);
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      `${place} is no VOC or COCO folder, which alone has splits: leave --split off.`,
+    );
+  }
+  const files = await picturesIn(place, split);
   if (files.length === 0) throw new SsdPruneError('ERR_BAD_DATA', `${place}: no pictures there`);
   return files;
 }
@@ -55,8 +64,41 @@ async function listedIn(list: string): Promise<string[]> {
   const text = await readFile(list, 'utf8').catch((error) => {
     throw readError(`list of pictures ${list}`, error);
   });
-  const lines = text.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '').map((line) => path.resolve(path.dirname(list), line));
+  if (text.includes('\0')) {
+    throw new SsdPruneError(
+      'ERR_BAD_DATA',
+      `${list} is no text: name a folder of pictures, or a list with a path a line`,
+    );
+  }
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .map((line, i) => ({ name: line.trim(), where: `${list}:${i + 1}` }))
+    .filter(({ name }) => name !== '' && !name.startsWith('#'));
+  if (lines.length === 0) throw new SsdPruneError('ERR_BAD_DATA', `${list} names no picture`);
+  const files = lines.map(({ name }) => path.resolve(path.dirname(list), name));
+  // All of them, whichever are drawn, and the first that is wrong, whichever answers first.
+  for (let first = 0; first < files.length; first += looksInFlight) {
+    const found = await Promise.all(files.slice(first, first + looksInFlight).map(faultOf));
+    const wrong = found.findIndex((fault) => fault !== undefined);
+    if (wrong < 0) continue;
+    const at = first + wrong;
+    throw new SsdPruneError('ERR_BAD_DATA', `${files[at]} ${found[wrong]}; ${lines[at]!.where} names it`);
+  }
+  return files;
+}
+
+/** Files asked for at a time: enough to hide the latency of a network disk. */
+const looksInFlight = 64;
+
+/** Why a path can be no picture's. */
+async function faultOf(file: string): Promise<string | undefined> {
+  try {
+    return (await stat(file)).isFile() ? undefined : 'is no file';
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'is not there' : `can't be read (${code ?? message})`;
+  }
 }
 
 /** `count` of the files (all where there are fewer), a draw that depends on the seed and their number alone. */

@@ -1,4 +1,5 @@
 import { giveBack } from '../buffers';
+import type { Device } from '../evaluate/providers';
 import { tensorBytes } from '../model/tensor';
 import { type ActivationOptions, Activations, type Moves } from './activations';
 import { Lanes, type LanesOptions } from './lanes';
@@ -49,6 +50,11 @@ export class StageSamples {
     } finally {
       await lanes.close();
     }
+  }
+
+  /** Where the models run. */
+  get device(): Device {
+    return this.lanes.device;
   }
 
   /** Activations of a source of their own, for {@link of}. */

@@ -4,7 +4,7 @@ import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
 import type { LatencyBudget, LatencyStage } from '../latency/latency-search';
 import { type PruneOptions, pruneCriteria } from '../prune/options';
-import { type CalibrationArguments, calibration, calibrationOptions } from './calibration-options';
+import { type CalibrationArguments, calibration, calibrationOptions, refuseWithout } from './calibration-options';
 import { type LayerArguments, layerOptions, lockOptions, selectionOptions, widthOptions } from './layer-options';
 import { makeUi, type Progress, type Ui } from './ui';
 
@@ -13,7 +13,7 @@ interface PruneArguments extends LayerArguments, CalibrationArguments {
   output?: string;
   targetRatio?: string;
   targetLatency?: string;
-  threads: number;
+  threads?: number;
   ratios?: string;
   criterion?: PruneOptions['criterion'];
   allocation?: PruneOptions['allocation'];
@@ -21,7 +21,7 @@ interface PruneArguments extends LayerArguments, CalibrationArguments {
   order?: string;
   paddle1x: boolean;
   seed: number;
-  repair: Repair;
+  repair?: Repair;
   dryRun: boolean;
   verify?: boolean;
   force: boolean;
@@ -44,8 +44,7 @@ export function builder(yargs: Argv): Argv {
       },
       threads: {
         type: 'number',
-        default: 1,
-        describe: 'Threads that --target-latency is measured with; 0: one a core',
+        describe: 'Threads that --target-latency is measured with; 0: one a core  [default: 1]',
       },
       ratios: { type: 'string', describe: 'Share of channels to remove by layer, instead: NAME=0.25,…' },
       criterion: {
@@ -66,13 +65,16 @@ export function builder(yargs: Argv): Argv {
       order: { type: 'string', describe: 'Layer names, comma separated, for --ranking sequential' },
       paddle1x: { type: 'boolean', default: false, describe: 'Exactly what Paddle 1.8.5 does' },
       seed: { type: 'number', default: 0, describe: 'Seed of --criterion random' },
-      calibrate: { type: 'string', describe: 'Choose and repair channels with pictures: a folder, or a list of files' },
+      calibrate: {
+        type: 'string',
+        describe: 'Choose and repair channels with pictures: a folder, or a list (a path a line)',
+      },
       ...calibrationOptions,
-      'calibration-images': { type: 'number', default: 256, describe: 'Pictures drawn for --calibrate' },
+      'calibration-images': { type: 'number', describe: 'Pictures drawn for --calibrate  [default: 256]' },
       repair: {
         choices: repairs,
-        default: 'full' as const,
-        describe: 'What --calibrate refits: nothing, biases, the layers that read cut channels, or all behind too',
+        describe:
+          'What --calibrate refits: nothing, biases, the layers that read cut channels, or all behind too  [default: "full"]',
       },
       ...lockOptions,
       'dry-run': { type: 'boolean', default: false, describe: 'Show what would be cut, write nothing' },
@@ -98,6 +100,8 @@ export function builder(yargs: Argv): Argv {
 export async function handler(args: PruneArguments): Promise<void> {
   const ui = makeUi(args);
   const targets = parseTargets(args);
+  if (args.calibrate === undefined) refuseWithout('calibrate', [...Object.keys(calibrationOptions), 'repair'], args);
+  if (args.targetLatency === undefined) refuseWithout('target-latency', ['threads'], args);
   if (args.paddle1x && args.ranking === 'frozen')
     throw usage('Paddle 1.x ranks each layer after the earlier cuts: leave --ranking frozen or --paddle1x off.');
   if (args.dryRun && args.verify) throw usage('--dry-run proves nothing: leave --verify off.');
@@ -107,6 +111,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   if (targets.length > 1) {
     if (!args.dryRun) throw usage('Several targets need --dry-run.');
     if (args.calibrate !== undefined) throw usage('Several targets are compared without --calibrate.');
+    if (args.targetLatency !== undefined) throw usage('Several targets are compared without --target-latency.');
     return compareTargets(args, ui, targets);
   }
   const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
@@ -117,7 +122,10 @@ export async function handler(args: PruneArguments): Promise<void> {
     ...(args.report !== undefined && { report: args.report }),
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
     ...(args.calibrate !== undefined && {
-      calibrate: { ...calibration(args, args.calibrate, ui), repair: args.repair },
+      calibrate: {
+        ...calibration(args, args.calibrate, ui),
+        ...(args.repair !== undefined && { repair: args.repair }),
+      },
     }),
     ...(args.targetLatency !== undefined && { latency: latency(args, args.targetLatency, ui) }),
   });
@@ -130,7 +138,7 @@ function latency({ threads }: PruneArguments, target: string, ui: Ui): LatencyBu
   let bar: Progress | undefined;
   return {
     target: parseLatencyTarget(target),
-    threads,
+    ...(threads !== undefined && { threads }),
     onNote: ui.note,
     onProgress(stage, done, total) {
       bar ??= ui.progress(stages[stage], total);

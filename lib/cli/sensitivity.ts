@@ -19,7 +19,7 @@ export function builder(yargs: Argv): Argv {
     .positional('model', { type: 'string', demandOption: true, describe: 'ONNX file' })
     .options({
       ...selectionOptions,
-      calibrate: { type: 'string', describe: 'Pictures to measure errors on: a folder, or a list of files' },
+      calibrate: { type: 'string', describe: 'Pictures to measure errors on: a folder, or a list (a path a line)' },
       ...calibrationOptions,
       'calibration-images': { type: 'number', describe: 'Pictures drawn for --calibrate  [default: 64]' },
       'target-ratio': {

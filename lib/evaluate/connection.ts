@@ -43,11 +43,13 @@ export class Connection<Request, Reply extends { kind: string; id: number }> {
    * @param name what errors call the model
    * @param file the thread's module, without its extension, relative to lib
    * @param start what the thread is started with; a shared `stop` is added, which becomes 1 to have no further run begun
+   * @param memoryAdvice what errors say to do where memory ran out
    */
   constructor(
     private readonly name: string,
     file: string,
     start: object,
+    private readonly memoryAdvice?: string,
   ) {
     const { Worker } = require('node:worker_threads') as typeof import('node:worker_threads');
     this.worker = new Worker(workerFile(file), { workerData: { ...start, stop: this.stop } });
@@ -56,7 +58,7 @@ export class Connection<Request, Reply extends { kind: string; id: number }> {
     this.ended = new Promise((resolve) => this.worker.once('exit', () => resolve()));
     this.worker.on('message', (reply: Reply | Failed) => this.receive(reply));
     // What the thread itself did not catch is no word of ONNX Runtime's.
-    this.worker.on('error', ({ message, stack = '' }) => this.die(fromThread(name, { message, fault: stack }, true)));
+    this.worker.on('error', ({ message, stack = '' }) => this.die(this.errorOf({ message, fault: stack }, true)));
     this.worker.on('exit', () => {
       connections.delete(this);
       this.die(new SsdPruneError('ERR_INTERNAL', `The session of ${this.name} has ended; make a new one.`));
@@ -94,9 +96,13 @@ export class Connection<Request, Reply extends { kind: string; id: number }> {
     const { id } = reply;
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
-    if (isFailed(reply)) waiting?.reject(fromThread(this.name, reply, id === 0));
+    if (isFailed(reply)) waiting?.reject(this.errorOf(reply, id === 0));
     else waiting?.resolve(reply as Exclude<Reply, Failed>);
     if (this.waiting.size === 0 && !this.closing) this.worker.unref();
+  }
+
+  private errorOf(error: ThreadError, loading: boolean): SsdPruneError {
+    return fromThread(this.name, error, loading, this.memoryAdvice);
   }
 
   private die(error: Error): void {

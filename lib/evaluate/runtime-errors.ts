@@ -22,12 +22,19 @@ export function describeError(error: unknown): ThreadError {
  * What a thread that runs ONNX Runtime said, as an error of this package that names the model.
  * @param model what errors call the model
  * @param loading whether the thread could not begin
+ * @param memoryAdvice what to do where memory ran out
  */
-export function fromThread(model: string, { message, code, fault }: ThreadError, loading: boolean): SsdPruneError {
+export function fromThread(
+  model: string,
+  { message, code, fault }: ThreadError,
+  loading: boolean,
+  memoryAdvice?: string,
+): SsdPruneError {
   if (code) return new SsdPruneError(code as ErrorCode, message);
   const text = message.trim().replace(/^Load model from .*? failed:/, '');
   if (/allocat|out of memory|bad_alloc|heap/i.test(text)) {
-    return new SsdPruneError('ERR_INTERNAL', `${model}: memory ran out (${text}). Try a smaller batch.`);
+    const advice = memoryAdvice === undefined ? '' : ` ${memoryAdvice}`;
+    return new SsdPruneError('ERR_INTERNAL', `${model}: memory ran out (${text}).${advice}`);
   }
   if (fault !== undefined) {
     const cause = Object.assign(new Error(message), { stack: fault });

@@ -42,10 +42,11 @@ export class SessionPool implements BatchRunner {
   static async create(model: string | Uint8Array, batches: number, options: SessionOptions = {}): Promise<SessionPool> {
     const { threads: asked = 0 } = options;
     checkThreads(asked);
-    // Decoding shares the cores with the sessions: a thread that spins takes them away from it.
-    const shared = { spinning: false, ...options };
     const threads = asked || availableParallelism();
     const onCpu = (await chooseDevice(options.device ?? 'cpu')).device === 'cpu';
+    const less = onCpu ? '--threads 1, with which one batch runs at a time' : '--device cpu';
+    // Decoding shares the cores with the sessions: a thread that spins takes them away from it.
+    const shared = { spinning: false, memoryAdvice: `Try a smaller --batch-size, or ${less}.`, ...options };
     const lanes = onCpu ? Math.max(1, Math.min(threads, batches || 1, maxLanes)) : 1;
     const each = lanes > 1 ? Math.ceil(threads / lanes) : asked;
     const first = await DetectorSession.create(model, { ...shared, threads: each });

@@ -38,6 +38,8 @@ export interface SessionOptions {
   profile?: string;
   /** What errors call the model. Defaults to the path, or `the model`. */
   name?: string;
+  /** What errors say to do where memory ran out. */
+  memoryAdvice?: string;
 }
 
 export interface TimedOutputs {
@@ -81,10 +83,11 @@ export class DetectorSession {
     const name = options.name ?? (typeof model === 'string' ? model : 'the model');
     if (typeof model === 'string' && !existsSync(model)) throw new SsdPruneError('ERR_IO', `${model}: no such file`);
     const chosen = await chooseDevice(device);
-    const connection = new Connection<Request, Reply>(name, 'evaluate/session-worker', {
+    const start: Omit<SessionStart, 'stop'> = {
       model: typeof model === 'string' ? path.resolve(model) : model,
       options: runtimeOptions(chosen.device, { threads, graphOptimization, spinning, profile }),
-    } satisfies Omit<SessionStart, 'stop'>);
+    };
+    const connection = new Connection<Request, Reply>(name, 'evaluate/session-worker', start, options.memoryAdvice);
     return new DetectorSession(connection, chosen, await connection.ready);
   }
 

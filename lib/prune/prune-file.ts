@@ -1,6 +1,6 @@
 import { breathe } from '../abort';
 import type { Calibrated } from '../calibrate/calibrate';
-import type { CalibrationOptions } from '../calibrate/calibrate-file';
+import type { CalibrationOptions, CalibrationReport } from '../calibrate/calibrate-file';
 import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
 import type { LatencyBudget, LatencySearch } from '../latency/latency-search';
@@ -46,29 +46,31 @@ export function openPruner(model: OnnxModel, inputShapes?: InferOptions['inputSh
 /**
  * Reads a model, cuts it, proves the cut and writes the smaller model. Without `output` nothing is written (a dry
  * run, without a proof).
- * @throws {SsdPruneError} see {@link Pruner.plan}, {@link verifyCut}, {@link readModel}, {@link writeModel}.
+ * @throws {SsdPruneError} see {@link Pruner.plan}, {@link verifyCut}, {@link readModel}, {@link writeModel}; with pictures
+ * {@link pictureShapes} and {@link calibrateWithPictures}.
  */
 export async function pruneFile(
   input: string,
   output: string | undefined,
-  options: PruneFileOptions,
+  given: PruneFileOptions,
 ): Promise<PruneReport> {
   const started = performance.now();
   const begin = async (stage: PruneStage): Promise<void> => {
-    await breathe(options.signal);
-    options.onStage?.(stage);
+    await breathe(given.signal);
+    given.onStage?.(stage);
   };
   // Before the work: what can't be written must not be found out after it.
-  if (output !== undefined) await checkOutput(output, { force: options.force ?? false });
+  if (output !== undefined) await checkOutput(output, { force: given.force ?? false });
   await begin('read');
   const model = await readModel(input);
-  if (options.report !== undefined) await checkReport(options.report, model, { ...options, output });
+  if (given.report !== undefined) await checkReport(given.report, model, { ...given, output });
   await begin('plan');
+  const options = withPictureShapes(model, given);
   const latency = openLatencySearch(model, options);
-  const { pruner, plan, cut, repair } = options.calibrate
+  const { pruner, plan, cut, calibration, repair } = options.calibrate
     ? await calibrated(model, options, options.calibrate, latency)
     : await planAndCut(model, options, begin, latency);
-  const report = buildReport(pruner, plan, cut, { ...options, output, repair });
+  const report = buildReport(pruner, plan, cut, { ...options, output, calibration, repair });
   if (latency && cut.tensors.length > 0) report.latency = await latency.report(cut.model);
   if (output !== undefined) {
     if (cut.tensors.length === 0) {
@@ -125,11 +127,19 @@ async function planAndCut(
   options: PruneFileOptions,
   begin: (stage: PruneStage) => Promise<void>,
   latency: LatencySearch | undefined,
-): Promise<Omit<Calibrated, 'repair'> & { repair?: undefined }> {
+): Promise<Pick<Calibrated, 'pruner' | 'plan' | 'cut'> & { calibration?: undefined; repair?: undefined }> {
   const pruner = openPruner(model, options.inputShapes);
   const plan = latency ? await planByLatency(pruner, options, latency) : pruner.plan(options);
   await begin('cut');
   return { pruner, plan, cut: pruner.cut(plan) };
+}
+
+/** Options with the size of the pictures that a cut is calibrated on, see {@link pictureShapes}. */
+function withPictureShapes(model: OnnxModel, options: PruneFileOptions): PruneFileOptions {
+  if (!options.calibrate) return options;
+  const { pictureShapes } = require('../calibrate/picture-shape') as typeof import('../calibrate/picture-shape');
+  const inputShapes = pictureShapes(model, options.calibrate.detector, options.inputShapes);
+  return { ...options, ...(inputShapes && { inputShapes }) };
 }
 
 /** @throws {SsdPruneError} ERR_USAGE where the cut is given in another way, too */
@@ -156,7 +166,7 @@ function calibrated(
   options: PruneFileOptions,
   calibration: CalibrationOptions,
   latency: LatencySearch | undefined,
-): Promise<Calibrated> {
+): Promise<Calibrated & { calibration: CalibrationReport }> {
   const { calibrateWithPictures } =
     require('../calibrate/calibrate-file') as typeof import('../calibrate/calibrate-file');
   return calibrateWithPictures(model, options, {

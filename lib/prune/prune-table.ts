@@ -1,3 +1,4 @@
+import type { CalibrationReport } from '../calibrate/calibrate-file';
 import { renderLatency } from '../latency/table';
 import { renderTable } from '../report/table';
 import type { CountChange, PruneReport } from './report';
@@ -39,6 +40,7 @@ export function renderPruneReport(report: PruneReport): string {
   if (report.skipped.length > 0) {
     parts.push(`left as they are:\n${report.skipped.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n')}`);
   }
+  if (report.calibration) parts.push(renderCalibration(report.calibration));
   if (report.repair) parts.push(...repairParts(report.repair));
   if (report.latency) parts.push(renderLatency(report.latency));
   const proof = report.verified;
@@ -49,6 +51,11 @@ export function renderPruneReport(report: PruneReport): string {
   }
   if (report.output) parts.push(`written to ${report.output} in ${report.seconds.toFixed(2)} s`);
   return parts.join('\n');
+}
+
+function renderCalibration({ pictures, split, images, seed, repair, device }: CalibrationReport): string {
+  const from = split === null ? pictures : `${pictures} (${split})`;
+  return `calibrated on ${images} pictures from ${from}, seed ${seed}, on ${device}; repair: ${repair}`;
 }
 
 /** What pictures did: the layers whose readers lost most, and what was chosen or left without pictures. */

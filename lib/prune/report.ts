@@ -1,4 +1,5 @@
 import type { RepairReport } from '../calibrate/calibrate';
+import type { CalibrationReport } from '../calibrate/calibrate-file';
 import type { LatencyReport } from '../latency/report';
 import { countElements, listParameters } from '../model/parameters';
 import type { CutResult, CutTensor } from './cut';
@@ -66,6 +67,8 @@ export interface PruneReport {
   readonly parameters: CountChange;
   readonly layers: readonly LayerReport[];
   readonly tied: readonly TiedReport[];
+  /** Which pictures chose and repaired channels; null without them. */
+  readonly calibration: CalibrationReport | null;
   /** What pictures did for each group of channels; null without them. */
   readonly repair: readonly RepairReport[] | null;
   verified: Verification | null;
@@ -85,6 +88,7 @@ export function buildReport(
     prunedParams: string;
     targetRatio?: number | undefined;
     output?: string | undefined;
+    calibration?: CalibrationReport | undefined;
     repair?: readonly RepairReport[] | undefined;
   },
 ): PruneReport {
@@ -115,6 +119,7 @@ export function buildReport(
     parameters: change(before, cut ? countElements(listParameters(cut.model)) : before),
     layers,
     tied: tiedReports(cut, new Map(layers.map(({ name, axis }) => [name, axis]))),
+    calibration: given.calibration ?? null,
     repair: given.repair ?? null,
     verified: null,
     latency: null,

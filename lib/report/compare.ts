@@ -64,18 +64,21 @@ function comparePrunes(a: ReadPruneReport, b: ReadPruneReport): Compared {
   const width = (layer: ReadPruneReport['layers'][number] | undefined): number | undefined =>
     layer?.shapeAfter[layer.axis];
   return {
-    settings: differences(a, b, [
-      'model',
-      'prunedParams',
-      'criterion',
-      'allocation',
-      'ranking',
-      'targetRatio',
-      'tolerance',
-      'count',
-      'align',
-      'seed',
-    ]),
+    settings: [
+      ...differences(a, b, [
+        'model',
+        'prunedParams',
+        'criterion',
+        'allocation',
+        'ranking',
+        'targetRatio',
+        'tolerance',
+        'count',
+        'align',
+        'seed',
+      ]),
+      ...calibrations(a, b),
+    ],
     totals: {
       'MACs before': pair(a.macs.before, b.macs.before),
       MACs: pair(a.macs.after, b.macs.after),
@@ -96,6 +99,11 @@ function comparePrunes(a: ReadPruneReport, b: ReadPruneReport): Compared {
       };
     }),
   };
+}
+
+function calibrations({ calibration: a }: ReadPruneReport, { calibration: b }: ReadPruneReport): Compared['settings'] {
+  const found = differences(a ?? {}, b ?? {}, ['pictures', 'split', 'images', 'seed', 'repair', 'device']);
+  return found.map((setting) => ({ ...setting, name: `calibration ${setting.name}` }));
 }
 
 function compareEvals(a: ReadEvalReport, b: ReadEvalReport): Compared {

@@ -22,6 +22,16 @@ const prune = z.object({
   count: setting,
   align: setting,
   seed: setting,
+  calibration: z
+    .object({
+      pictures: setting,
+      split: setting,
+      images: setting,
+      seed: setting,
+      repair: setting,
+      device: setting,
+    })
+    .nullish(),
   macs: change,
   paddleFlops: change,
   parameters: change,

@@ -2,6 +2,7 @@ import { breathe } from '../abort';
 import { allocateByError, type GroupCurve } from '../calibrate/allocation';
 import { type CalibrationOptions, openPictures } from '../calibrate/calibrate-file';
 import { type Curves, errorCurves } from '../calibrate/error-curves';
+import { pictureShapes } from '../calibrate/picture-shape';
 import { readersOf } from '../calibrate/readers';
 import { fewPictures } from '../calibrate/stage-samples';
 import { groupStages, type Stage, whyUnread } from '../calibrate/stages';
@@ -104,12 +105,14 @@ export const sensitivityRatios: readonly number[] = [0.1, 0.25, 0.5, 0.75];
  * How much the model loses as each selected layer gets narrower, by itself and with the layers that read it refitted,
  * measured on unlabelled pictures; no mAP is evaluated. With a target also the widths that {@link allocateByError} gives,
  * as `prune` does with pictures.
- * @throws {SsdPruneError} what {@link Pruner.select}, {@link openPictures} and {@link errorCurves} throw; with a target
+ * @throws {SsdPruneError} what {@link Pruner.select}, {@link pictureShapes}, {@link openPictures} and {@link errorCurves} throw; with a target
  * ERR_TARGET_UNREACHABLE
  */
-export async function sensitivityByPictures(model: OnnxModel, given: SensitivityOptions): Promise<SensitivityReport> {
+export async function sensitivityByPictures(model: OnnxModel, asked: SensitivityOptions): Promise<SensitivityReport> {
   const started = performance.now();
-  const { targetRatio, calibrate } = given;
+  const { targetRatio, calibrate } = asked;
+  const inputShapes = pictureShapes(model, calibrate.detector, asked.inputShapes);
+  const given = { ...asked, ...(inputShapes && { inputShapes }) };
   const options = { images: fewPictures, seed: 0, ...calibrate };
   // What is out of reach is found out before any picture is looked at.
   if (targetRatio !== undefined) openPruner(model, given.inputShapes).plan(given);

@@ -33,8 +33,41 @@ describe('where pictures are found', () => {
   test('a list: its lines, from where it lies', async () => {
     const folder = await folderOfThree();
     const list = path.join(folder, 'list.txt');
-    writeFileSync(list, 'deep/c.png\r\n\n/elsewhere/d.png\n');
-    expect(await findPictures(list)).toEqual([path.join(folder, 'deep', 'c.png'), '/elsewhere/d.png']);
+    const elsewhere = path.join(mkdtempSync(path.join(tmpdir(), 'ssd-prune-pictures-')), 'd.png');
+    await grey(elsewhere, 10);
+    writeFileSync(list, `\uFEFF# from here\ndeep/c.png\r\n\n  \n${elsewhere}\n # and there\n./a.png`);
+    expect(await findPictures(list)).toEqual([
+      path.join(folder, 'deep', 'c.png'),
+      elsewhere,
+      path.join(folder, 'a.png'),
+    ]);
+  });
+
+  test.each<[string, string | Buffer, string]>([
+    [
+      'a picture that is not there',
+      '# pictures\r\n\r\na.png\r\nz.png\r\ny.png\r\n',
+      'z.png is not there; LIST:4 names it',
+    ],
+    ['a folder', 'a.png\ndeep\n', 'deep is no file; LIST:2 names it'],
+    ['a path through a file', 'a.png\nb.png/c.png\n', "b.png/c.png can't be read (ENOTDIR); LIST:2 names it"],
+    ['far behind', `${'a.png\n'.repeat(1000)}\nz.png`, 'z.png is not there; LIST:1002 names it'],
+    ['nothing', '', 'LIST names no picture'],
+    ['comments and blank lines alone', '\n# a.png\n\t\r\n', 'LIST names no picture'],
+    ['what is a picture itself', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 13]), 'LIST is no text'],
+  ])('a list that names %s is refused with its line', async (_, text, message) => {
+    const folder = await folderOfThree();
+    const list = path.join(folder, 'list.txt');
+    writeFileSync(list, text);
+    const error = await findPictures(list).catch((reason) => reason);
+    expect(error.code).toBe('ERR_BAD_DATA');
+    expect(error.message).toContain(message.replace('LIST', list));
+  });
+
+  test('a list has no splits', async () => {
+    const list = path.join(await folderOfThree(), 'list.txt');
+    writeFileSync(list, 'a.png\n');
+    await expect(findPictures(list, 'train')).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
   test('a VOC folder: the split asked for, train by default', async () => {

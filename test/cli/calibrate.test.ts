@@ -45,7 +45,9 @@ test('prune --calibrate: the report says how, the same seed gives the same file,
     criterion: 'obs',
     allocation: 'error',
     verified: { vacuous: false },
+    calibration: { pictures: folder, split: null, images: 6, seed: 0, repair: 'full', device: 'cpu' },
   });
+  expect(JSON.parse(runs[2]!.stdout).calibration).toEqual({ ...report.calibration, seed: 1 });
   expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
   expect(report.macs.cut).toBeLessThanOrEqual(0.31);
   for (const { criterion, errorKept, readers } of report.repair.slice(0, 3)) {
@@ -72,12 +74,19 @@ test('uniform widths reach the target, too', () => {
   expect(status).toBe(0);
   const report = JSON.parse(stdout);
   expect(report).toMatchObject({ allocation: 'uniform', verified: { vacuous: false } });
+  expect(report.calibration).toEqual({
+    ...{ pictures: folder, split: null, images: 4, seed: 0 },
+    ...{ repair: 'least_squares', device: 'cpu' },
+  });
   expect(report.macs.cut).toBeGreaterThanOrEqual(0.3);
   expect(report.macs.cut).toBeLessThanOrEqual(0.31);
   const { renderPruneReport } =
     require('../../dist/lib/prune/prune-table') as typeof import('../../lib/prune/prune-table');
   const worst = [...report.repair].sort((a, b) => b.errorKept - a.errorKept)[0];
   const text = renderPruneReport(report);
+  expect(text).toContain(`calibrated on 4 pictures from ${folder}, seed 0, on cpu; repair: least_squares`);
+  report.calibration.split = 'train';
+  expect(renderPruneReport(report)).toContain(`from ${folder} (train), seed 0`);
   expect(text).toMatch(/masked original with the repaired weights/);
   expect(text).toMatch(
     new RegExp(`most is lost behind[^]*${worst.layer}[^]*obs[^]*${(100 * worst.errorKept).toFixed(2)} %`),
@@ -99,6 +108,20 @@ test('a report never replaces what the calibration reads: settings, a list, the 
     ]);
     expect([readFileSync(file, 'base64') === before, existsSync(out)]).toEqual([true, false]);
   }
+});
+
+test('a list with a line that is wrong is refused before the model runs, whichever pictures are drawn', () => {
+  const list = path.join(mkdtempSync(path.join(tmpdir(), 'ssd-prune-lists-')), 'list.txt');
+  writeFileSync(list, `# one that is there\n${path.join(folder, '0.png')}\n\nnone.png\n`);
+  const out = path.join(folder, 'never.onnx');
+  const { status, stderr } = prune(out, '--calibrate', list, '--calibration-images', '1');
+  const events = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect([status, events.length, events[0].error.code]).toEqual([1, 1, 'ERR_BAD_DATA']);
+  expect(events[0].error.message).toContain(`none.png is not there; ${list}:4 names it`);
+  expect(existsSync(out)).toBe(false);
 });
 
 test.each([

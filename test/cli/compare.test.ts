@@ -114,6 +114,20 @@ test('two cuts: totals, widths, and which channels both keep', () => {
   expect(table).toMatch(/│ conv_2 +│ +2 │ +– │ +– │/);
 });
 
+test('two cuts by pictures, and one without: what they were made with', () => {
+  const calibration = { pictures: 'VOC', split: 'train', images: 256, seed: 0, repair: 'full', device: 'cpu' };
+  const first = write('c1.json', { ...prune, calibration });
+  const settings = (b: string) => JSON.parse(compare(first, b, '--json').stdout).settings;
+  const second = { ...calibration, seed: 2, repair: 'bias' };
+  expect(settings(write('c2.json', { ...prune, calibration: second }))).toEqual([
+    { name: 'calibration seed', a: 0, b: 2 },
+    { name: 'calibration repair', a: 'full', b: 'bias' },
+  ]);
+  const without = Object.entries(calibration).map(([name, a]) => ({ name: `calibration ${name}`, a, b: null }));
+  expect(settings(write('c3.json', { ...prune, calibration: null }))).toEqual(without);
+  expect(settings(write('c4.json', prune))).toEqual(without);
+});
+
 test('two evaluations: mAP and classes', () => {
   const after = {
     ...evaluation,

@@ -247,4 +247,44 @@ describe('outputs that cannot be', () => {
     expect([result.status, result.code, result.stdout]).toEqual([2, 'ERR_USAGE', '']);
     expect(readdirSync(folder)).toEqual([]);
   });
+
+  test.each<[string, string[], string[]]>([
+    ['--calibrate', ['--repair'], ['--repair', 'full']],
+    ['--calibrate', ['--split'], ['--split', 'train']],
+    ['--calibrate', ['--calibration-images'], ['--calibration-images', '256']],
+    ['--calibrate', ['--calibration-seed'], ['--calibration-seed=0']],
+    ['--calibrate', ['--detector'], ['--detector', 'detector.json']],
+    ['--calibrate', ['--device'], ['--device', 'cpu']],
+    ['--calibrate', ['--split', '--repair'], ['--repair', 'none', '--split', 'val']],
+    ['--target-latency', ['--threads'], ['--threads', '1']],
+  ])('without %s %j would change nothing: exit 2, also where it says the default', (needed, named, args) => {
+    const result = prune(model, '-o', 'out.onnx', ...wish, ...args);
+    expect([result.status, result.code, result.stdout]).toEqual([2, 'ERR_USAGE', '']);
+    expect(result.message).toContain(`nothing without ${needed}`);
+    for (const option of named) expect(result.message).toContain(option);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('--threads without --target-latency stays refused with pictures; several targets know no latency', () => {
+    const both = prune(model, '-o', 'out.onnx', ...wish, '--calibrate', folder, '--threads', '2');
+    expect([both.status, both.code]).toEqual([2, 'ERR_USAGE']);
+    expect(both.message).toContain('--threads');
+    const several = ['--pruned-params', alone, '--target-ratio', '0.05,0.1', '--dry-run'];
+    const result = prune(model, ...several, '--target-latency', '0.8');
+    expect([result.status, result.code]).toEqual([2, 'ERR_USAGE']);
+    expect(result.message).toContain('--target-latency');
+  });
+
+  test('the help says the defaults that the library has', () => {
+    const { stdout } = spawnSync(process.execPath, [main, 'prune', '--help'], { encoding: 'utf8' });
+    const entries = stdout.split(/\n {6}(?=--)/).map((entry) => entry.replace(/\s+/g, ' '));
+    for (const [option, value] of [
+      ['--threads', '1'],
+      ['--calibration-images', '256'],
+      ['--calibration-seed', '0'],
+      ['--device', '"cpu"'],
+      ['--repair', '"full"'],
+    ] as const)
+      expect(entries.find((entry) => entry.startsWith(`${option} `))).toContain(`[default: ${value}]`);
+  });
 });

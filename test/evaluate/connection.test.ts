@@ -1,5 +1,7 @@
+import { create } from '@bufbuild/protobuf';
 import { Connection } from '../../lib/evaluate/connection';
-import { runtimeOptions } from '../../lib/evaluate/session';
+import { DetectorSession, runtimeOptions } from '../../lib/evaluate/session';
+import { SessionPool } from '../../lib/evaluate/session-pool';
 import { detectorModel } from '../cli/detector-model';
 
 const options = runtimeOptions('cpu', { threads: 1, graphOptimization: 'all', spinning: false });
@@ -76,5 +78,51 @@ describe('feeds and outputs that don’t fit', () => {
     const asked = connection.ask((id) => ({ kind: 'run', id, feeds: named, giveBack: false, outputs }));
     await expect(asked).rejects.toMatchObject({ code: 'ERR_USAGE' });
     await connection.close();
+  });
+});
+
+describe('memory that runs out', () => {
+  const { Lanes } = require('../../dist/lib/calibrate/lanes') as typeof import('../../lib/calibrate/lanes');
+  const { GraphWriter } = require('../../dist/lib/model/graph-writer') as typeof import('../../lib/model/graph-writer');
+  const { ModelProtoSchema } = require('../../dist/lib/model/onnx_pb') as typeof import('../../lib/model/onnx_pb');
+  const { OnnxModel } = require('../../dist/lib/model/onnx-model') as typeof import('../../lib/model/onnx-model');
+  const { encodeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
+
+  /** One value, repeated 2⁴² times. */
+  const huge = (): Uint8Array => {
+    const g = new GraphWriter('huge');
+    g.node('Expand', 'expand', [g.input('one', [1]), g.ints('many', [2 ** 42])], {}, 'all');
+    g.output('all', ['n']);
+    const opsetImport = [{ domain: '', version: 13n }];
+    return encodeModel(new OnnxModel(create(ModelProtoSchema, { irVersion: 8n, opsetImport, graph: g.graph })));
+  };
+  const feeds = () => ({ one: { dims: [1], data: new Float32Array(1) } });
+  const messageOf = async (work: Promise<unknown>): Promise<string> => {
+    const error = await work.catch((reason) => reason);
+    expect(error.code).toBe('ERR_INTERNAL');
+    expect(error.message).toMatch(/memory ran out/);
+    return error.message;
+  };
+
+  test('names the options of eval and detect for their sessions', async () => {
+    const pool = await SessionPool.create(huge(), 1);
+    expect(await messageOf(pool.runHandingOver(feeds()))).toMatch(/--batch-size, or --threads 1/);
+    await pool.close();
+  });
+
+  test('names no option for a session that has none', async () => {
+    const session = await DetectorSession.create(huge());
+    expect(await messageOf(session.run(feeds()))).not.toMatch(/--|batch/);
+    await session.close();
+  });
+
+  test('says what to do in prune --calibrate', async () => {
+    const lanes = await Lanes.open('the model', { lanes: 1 });
+    const track = { key: 'a', model: huge(), inputs: ['one'], passing: [], keep: undefined };
+    const work = lanes.stage({ tracks: [track], layers: [], seed: 0 }, [{ index: 0, first: 0, last: 1 }], async () =>
+      feeds(),
+    );
+    expect(await messageOf(work)).toMatch(/fewer cores \(on Linux taskset/);
+    await lanes.close();
   });
 });
