@@ -17,9 +17,9 @@ const { detectorKey } = library('model/detector-key');
 const { buildMobileNetV1Ssd } = library('model/mobilenet-v1-ssd');
 const { setTensorBytes, tensorDims, toFloat32 } = library('model/tensor');
 const { writeModel } = library('model/write');
-const { sceneAugmentation } = library('scenes/augmentation');
 const { sceneClasses } = library('scenes/shapes');
 const { writeScenes } = library('scenes/voc-folder');
+const { paddleAugmentation } = library('train/augmentation');
 const { Trainer } = library('train/trainer');
 
 const args = process.argv.slice(2);
@@ -32,6 +32,19 @@ const state = option('--state');
 /** Of the scenes; that of the weights is 1 too. Demo and tests draw theirs from other splits. */
 const seed = 1;
 const heldOut = 500;
+
+/**
+ * Paddle's, but pictures shrink and are cropped little. Scenes show whole shapes that are large; a detector for them has
+ * no prior boxes for what fourfold expansion leaves of one.
+ */
+const augment = {
+  ...paddleAugmentation,
+  expand: { probability: 0.25, maxRatio: 1.5 },
+  samplers: [
+    paddleAugmentation.samplers[0],
+    { maxSample: 1, maxTrial: 20, scale: [0.6, 1], aspectRatio: [0.75, 1.33], overlap: [0.3, 0] },
+  ],
+};
 
 /**
  * Heads begin without an opinion: no weights, and of classes the shares that mined priors have (three of four are
@@ -95,7 +108,7 @@ async function main() {
     optimizer: { rule: 'adamw', maxNorm: 50, average: 0.999 },
     // Whatever a head's inputs have in common moves all of its scores: slower there.
     groups: { weightDecay: 0.02, rates: [{ pattern: 'conv2d_(1[89]|2[0-5]).w_0', multiplier: 0.25 }] },
-    augment: sceneAugmentation,
+    augment,
     recalibrate: 0,
     heldBack: 0.05,
     evaluateEvery: 2,

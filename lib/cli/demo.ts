@@ -51,11 +51,11 @@ export async function handler(args: DemoArguments): Promise<void> {
   try {
     const report = await runDemo(folder, {
       ...{ targetRatio, trainScenes, valScenes, epochs, seed, force },
-      onStage: ({ number, title, command }) => {
+      onStage: ({ number, title, commands }) => {
         progress?.stop();
         progress = undefined;
         label = `stage ${number}`;
-        ui.note(`${number}/${demoStages}  ${title}\n     ${command}`);
+        ui.note([`${number}/${demoStages}  ${title}`, ...commands.map((line) => `     ${line}`)].join('\n'));
       },
       onProgress: (done, total) => {
         progress ??= ui.progress(label, total);

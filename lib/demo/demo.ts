@@ -1,11 +1,12 @@
 import { copyFile } from 'node:fs/promises';
-import path from 'node:path';
 import { breathe } from '../abort';
 import { invalidArgument } from '../errors';
 import type { Machine } from '../machine';
 import type { PruneFileOptions } from '../prune/prune-file';
 import type { PruneReport } from '../prune/report';
 import type { Evaluation } from '../train/trainer-events';
+import { demoCommands, demoFiles } from './commands';
+import { benchmark, calibrationImages, demoPattern, finetuning as recipe } from './recipe';
 
 export interface DemoOptions {
   /** Share of the work that is cut, between 0 and 1. Defaults to `0.5`. */
@@ -20,7 +21,7 @@ export interface DemoOptions {
   seed?: number;
   /** Replace what an earlier demo left in the folder. Defaults to `false`. */
   force?: boolean;
-  /** Told before each stage, with the command that does the same. */
+  /** Told before each stage, with the command lines that do the same. */
   onStage?: (stage: DemoStage) => void;
   /** How far a stage is. */
   onProgress?: (done: number, total: number) => void;
@@ -31,7 +32,8 @@ export interface DemoStage {
   /** From 1 to {@link demoStages}. */
   number: number;
   title: string;
-  command: string;
+  /** Whole lines for a POSIX shell, which replace what the demo left. */
+  commands: readonly string[];
 }
 
 /** Stages of a demo. */
@@ -62,18 +64,12 @@ export interface DemoReport {
   finetuning: { epochs: number; imagesPerSecond: number; evaluations: readonly Evaluation[] };
   /** The same scene with the boxes that the original, the cut and the fine-tuned model find. */
   pictures: string[];
-  /** What to type for each stage. */
+  /** The command lines of all stages. */
   commands: string[];
   machine: Machine;
   runtime: string | null;
   seconds: number;
 }
-
-/** The pattern of the original job: all but the first and the last width of the backbone. */
-export const demoPattern = 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0';
-
-const calibrationImages = 128;
-const threadCounts = [1, 2];
 
 /**
  * The whole job on embedded data: the package's own detector is cut, which costs mAP, and fine-tuned, which brings it
@@ -87,22 +83,18 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   const { force = false, signal, onStage, onProgress } = options;
   if (typeof folder !== 'string' || folder === '') throw invalidArgument('folder', 'the name of a folder', folder);
   const started = performance.now();
+  const files = demoFiles(folder);
+  const { original, cut, calibrated, tuned, scenes: data } = files;
+  const lines = demoCommands(files, { targetRatio, trainScenes, valScenes, epochs, seed });
   const commands: string[] = [];
-  const begin = async (title: string, command: string): Promise<void> => {
+  let number = 0;
+  const begin = async (title: string, own: readonly string[]): Promise<void> => {
     await breathe(signal);
-    commands.push(`ssd-prune ${command}`);
-    onStage?.({ number: commands.length, title, command: commands.at(-1)! });
+    commands.push(...own);
+    onStage?.({ number: ++number, title, commands: own });
   };
-  const place = (name: string): string => path.join(folder, name);
-  const [original, cut] = [place('original.onnx'), place('cut.onnx')];
-  const [calibrated, tuned] = [place('calibrated.onnx'), place('fine-tuned.onnx')];
-  const data = place('scenes');
-  const quoted = `'${demoPattern}'`;
 
-  await begin(
-    `${trainScenes} labelled scenes to train on, ${valScenes} to measure on`,
-    `scenes ${data} --split val --count ${valScenes}`,
-  );
+  await begin(`${trainScenes} labelled scenes to train on, ${valScenes} to measure on`, lines.scenes);
   const { sceneClasses } = require('../scenes/shapes') as typeof import('../scenes/shapes');
   const { writeScenes } = require('../scenes/voc-folder') as typeof import('../scenes/voc-folder');
   const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
@@ -121,10 +113,7 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   }
   const val = await openDataset(data, { split: 'val', classes: sceneClasses });
 
-  await begin(
-    'The trained detector, and what the pattern selects of it',
-    `params ${original} --pruned-params ${quoted}`,
-  );
+  await begin('The trained detector, and what the pattern selects of it', lines.original);
   const { embeddedDetector } = require('../embedded/detector') as typeof import('../embedded/detector');
   const { checkOutput } = require('../files') as typeof import('../files');
   await copyFile(embeddedDetector, await checkOutput(original, { force }));
@@ -139,35 +128,26 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
   const prune = (output: string, more: Partial<PruneFileOptions>): Promise<PruneReport> =>
     pruneFile(original, output, { prunedParams: demoPattern, targetRatio, force, ...(signal && { signal }), ...more });
-  const cutCommand = `prune ${original} -o ${cut} --pruned-params ${quoted} --target-ratio ${targetRatio}`;
-  await begin('The cut, by weights alone, and its proof', cutCommand);
+  await begin('The cut, by weights alone, and its proof', lines.cut);
   const plain = await prune(cut, {});
-  const calibration = `--calibrate ${data} --split train --calibration-images ${calibrationImages}`;
-  await begin('The same cut, chosen and repaired by pictures', `${cutCommand.replace(cut, calibrated)} ${calibration}`);
+  await begin('The same cut, chosen and repaired by pictures', lines.calibrated);
   const repaired = await prune(calibrated, {
-    calibrate: { pictures: data, split: 'train', images: Math.min(calibrationImages, trainScenes), seed },
+    calibrate: { pictures: data, split: 'train', images: calibrationImages, seed },
   });
 
-  const average = 0.98;
-  const recipe = { epochs, rate: 5e-3, evaluateEvery: Math.max(1, epochs) };
-  await begin(
-    'Fine-tuning of what is left, with the original as its teacher',
-    `finetune ${calibrated} -o ${tuned} --data ${data} --teacher ${original} --epochs ${epochs} --rate ${recipe.rate} --average ${average} --evaluate-every ${recipe.evaluateEvery}  # augmentation and overlap are the demo's own`,
-  );
+  await begin('Fine-tuning of what is left, with the original as its teacher', lines.finetuned);
   const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
-  const { sceneAugmentation } = require('../scenes/augmentation') as typeof import('../scenes/augmentation');
+  const { rate, average, augment, overlap } = recipe;
   const finetuning = await finetuneFile(calibrated, tuned, {
-    ...{ ...recipe, data, teacher: original, seed, force },
-    optimizer: { rule: 'sgd', maxNorm: 10, average },
-    // As the original was trained: few prior boxes overlap an object by half.
-    ...{ augment: sceneAugmentation, loss: { overlap: 0.4 } },
+    ...{ data, split: 'train', teacher: original, epochs, evaluateEvery: epochs, rate, seed, force },
+    ...{ optimizer: { rule: 'sgd', maxNorm: 10, average }, augment, loss: { overlap } },
     ...(signal && { signal }),
     onEvent: (event) => {
       if (event.event === 'step') onProgress?.(event.step, event.steps);
     },
   });
 
-  await begin('mAP on scenes that no model has seen', `eval ${tuned} --data ${data} --split val --protocol voc`);
+  await begin('mAP on scenes that no model has seen', lines.evaluated);
   const list = [
     { name: 'original', file: original, macs: plain.macs.before, parameters: plain.parameters.before },
     { name: 'cut', file: cut, macs: plain.macs.after, parameters: plain.parameters.after },
@@ -184,10 +164,10 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   }
 
   const all = list.map(({ file }) => file);
-  await begin('Latency of all models, in turns', `bench ${all.join(' ')} --threads ${threadCounts.join(',')}`);
+  await begin('Latency of all models, in turns', lines.benched);
   const { benchModels } = require('../bench/bench') as typeof import('../bench/bench');
   const bench = await benchModels(all, {
-    ...{ batchSizes: [1], threads: threadCounts, runs: 100, warmup: 10 },
+    ...benchmark,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });

@@ -1,15 +1,25 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { commands } from '../../lib/cli/commands';
 import { decodePicture } from '../../lib/data/images';
 import type { DemoReport } from '../../lib/demo/demo';
 import { command, events, failure, main, temporary } from './command';
 
+jest.setTimeout(300_000);
+
 const small = ['--train-scenes', '64', '--val-scenes', '40', '--epochs', '1'];
 
+/** What `npx ssd-prune` is where this package is installed: a folder for the path. */
+function npxFolder(): string {
+  const folder = temporary();
+  const script = `#!/bin/sh\n[ "$1" = ssd-prune ] || exit 99\nshift\nexec '${process.execPath}' '${main}' "$@"\n`;
+  writeFileSync(path.join(folder, 'npx'), script, { mode: 0o755 });
+  return folder;
+}
+
 test('shows the whole job, and leaves its files in the folder', async () => {
-  const folder = path.join(temporary(), 'demo');
+  // A name that a shell takes apart unless it is quoted.
+  const folder = path.join(temporary(), "what the demo's made");
   const result = command(['demo', '-o', folder, ...small, '--json']);
   expect([result.status, events(result).filter(({ event }) => event === 'warning')]).toEqual([0, []]);
   const report = JSON.parse(result.stdout) as DemoReport;
@@ -43,9 +53,25 @@ test('shows the whole job, and leaves its files in the folder', async () => {
   expect(new Set(drawn.map(({ width, height }) => `${width}x${height}`)).size).toBe(1);
   expect(new Set(drawn.map(({ data }) => Buffer.from(data).toString('base64'))).size).toBeGreaterThan(1);
   for (const { file } of report.models) expect(existsSync(file)).toBe(true);
-  // What it says one could type are commands that there are.
-  const names = commands.map(({ command: usage }) => usage.split(' ')[0]);
-  for (const line of report.commands) expect(names).toContain(/^ssd-prune (\w+)/.exec(line)?.[1]);
+
+  // What it says one could type can be typed as it stands, and makes the very same models.
+  const files = report.models.map(({ file }) => file);
+  const made = files.map((file) => readFileSync(file));
+  for (const file of files) writeFileSync(file, '');
+  const env = { ...process.env, PATH: `${npxFolder()}${path.delimiter}${process.env.PATH}` };
+  const typed = report.commands.map((line) => {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', line], { env, encoding: 'utf8' });
+    expect([line, status, status === 0 ? '' : stderr]).toEqual([line, 0, '']);
+    return { line, stdout };
+  });
+  const names = typed
+    .map(({ line }) => /^npx ssd-prune (\w+)|^\w+/.exec(line))
+    .map((found) => found?.[1] ?? found?.[0]);
+  const once = ['scenes', 'scenes', 'cp', 'params', 'prune', 'prune', 'finetune'];
+  expect(names).toEqual([...once, 'eval', 'eval', 'eval', 'eval', 'bench']);
+  for (const [i, file] of files.entries()) expect([file, readFileSync(file).equals(made[i]!)]).toEqual([file, true]);
+  const evaluations = typed.filter(({ line }) => line.includes(' eval '));
+  for (const [i, { stdout }] of evaluations.entries()) expect(stdout).toContain(report.models[i]!.map.toFixed(4));
 
   // A second one doesn't destroy the first.
   const before = readFileSync(tuned!.file);
