@@ -107,7 +107,9 @@ export class Activations {
     const { batchSize, seed } = this.options;
     const layers = this.memory.layout(sampled, source.count, this.options);
     const batches: Batch[] = [];
-    for (let first = 0; first < source.count; first += batchSize) {
+    // What no layer samples needs no run, unless it is carried along.
+    const needed = steps.some(({ next }) => next) ? source.count : Math.max(...layers.map(({ pictures }) => pictures));
+    for (let first = 0; first < needed; first += batchSize) {
       batches.push({ index: batches.length, first, last: Math.min(first + batchSize, source.count) });
     }
     await this.lanes.stage(
@@ -121,10 +123,10 @@ export class Activations {
       frontier.position = next.position;
       frontier.carried = next.names;
     }
-    return layers.map(({ memory, x, y, places, columns, outputs }, i) => ({
+    return layers.map(({ memory, x, y, pictures, places, columns, outputs }, i) => ({
       reader: sampled[i]!.reader,
-      x: rowsOf(memory, x, source.count * places, columns),
-      y: rowsOf(memory, y, source.count * places, outputs),
+      x: rowsOf(memory, x, pictures * places, columns),
+      y: rowsOf(memory, y, pictures * places, outputs),
     }));
   }
 

@@ -31,6 +31,8 @@ export interface LayerSamples {
   input: string;
   output: string;
   window: Window | undefined;
+  /** The first pictures, as many as are sampled. */
+  pictures: number;
   /** Places of its output a picture, and how many of them become samples. */
   total: number;
   places: number;

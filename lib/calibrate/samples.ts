@@ -26,7 +26,10 @@ export interface SampleOptions {
   /** Samples of a layer, and at least {@link rowsByColumn} for each of its columns. Defaults to 16,384. */
   rows?: number;
   seed: number;
-  /** Bytes that the samples of one stage may take; more pictures then give fewer places each. Defaults to 112 MiB. */
+  /**
+   * Bytes that the samples of one stage may take; more pictures then give fewer places each, and where not even one
+   * each fits the first pictures alone are sampled. Defaults to 112 MiB.
+   */
   sampleBytes?: number;
 }
 
@@ -74,11 +77,14 @@ export class SampleMemory {
     const layers = sampled.map((one) => {
       const { reader, columns, outputs } = one;
       const { name, input, output, window, total } = reader;
-      const fitting = Math.floor(bytes / sampled.length / (4 * (columns + outputs) * pictures));
+      const share = bytes / sampled.length;
+      const fitting = Math.floor(share / (4 * (columns + outputs) * pictures));
       const wanted = wantedPlaces(one, pictures, options);
       const places = roomy ? wanted : Math.max(1, Math.min(wanted, fitting));
-      const [x, y] = [columns, outputs].map((values) => take(pictures * places * values));
-      return { name, input, output, window, total, places, columns, outputs, x: x!, y: y! };
+      const alone = Math.max(1, Math.floor((share - 2 * cacheLine) / (4 * (columns + outputs))));
+      const own = roomy || fitting > 0 ? pictures : Math.min(pictures, alone);
+      const [x, y] = [columns, outputs].map((values) => take(own * places * values));
+      return { name, input, output, window, total, pictures: own, places, columns, outputs, x: x!, y: y! };
     });
     if (end > this.block.byteLength) this.block = new SharedArrayBuffer(Math.max(end, bytes));
     return layers.map((layer) => ({ ...layer, memory: this.block }));
@@ -107,20 +113,25 @@ export function takeSamples(
 ): void {
   const { name, window, total, places } = layer;
   const [x, y] = [inputs[layer.input]!, outputs[layer.output]!];
-  const count = last - first;
+  const [count, sampled] = [last - first, Math.min(last, layer.pictures) - first];
   if (x.dims[0] !== count || y.dims[0] !== count) {
     throw new SsdPruneError('ERR_UNSUPPORTED_OP', `${name}: the first axis of what it reads is no batch axis`);
   }
   if (y.data.length !== count * total * layer.outputs) {
     throw new SsdPruneError('ERR_UNSUPPORTED_OP', `${name}: its output (${y.dims}) has not the size that was inferred`);
   }
-  const positions = new Int32Array(count * places);
-  for (let i = 0; i < count; i++) positions.set(spread(seed, first + i, total, places), i * places);
+  if (sampled <= 0) return;
+  const positions = new Int32Array(sampled * places);
+  for (let i = 0; i < sampled; i++) positions.set(spread(seed, first + i, total, places), i * places);
   const rowsAt = (begin: number, columns: number): Float32Array =>
-    new Float32Array(layer.memory, begin + 4 * first * places * columns, count * places * columns);
+    new Float32Array(layer.memory, begin + 4 * first * places * columns, sampled * places * columns);
+  const leading = ({ dims, data }: Feeds[string]): Feeds[string] => ({
+    dims: [sampled, ...dims.slice(1)],
+    data: data.subarray(0, (data.length / count) * sampled),
+  });
   const width = window ? (y.dims[3] ?? 1) : 1;
-  take(x, window, width, positions, rowsAt(layer.x, layer.columns));
-  take(y, window && plainWindow, width, positions, rowsAt(layer.y, layer.outputs));
+  take(leading(x), window, width, positions, rowsAt(layer.x, layer.columns));
+  take(leading(y), window && plainWindow, width, positions, rowsAt(layer.y, layer.outputs));
 }
 
 /** `count` of `total` places, ascending, one in each of equal parts: a pure function of seed and picture. */
