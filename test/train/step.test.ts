@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import { noise, noisePictures } from './noise';
+import { smooth } from './smooth';
 
 const root = path.resolve(__dirname, '..', '..');
 const dist = (name: string) => require(path.join(root, 'dist', 'lib', name));
@@ -23,7 +24,7 @@ interface Recorded {
 
 // ssd-prune init whole.onnx --width 0.25 --classes 5
 // ssd-prune prune whole.onnx -o pruned.onnx --pruned-params 'conv2d_.*\.w_0' --target-ratio 0.35 --skip-locked --align 1
-// python scripts/record-training-step.py test/train/step.json whole.onnx pruned.onnx
+// python scripts/record-training-step.py gradients test/train/step.json whole.onnx pruned.onnx
 const recorded = JSON.parse(readFileSync(path.join(__dirname, 'step.json'), 'utf8')) as {
   batch: number;
   models: Record<'whole' | 'pruned', Record<'plain' | 'smooth', Recorded>>;
@@ -83,13 +84,6 @@ async function check(model: OnnxModel, reference: Recorded, share: number) {
     expectClose(name, recordOf(part(gradients)), reference.gradients[name]!, share);
   });
   expect(trained).toBe(Object.keys(reference.gradients).length);
-}
-
-/** The model with Relu left out, see scripts/record-training-step.py. */
-function smooth(model: OnnxModel): OnnxModel {
-  const copy = model.clone();
-  for (const node of copy.graph.node) if (node.opType === 'Relu') node.opType = 'Identity';
-  return copy;
 }
 
 describe("a step's outputs, statistics and gradients are PyTorch's in float64", () => {
