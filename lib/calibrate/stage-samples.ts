@@ -87,8 +87,7 @@ export class StageSamples {
     // All of them first: they may share a buffer.
     for (const bytes of cut?.tensors.map(({ name }) => tensorBytes(cut.model.constant(name)!)) ?? []) giveBack(bytes);
     const problems: Problem[] = [];
-    for (const [i, sample] of samples.entries())
-      problems.push(await openProblem(sample, layers[i]!, stage.group === undefined));
+    for (const [i, sample] of samples.entries()) problems.push(await openProblem(sample, layers[i]!));
     return problems;
   }
 

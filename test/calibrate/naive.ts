@@ -73,13 +73,15 @@ export interface Ridge {
   meanX: number[];
   meanY: number[];
   variance: number[];
+  rows: number;
+  /** What channels are chosen with. */
   ridge: number;
 }
 
 const mean = (rows: number[][], i: number): number => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length;
 
 /** Centred moments of rows x and y; `weights` (columns, outputs) is what the ridge pulls to. */
-export function ridgeOf(x: number[][], y: number[][], weights: number[][], share = 1e-3): Ridge {
+export function ridgeOf(x: number[][], y: number[][], weights: number[][]): Ridge {
   const [columns, outputs] = [x[0]!.length, y[0]!.length];
   const meanX = Array.from({ length: columns }, (_, i) => mean(x, i));
   const meanY = Array.from({ length: outputs }, (_, o) => mean(y, o));
@@ -88,8 +90,30 @@ export function ridgeOf(x: number[][], y: number[][], weights: number[][], share
   const gram = meanX.map((mi, i) => meanX.map((mj, j) => moment(x, i, mi, x, j, mj)));
   const cross = meanX.map((mi, i) => meanY.map((mo, o) => moment(x, i, mi, y, o, mo)));
   const variance = meanY.map((mo, o) => moment(y, o, mo, y, o, mo));
-  const trace = gram.reduce((sum, row, i) => sum + row[i]!, 0);
-  return { gram, cross, weights, meanX, meanY, variance, ridge: (share * trace) / columns };
+  const rows = x.length;
+  const ridge = ridgeBy(gram, [...meanX.keys()], (0.02 * columns) / rows);
+  return { gram, cross, weights, meanX, meanY, variance, rows, ridge };
+}
+
+/** A share of the columns' mean variance, a thousandth at least. */
+function ridgeBy(gram: number[][], columns: number[], share: number): number {
+  const trace = columns.reduce((sum, i) => sum + gram[i]![i]!, 0);
+  return (Math.max(1e-3, share) * trace) / columns.length;
+}
+
+/** What is written into a layer, weights (kept, outputs) and bias: the ridge grows with the error, too. */
+export function refit(problem: Ridge, kept: number[]): { weights: number[][]; bias: number[] } {
+  const { gram, cross, variance, rows } = problem;
+  const { weights } = solveRidge({ ...problem, ridge: ridgeBy(gram, kept, 0) }, kept);
+  let error = variance.reduce((a, b) => a + b, 0);
+  kept.forEach((i, a) => {
+    weights[a]!.forEach((w, o) => {
+      const product = kept.reduce((sum, j, b) => sum + gram[i]![j]! * weights[b]![o]!, 0);
+      error += w * (product - 2 * cross[i]![o]!);
+    });
+  });
+  const share = error / variance.reduce((a, b) => a + b, 0) / (1 - kept.length / rows);
+  return solveRidge({ ...problem, ridge: ridgeBy(gram, kept, (100 * share * kept.length) / rows) }, kept);
 }
 
 /** Gauss–Jordan: a⁻¹ b. */
