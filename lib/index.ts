@@ -90,6 +90,6 @@ export { renderFinetuneReport } from './train/finetune-table';
 export type { LossSettings, TeacherSettings } from './train/loss';
 export type { GroupSettings, OptimizerSettings } from './train/optimizer';
 export type { Recipe, RecipeOptions } from './train/recipe';
-export type { ResumeOptions, RunOptions, TrainerOptions } from './train/trainer';
 export { Trainer } from './train/trainer';
 export type { Evaluation, TrainEvent, TrainResult } from './train/trainer-events';
+export type { ResumeOptions, RunOptions, TrainerOptions } from './train/trainer-options';

@@ -6,8 +6,9 @@ import { checkOutput } from '../files';
 import { type DetectorSettings, readDetectorSettings } from '../model/detector';
 import { readModel } from '../model/read';
 import type { Recipe } from './recipe';
-import { type RunOptions, Trainer, type TrainerOptions } from './trainer';
+import { Trainer } from './trainer';
 import type { Evaluation, TrainResult } from './trainer-events';
+import type { RunOptions, TrainerOptions } from './trainer-options';
 
 export interface FinetuneOptions extends Omit<TrainerOptions, 'teacher'>, Omit<RunOptions, 'checkpoint'> {
   /** Folder in Pascal VOC or COCO layout. */

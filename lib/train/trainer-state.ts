@@ -25,7 +25,6 @@ export interface Progress {
   recalibrated: boolean;
   /** Running mean of the loss, and the steps that are in it. */
   loss: { mean: number; count: number };
-  evaluations: Evaluation[];
 }
 
 /** What a run is of: a state goes on with nothing else. */
@@ -69,6 +68,7 @@ const describe = ({ id, width, height, boxes, labels }: Sample): string =>
 export interface TrainerState {
   identity: RunIdentity;
   progress: Progress;
+  evaluations: readonly Evaluation[];
   weights: Float32Array;
   /** The weights that were judged best, where they are not those it began with. */
   best: Float32Array | undefined;
@@ -80,6 +80,7 @@ const kind = 'ssd-prune training 1';
 interface Header {
   identity: RunIdentity;
   progress: Progress;
+  evaluations: readonly Evaluation[];
   length: number;
   best: boolean;
   optimizer: OptimizerHeader;
@@ -87,10 +88,10 @@ interface Header {
 
 /** Writes a state; no half-written one ever carries the name. */
 export async function saveTrainerState(file: string, state: TrainerState): Promise<void> {
-  const { identity, progress, weights, best, optimizer } = state;
+  const { identity, progress, evaluations, weights, best, optimizer } = state;
   const { header, arrays } = describeOptimizerState(optimizer);
   const document: Header = {
-    ...{ identity, progress, length: weights.length, best: best !== undefined },
+    ...{ identity, progress, evaluations, length: weights.length, best: best !== undefined },
     optimizer: header,
   };
   await replaceFile(file, encodeArrays(kind, document, [weights, ...(best ? [best] : []), ...arrays]));
@@ -105,6 +106,7 @@ export async function readTrainerState(file: string): Promise<TrainerState> {
   return {
     identity: header.identity,
     progress: header.progress,
+    evaluations: header.evaluations,
     weights: take(header.length),
     best: header.best ? take(header.length) : undefined,
     optimizer: restoreOptimizerState(header.optimizer, take),

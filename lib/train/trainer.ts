@@ -16,11 +16,12 @@ import type { OptimizerState } from './optimizer-state';
 import { parameterOffsets } from './parameters';
 import { type DataPosition, endlessBatches } from './passes';
 import { recalibrate, type StatisticRange, statisticRanges } from './recalibration';
-import { completeRecipe, type Recipe, type RecipeOptions } from './recipe';
+import { completeRecipe, type Recipe } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
-import { checkClasses, type Teacher, teacherNetwork } from './teacher';
-import type { Evaluation, TrainEvent, TrainResult } from './trainer-events';
+import { checkClasses, teacherNetwork } from './teacher';
+import type { TrainEvent, TrainResult } from './trainer-events';
+import type { ResumeOptions, RunOptions, TrainerOptions } from './trainer-options';
 import {
   checkIdentity,
   identifyRun,
@@ -29,29 +30,8 @@ import {
   readTrainerState,
   saveTrainerState,
 } from './trainer-state';
-import { evaluateWeights, modelWithWeights } from './validation';
-
-export interface TrainerOptions extends RecipeOptions {
-  /** The network that the trained one is to be like: same pictures, classes and prior boxes. */
-  teacher?: Teacher;
-  /** Threads of evaluations; training has those of SSD_PRUNE_THREADS. Defaults to 0: one a core. */
-  threads?: number;
-}
-
-export interface RunOptions {
-  /** Steps after which this call ends, for runs in parts. Defaults to no limit. */
-  maxSteps?: number;
-  /** File that the state is saved to after each epoch but the last, in case the process ends. */
-  checkpoint?: string;
-  onEvent?: (event: TrainEvent) => void;
-  /** Looked at between passes of a step; the run ends with ERR_ABORTED, in the state after its last whole step. */
-  signal?: AbortSignal;
-}
-
-export interface ResumeOptions {
-  /** Go on though the state was made with another instruction set: the last bits will differ. Defaults to `false`. */
-  otherInstructionSet?: boolean;
-}
+import { modelWithWeights } from './validation';
+import { WeightJudge } from './weight-judge';
 
 /**
  * Trains a detector's weights on annotated pictures. Everything random follows from the recipe's seed: a run that was
@@ -69,18 +49,16 @@ export class Trainer {
   readonly held: readonly Sample[];
   readonly #network: DetectorNetwork;
   readonly #detector: DetectorSettings;
-  readonly #dataset: Pick<Dataset, 'classes'>;
-  readonly #threads: number;
   readonly #native: NativeTrainer;
   readonly #identity: RunIdentity;
   readonly #placed: readonly PlacedParameter[];
   readonly #groups: readonly ParameterGroup[];
   readonly #statistics: readonly StatisticRange[];
+  readonly #judge: WeightJudge;
   #progress: Progress = {
     ...{ step: 0, data: { pass: 0, index: 0 }, recalibrated: false },
-    ...{ loss: { mean: 0, count: 0 }, evaluations: [] },
+    loss: { mean: 0, count: 0 },
   };
-  #best: Float32Array | undefined;
   #meter = new SpeedMeter();
   #running = false;
 
@@ -98,12 +76,11 @@ export class Trainer {
     const { teacher, threads = 0, ...recipe } = options;
     this.#network = readNetwork(model, detector);
     this.#detector = detector;
-    this.#dataset = dataset;
-    this.#threads = threads;
     checkClasses(dataset, detector);
     const { trained, held } = holdBack(dataset.samples, recipe.heldBack ?? 0.1, recipe.seed ?? 0);
     this.trained = trained;
     this.held = held;
+    this.#judge = new WeightJudge({ network: this.#network, detector, dataset, held, threads });
     this.recipe = completeRecipe(recipe, { pictures: trained.length, ...this.#network });
     const { offsets } = parameterOffsets(this.#network.plan);
     this.#placed = placeParameters(this.#network, offsets);
@@ -122,8 +99,7 @@ export class Trainer {
 
   /** How the run went so far. */
   get result(): TrainResult {
-    const { evaluations } = this.#progress;
-    const best = evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
+    const { evaluations, best } = this.#judge;
     return {
       ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
       ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
@@ -151,7 +127,7 @@ export class Trainer {
     this.#meter = new SpeedMeter();
     try {
       throwIfAborted(signal);
-      if (this.step === 0) await this.#evaluate(options);
+      if (this.step === 0) await this.#evaluateWhereDue(options);
       await this.#recalibrate(options);
       await this.#train(Math.min(this.recipe.steps, this.step + maxSteps), options);
     } finally {
@@ -167,10 +143,9 @@ export class Trainer {
    * ones where nothing was judged; `last`: those after the last step
    */
   model(which: 'best' | 'last' = 'best'): OnnxModel {
-    if (which === 'last' || this.#progress.evaluations.length === 0) {
-      return modelWithWeights(this.#network, this.#current());
-    }
-    return modelWithWeights(this.#network, this.#best ?? this.#network.weights);
+    const { evaluations, bestWeights } = this.#judge;
+    if (which === 'last' || evaluations.length === 0) return modelWithWeights(this.#network, this.#current());
+    return modelWithWeights(this.#network, bestWeights ?? this.#network.weights);
   }
 
   /** Writes all that {@link restore} needs to go on from here; not while it runs. */
@@ -180,8 +155,9 @@ export class Trainer {
     await saveTrainerState(file, {
       identity: this.#identity,
       progress: this.#progress,
+      evaluations: this.#judge.evaluations,
       weights,
-      best: this.#best,
+      best: this.#judge.bestWeights,
       optimizer: this.optimizerState(),
     });
   }
@@ -197,7 +173,7 @@ export class Trainer {
     this.#native.set('weights', state.weights);
     // Before the first step there is no average yet.
     if (state.progress.step > 0) writeOptimizer(this.#native, state.optimizer, this.#placed, state.weights.length);
-    this.#best = state.best;
+    this.#judge.restore(state.evaluations, state.best);
     this.#progress = state.progress;
   }
 
@@ -238,7 +214,7 @@ export class Trainer {
     const batches = this.#batches(this.#progress.data, signal);
     try {
       for (;;) {
-        if (this.#isDue()) await this.#evaluate(options);
+        await this.#evaluateWhereDue(options);
         if (this.step >= until) return;
         const begin = performance.now();
         const { value } = await batches.next();
@@ -302,26 +278,10 @@ export class Trainer {
     };
   }
 
-  /** Whether weights are to be judged before the next step. */
-  #isDue(): boolean {
-    const { steps, stepsPerEpoch, evaluateEvery } = this.recipe;
-    const last = this.#progress.evaluations.at(-1)?.step;
-    if (this.held.length === 0 || this.step === 0 || last === this.step) return false;
-    return this.step === steps || this.step % (evaluateEvery * stepsPerEpoch) === 0;
-  }
-
-  async #evaluate({ onEvent, signal }: RunOptions): Promise<void> {
-    const { evaluations } = this.#progress;
-    const { step } = this;
-    if (this.held.length === 0 || evaluations.at(-1)?.step === step) return;
-    const begin = performance.now();
+  async #evaluateWhereDue({ onEvent, signal }: RunOptions): Promise<void> {
+    const { step, recipe } = this;
+    if (!this.#judge.isDue(step, recipe)) return;
     const weights = step === 0 ? this.#network.weights : this.#current();
-    const options = { threads: this.#threads, signal };
-    const map = await evaluateWeights(this.#network, this.#detector, this.#dataset, this.held, weights, options);
-    const best = evaluations.every((earlier) => map > earlier.map);
-    const epoch = step / this.recipe.stepsPerEpoch;
-    evaluations.push({ step, epoch, map });
-    if (best && step > 0) this.#best = weights;
-    onEvent?.({ event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 });
+    onEvent?.(await this.#judge.judge(weights, step, step / recipe.stepsPerEpoch, signal));
   }
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import type { Sample } from '../../lib/data/dataset';
 import type { TrainingBatch } from '../../lib/train/batches';
-import type { TrainerOptions } from '../../lib/train/trainer';
+import type { TrainerOptions } from '../../lib/train/trainer-options';
 import { temporary } from '../data/folders';
 
 const dist = (name: string) => require(`../../dist/lib/${name}`);

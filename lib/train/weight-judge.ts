@@ -1,0 +1,66 @@
+import type { Dataset, Sample } from '../data/dataset';
+import type { DetectorSettings } from '../model/detector';
+import type { DetectorNetwork } from './network';
+import type { Recipe } from './recipe';
+import type { Evaluation, EvaluationEvent } from './trainer-events';
+import { evaluateWeights } from './validation';
+
+/** What weights are judged on, and how. */
+export interface JudgedBy {
+  network: DetectorNetwork;
+  detector: DetectorSettings;
+  dataset: Pick<Dataset, 'classes'>;
+  /** Pictures that are not trained on; none: nothing is judged. */
+  held: readonly Sample[];
+  /** Threads of evaluations; 0: one a core. */
+  threads: number;
+}
+
+/** Judges a run's weights by the pictures held back, and keeps the best. */
+export class WeightJudge {
+  readonly #by: JudgedBy;
+  #evaluations: Evaluation[] = [];
+  #bestWeights: Float32Array | undefined;
+
+  constructor(by: JudgedBy) {
+    this.#by = by;
+  }
+
+  /** In the order of their steps. */
+  get evaluations(): readonly Evaluation[] {
+    return this.#evaluations;
+  }
+
+  /** The best of them, the first one where several are. */
+  get best(): Evaluation | undefined {
+    return this.#evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
+  }
+
+  /** The weights that were judged best, where they are not those that the run began with. */
+  get bestWeights(): Float32Array | undefined {
+    return this.#bestWeights;
+  }
+
+  /** Goes on from an earlier run's judgements. */
+  restore(evaluations: readonly Evaluation[], bestWeights: Float32Array | undefined): void {
+    this.#evaluations = [...evaluations];
+    this.#bestWeights = bestWeights;
+  }
+
+  /** Whether weights are to be judged before the step after `step`: the run's first ones, then every so many epochs. */
+  isDue(step: number, { steps, stepsPerEpoch, evaluateEvery }: Recipe): boolean {
+    if (this.#by.held.length === 0 || this.#evaluations.at(-1)?.step === step) return false;
+    return step === steps || step % (evaluateEvery * stepsPerEpoch) === 0;
+  }
+
+  /** @throws {SsdPruneError} what evaluation throws, such as ERR_NO_RUNTIME */
+  async judge(weights: Float32Array, step: number, epoch: number, signal?: AbortSignal): Promise<EvaluationEvent> {
+    const begin = performance.now();
+    const { network, detector, dataset, held, threads } = this.#by;
+    const map = await evaluateWeights(network, detector, dataset, held, weights, { threads, signal });
+    const best = this.#evaluations.every((earlier) => map > earlier.map);
+    this.#evaluations.push({ step, epoch, map });
+    if (best && step > 0) this.#bestWeights = weights;
+    return { event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 };
+  }
+}
