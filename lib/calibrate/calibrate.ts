@@ -1,6 +1,7 @@
 import type { Device } from '../evaluate/providers';
 import type { OpenPlan } from '../latency/latency-search';
 import type { OnnxModel } from '../model/onnx-model';
+import type { ChannelGroup } from '../prune/channel-groups';
 import type { CutResult } from '../prune/cut';
 import type { PruneOptions } from '../prune/options';
 import type { PrunePlan, Pruner } from '../prune/prune';
@@ -110,24 +111,39 @@ class Calibration {
     const cut = selection.groups.filter((group) => kept[group.id]! < group.classes.length);
     const groups = groupStages(pruner.graph, cut, readers);
     const stages = this.repair === 'full' ? withTail(pruner.graph, groups, readers) : groups;
+    // Before any repair: a criterion without pictures chooses what it chooses without them.
+    const byWeights = new Map<ChannelGroup, number[]>();
+    for (const stage of groups) {
+      const group = stage.group!;
+      if (!this.byPictures(stage)) {
+        byWeights.set(group, chooseByWeights(pruner, group, this.student.planOptions, kept[group.id]!));
+      }
+    }
     for (const [i, stage] of stages.entries()) {
       const later = stages.slice(i + 1);
+      const { group } = stage;
       this.options.onStage?.(namesOf(stage), i, stages.length);
-      if (stage.group) await this.cutGroup(stage, later, kept[stage.group.id]!);
+      if (group) await this.cutGroup(stage, later, group.classes.length - kept[group.id]!, byWeights.get(group));
       else if (this.reports.some(({ errorKept }) => (errorKept ?? 0) >= refineFrom)) await this.refitTail(stage, later);
     }
     this.options.onStage?.('', stages.length, stages.length);
   }
 
-  private async cutGroup(stage: Stage, later: readonly Stage[], kept: number): Promise<void> {
+  private byPictures({ fixed, readers }: Stage): boolean {
+    return this.student.planOptions.criterion === 'obs' && fixed.length === 0 && readers.length > 0;
+  }
+
+  /** @param chosen classes that go; undefined where pictures choose `removals` of them */
+  private async cutGroup(
+    stage: Stage,
+    later: readonly Stage[],
+    removals: number,
+    chosen: number[] | undefined,
+  ): Promise<void> {
     const { student, samples, repair } = this;
     const { pruner, planOptions } = student;
-    const group = stage.group!;
-    const byPictures = planOptions.criterion === 'obs' && stage.fixed.length === 0 && stage.readers.length > 0;
-    const problems = byPictures || repair !== 'none' ? await samples.next(stage, later) : [];
-    const gone = byPictures
-      ? await chooseByError(pruner.graph, group, problems, group.classes.length - kept)
-      : chooseByWeights(pruner, group, planOptions, kept);
+    const problems = !chosen || repair !== 'none' ? await samples.next(stage, later) : [];
+    const gone = chosen ?? (await chooseByError(pruner.graph, stage.group!, problems, removals));
     const keptOf = student.remove(gone);
     const errors: number[] = [];
     for (const problem of repair === 'none' ? [] : problems) {
@@ -138,7 +154,7 @@ class Calibration {
     const unread = whyUnread(stage);
     this.reports.push({
       layer: namesOf(stage),
-      criterion: byPictures ? 'obs' : withoutPictures(planOptions.criterion),
+      criterion: chosen ? withoutPictures(planOptions.criterion) : 'obs',
       readers: repair === 'none' ? [] : stage.readers.map(({ name }) => name),
       errorKept: errors.length > 0 ? errors.reduce((a, b) => a + b, 0) / errors.length : null,
       ...(unread !== undefined && { reason: unread }),

@@ -139,6 +139,17 @@ describe('a small network against a slow float64 reference', () => {
     expect(largest(values(cut.model, 'c2.b'), bias)).toBeLessThan(1e-5);
   });
 
+  test('a criterion without pictures keeps what it keeps without them, whatever was repaired before', async () => {
+    const byWeights = { ...given, criterion: 'l1_norm' as const };
+    for (let seed = 0; seed < 5; seed++) {
+      const weights = { ...smallWeights(), 'c2.w': noise(700 + seed, 60, 0.3) };
+      const plain = new Pruner(smallNet(weights));
+      const expected = plain.cut(plain.plan(byWeights)).tensors;
+      const { cut } = await calibrate(smallNet(weights), byWeights, { source, positions: 81, repair: 'least_squares' });
+      for (const name of ['c1.w', 'c2.w']) expect(keptOf(cut.tensors, name)).toEqual(keptOf(expected, name));
+    }
+  });
+
   test('repair none changes no weight', async () => {
     const { cut } = await calibrate(smallNet(w), given, { source, positions: 81, repair: 'none' });
     expect(keptOf(cut.tensors, 'c1.w')).toEqual(kept1);
