@@ -11,7 +11,8 @@ interface FinetuneArguments {
   model: string;
   output: string;
   data: string;
-  split: string;
+  split?: string;
+  labels: 'annotations' | 'none';
   detector?: string;
   teacher?: string;
   epochs: number;
@@ -29,7 +30,7 @@ interface FinetuneArguments {
   loss?: 'softmax' | 'focal';
   overlap: number;
   augment: AugmentationName;
-  teacherClasses: number;
+  teacherClasses?: number;
   teacherBoxes: number;
   temperature: number;
   batchStatistics: boolean;
@@ -54,8 +55,20 @@ export function builder(yargs: Argv): Argv {
     .positional('model', { type: 'string', demandOption: true, describe: 'ONNX file' })
     .options({
       output: { alias: 'o', type: 'string', demandOption: true, describe: 'Where to write the trained model' },
-      data: { type: 'string', demandOption: true, describe: 'Folder in Pascal VOC or COCO layout' },
-      split: { type: 'string', default: 'train', describe: 'Pictures to train on' },
+      data: {
+        type: 'string',
+        demandOption: true,
+        describe: 'Folder in Pascal VOC or COCO layout; without labels any folder, or a list, of pictures',
+      },
+      split: {
+        type: 'string',
+        describe: 'Pictures to train on  [default: "train"; without labels of a VOC folder only]',
+      },
+      labels: {
+        choices: ['annotations', 'none'] as const,
+        default: 'annotations',
+        describe: 'What is learnt besides the teacher; none: its scores and boxes alone, on any pictures',
+      },
       detector: { type: 'string', describe: "Detector settings (JSON), where the model's metadata have none" },
       teacher: { type: 'string', describe: 'ONNX file to learn from too: the model before it was pruned' },
       epochs: { type: 'number', default: 6, describe: 'Times through the pictures' },
@@ -91,7 +104,10 @@ export function builder(yargs: Argv): Argv {
         default: 'paddle',
         describe: 'What happens to pictures; light: little crops, turned; none: only resized',
       },
-      'teacher-classes': { type: 'number', default: 0.05, describe: "Weight of the teacher's class scores" },
+      'teacher-classes': {
+        type: 'number',
+        describe: "Weight of the teacher's class scores  [default: 0.05; 1 without labels]",
+      },
       'teacher-boxes': { type: 'number', default: 1, describe: "Weight of the teacher's boxes" },
       temperature: { type: 'number', default: 1, describe: "Softens both's class scores" },
       'batch-statistics': {
@@ -127,7 +143,11 @@ export function builder(yargs: Argv): Argv {
       '$0 finetune small.onnx -o tuned.onnx --data VOC2007 --teacher ssd.onnx',
       'the pruned model learns from the whole one',
     )
-    .example('$0 finetune small.onnx -o tuned.onnx --data VOC2007 --teacher ssd.onnx --resume', 'after Ctrl-C');
+    .example('$0 finetune small.onnx -o tuned.onnx --data VOC2007 --teacher ssd.onnx --resume', 'after Ctrl-C')
+    .example(
+      '$0 finetune small.onnx -o tuned.onnx --data holiday/ --labels none --teacher ssd.onnx',
+      'on pictures that nobody has annotated',
+    );
 }
 
 export async function handler(args: FinetuneArguments): Promise<void> {
@@ -151,7 +171,7 @@ export async function handler(args: FinetuneArguments): Promise<void> {
     const { evaluations, kept } = report;
     const holds = kept === 'start' ? 'the weights it began with' : 'the last ones all the same';
     ui.warn(
-      `training made nothing better than what it began with, by the pictures held back (mAP ${evaluations[0]!.map.toFixed(4)} at the start, ${evaluations.at(-1)!.map.toFixed(4)} at the end): ${args.output} holds ${holds}; try a lower --rate, or --teacher`,
+      `training made nothing better than what it began with, by the pictures held back (mAP ${evaluations[0]!.map.toFixed(4)} at the start, ${evaluations.at(-1)!.map.toFixed(4)} at the end): ${args.output} holds ${holds}; try a lower --rate${report.teacher === null ? ', or --teacher' : ''}`,
     );
   }
   ui.result(report, () => renderFinetuneReport(report));
@@ -209,7 +229,7 @@ class Display {
 }
 
 function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
-  const { data, split, epochs, batchSize, rate, decay, headsFirst, weightDecay, backboneRate } = args;
+  const { data, labels, epochs, batchSize, rate, decay, headsFirst, weightDecay, backboneRate } = args;
   const { batchStatistics, heldBack, evaluateEvery, keep, seed, skipBad, resume, otherInstructionSet, force } = args;
   const { threads, average, maxNorm, augment, overlap } = args;
   if (!(average >= 0 && average < 1)) throw invalidArgument('average', 'a share from 0 to below 1', average);
@@ -221,7 +241,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
   return {
     ...{
       data,
-      split,
+      labels,
       epochs,
       batchSize,
       rate,
@@ -235,7 +255,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
       augment,
     },
     ...{ threads, skipBad, resume, otherInstructionSet, force },
-    ...{ ...given('detector'), ...given('teacher'), ...given('microBatch'), ...given('warmUp') },
+    ...{ ...given('split'), ...given('detector'), ...given('teacher'), ...given('microBatch'), ...given('warmUp') },
     ...{ ...given('recalibrate'), ...given('state'), ...given('maxSteps') },
     optimizer: {
       rule: args.optimizer,
@@ -246,7 +266,11 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
     loss: {
       ...(args.loss !== undefined && { classes: args.loss }),
       overlap,
-      teacher: { classWeight: args.teacherClasses, boxWeight: args.teacherBoxes, temperature: args.temperature },
+      teacher: {
+        ...(args.teacherClasses !== undefined && { classWeight: args.teacherClasses }),
+        boxWeight: args.teacherBoxes,
+        temperature: args.temperature,
+      },
     },
   };
 }

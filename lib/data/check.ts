@@ -5,7 +5,7 @@ import { type Dataset, type OpenDatasetOptions, openDataset, type Sample } from 
 import { decodePicture } from './images';
 import { limit } from './limit';
 
-export interface CheckOptions extends Omit<OpenDatasetOptions, 'onBadSample' | 'requireImages'> {
+export interface PictureCheckOptions {
   /** Go on without what is wrong, instead of refusing all of it. Defaults to `false`. */
   skipBad?: boolean;
   /** Pictures decoded at the same time. Defaults to the number of cores, at most 4. */
@@ -14,6 +14,8 @@ export interface CheckOptions extends Omit<OpenDatasetOptions, 'onBadSample' | '
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }
+
+export interface CheckOptions extends PictureCheckOptions, Omit<OpenDatasetOptions, 'onBadSample' | 'requireImages'> {}
 
 export interface CheckedDataset {
   /** Samples that can be trained on, in their order. */
@@ -32,29 +34,70 @@ const shownProblems = 50;
  * @throws {SsdPruneError} ERR_BAD_DATA listing them, unless `skipBad`; always where no picture is left
  */
 export async function checkDataset(directory: string, options: CheckOptions): Promise<CheckedDataset> {
-  const { skipBad = false, decoders, onProgress, signal, ...open } = options;
+  const { skipBad, decoders, onProgress, signal, ...open } = options;
   const problems: string[] = [];
   const opened = await openDataset(directory, { ...open, onBadSample: ({ message }) => problems.push(message) });
+  const found = await inspectAll(opened.samples, options, async (sample) => {
+    const wrong = boxProblems(sample, opened.classes);
+    await checkedPicture(sample).catch((error) => wrong.push(messageOf(error)));
+    return wrong;
+  });
+  problems.push(...found.flat());
+  const samples = opened.samples.filter((_, i) => found[i]!.length === 0);
+  refuseProblems(directory, problems, samples.length, options);
+  return { dataset: { ...opened, samples }, problems };
+}
+
+/** A picture that can be decoded, and its size. */
+export interface CheckedPicture {
+  readonly file: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Decodes pictures that have no annotations, and names all that are broken at once, as {@link checkDataset} does.
+ * @param place where they were found, for messages
+ */
+export async function checkPictures(
+  place: string,
+  files: readonly string[],
+  options: PictureCheckOptions = {},
+): Promise<{ pictures: CheckedPicture[]; problems: string[] }> {
+  const found = await inspectAll(files, options, (file) =>
+    decodePicture(file).then(({ width, height }): CheckedPicture => ({ file, width, height }), messageOf),
+  );
+  const problems = found.filter((one) => typeof one === 'string');
+  const pictures = found.filter((one) => typeof one !== 'string');
+  refuseProblems(place, problems, pictures.length, options);
+  return { pictures, problems };
+}
+
+/** What `inspect` says of each, some at a time. */
+async function inspectAll<T, R>(
+  things: readonly T[],
+  { decoders, onProgress, signal }: PictureCheckOptions,
+  inspect: (thing: T) => Promise<R>,
+): Promise<R[]> {
   const decoding = limit(decoders ?? Math.min(4, availableParallelism()));
-  const total = opened.samples.length;
   let done = 0;
-  const found = await Promise.all(
-    opened.samples.map((sample) =>
+  return Promise.all(
+    things.map((thing) =>
       decoding(async () => {
         throwIfAborted(signal);
-        const wrong = boxProblems(sample, opened.classes);
-        await checkedPicture(sample).catch((error) => wrong.push(messageOf(error)));
-        onProgress?.(++done, total);
-        return wrong;
+        const found = await inspect(thing);
+        onProgress?.(++done, things.length);
+        return found;
       }),
     ),
   );
-  problems.push(...found.flat());
+}
+
+/** Sorts the problems; throws where they may not be, or where nothing is left. */
+function refuseProblems(place: string, problems: string[], left: number, { skipBad = false }: PictureCheckOptions) {
   problems.sort();
-  const samples = opened.samples.filter((_, i) => found[i]!.length === 0);
-  if (problems.length > 0 && !skipBad) throw refusal(directory, problems, 'mend them, or leave them out by --skip-bad');
-  if (samples.length === 0) throw refusal(directory, problems, 'no picture is left');
-  return { dataset: { ...opened, samples }, problems };
+  if (problems.length > 0 && !skipBad) throw refusal(place, problems, 'mend them, or leave them out by --skip-bad');
+  if (left === 0) throw refusal(place, problems, 'no picture is left');
 }
 
 /**

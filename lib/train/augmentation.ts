@@ -98,6 +98,11 @@ export interface Augmentation {
 export interface DrawKey {
   seed: number;
   epoch: number;
+  /**
+   * Nobody says what is on the pictures: crops lie anywhere, and none is left out. Boxes are not read. Defaults to
+   * `false`.
+   */
+  unlabelled?: boolean;
 }
 
 /**
@@ -106,14 +111,14 @@ export interface DrawKey {
  */
 export function drawAugmentation(
   settings: AugmentSettings,
-  { seed, epoch }: DrawKey,
+  { seed, epoch, unlabelled = false }: DrawKey,
   sample: Pick<Sample, 'id' | 'width' | 'height' | 'boxes' | 'labels' | 'crowd'>,
 ): Augmentation | undefined {
   const draws = (purpose: string) => uniform(seed, `augment/${purpose}/${epoch}/${sample.id}`);
   const colours = drawColours(settings, draws('colours'));
   const { canvas, left, top } = drawCanvas(settings.expand, sample, draws('expand'));
-  const objects = objectsOn(sample, left, top);
-  const crop = drawCrop(settings.samplers, canvas, objects, draws('crop'));
+  const objects = unlabelled ? [] : objectsOn(sample, left, top);
+  const crop = drawCrop(settings.samplers, canvas, unlabelled ? undefined : objects, draws('crop'));
   const mirror = draws('mirror')(0) < settings.mirror;
 
   const boxes: number[] = [];
@@ -126,7 +131,7 @@ export function drawAugmentation(
     boxes.push(...(mirror ? mirrored(seen) : seen));
     labels.push(label);
   }
-  if (labels.length === 0) return undefined;
+  if (labels.length === 0 && !unlabelled) return undefined;
   return { colours, left, top, crop, mirror, boxes: Float32Array.from(boxes), labels: Int32Array.from(labels) };
 }
 
@@ -180,13 +185,13 @@ function objectsOn(
 function drawCrop(
   samplers: readonly CropSampler[],
   { width, height }: { width: number; height: number },
-  objects: readonly { box: Box }[],
+  objects: readonly { box: Box }[] | undefined,
   draw: Draws,
 ): Rectangle {
   const whole = { left: 0, top: 0, width, height };
   const crops = sampleCrops(
     samplers,
-    objects.map(({ box }) => within(whole, box)),
+    objects?.map(({ box }) => within(whole, box)),
     (i) => draw(i + 1),
   );
   if (crops.length === 0) return whole;

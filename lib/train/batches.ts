@@ -134,11 +134,11 @@ export async function* trainingBatches(
 /** Full batches of one epoch as draws alone. */
 function* planEpoch(
   samples: readonly Sample[],
-  { batchSize, seed, epoch, augment = paddleAugmentation }: BatchOptions,
+  { batchSize, augment = paddleAugmentation, ...key }: BatchOptions,
 ): Generator<Planned[], void, void> {
   let batch: Planned[] = [];
-  for (const sample of epochOrder({ seed, epoch }, samples.length)) {
-    const augmentation = drawAugmentation(augment, { seed, epoch }, samples[sample]!);
+  for (const sample of epochOrder(key, samples.length)) {
+    const augmentation = drawAugmentation(augment, key, samples[sample]!);
     if (!augmentation) continue;
     batch.push({ sample, augmentation });
     if (batch.length < batchSize) continue;

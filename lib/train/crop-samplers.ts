@@ -27,12 +27,12 @@ const trialsPerSampler = 1024;
 
 /**
  * The crops that samplers find, in shares of the picture.
- * @param boxes objects in shares of the picture
+ * @param boxes objects in shares of the picture; undefined where it is not known what is on it: every trial will do then
  * @param random draw i, a number in [0, 1); draws of a trial are its own, whatever earlier trials found
  */
 export function sampleCrops(
   samplers: readonly CropSampler[],
-  boxes: readonly Box[],
+  boxes: readonly Box[] | undefined,
   random: (i: number) => number,
 ): Box[] {
   const crops: Box[] = [];
@@ -59,8 +59,8 @@ function drawCrop({ scale: [minScale, maxScale], aspectRatio }: CropSampler, ran
   return [xmin, ymin, xmin + width, ymin + height];
 }
 
-function satisfies({ overlap: [min, max] }: CropSampler, crop: Box, boxes: readonly Box[]): boolean {
-  if (min === 0 && max === 0) return true;
+function satisfies({ overlap: [min, max] }: CropSampler, crop: Box, boxes: readonly Box[] | undefined): boolean {
+  if ((min === 0 && max === 0) || !boxes) return true;
   return boxes.some((box) => {
     const common = overlap(crop, box);
     return (min === 0 || common >= min) && (max === 0 || common <= max);

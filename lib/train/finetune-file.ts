@@ -1,19 +1,20 @@
 import { stat, unlink } from 'node:fs/promises';
-import { type CheckOptions, checkDataset } from '../data/check';
-import { datasetFiles } from '../data/dataset';
+import type { CheckOptions } from '../data/check';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import { type DetectorSettings, readDetectorSettings } from '../model/detector';
 import { readModel } from '../model/read';
 import type { Recipe } from './recipe';
+import { withoutTeacher } from './teacher';
 import { Trainer } from './trainer';
 import type { Evaluation, TrainResult } from './trainer-events';
 import type { RunOptions, TrainerOptions } from './trainer-options';
+import { openTrainingData } from './training-data';
 
 export interface FinetuneOptions extends Omit<TrainerOptions, 'teacher'>, Omit<RunOptions, 'checkpoint'> {
-  /** Folder in Pascal VOC or COCO layout. */
+  /** Folder in Pascal VOC or COCO layout. With `labels: 'none'` any folder of pictures, or a list of them. */
   data: string;
-  /** Pictures to train on. Defaults to `train`. */
+  /** Pictures to train on. Defaults to `train`; without labels it is for VOC and COCO folders alone. */
   split?: string;
   /** Leave out pictures and annotations that are broken, instead of refusing all. Defaults to `false`. */
   skipBad?: boolean;
@@ -44,7 +45,8 @@ export interface FinetuneReport {
   /** Null where nothing was written: the run isn't finished. */
   output: string | null;
   teacher: string | null;
-  data: { folder: string; split: string; trained: number; heldBack: number; leftOut: number };
+  /** `split`: null where none was named, and none is looked for. */
+  data: { folder: string; split: string | null; trained: number; heldBack: number; leftOut: number };
   recipe: Recipe;
   finished: boolean;
   step: number;
@@ -66,27 +68,30 @@ export interface FinetuneReport {
  * A run that is called off, or ends after `maxSteps`, leaves its state, from which a call with `resume` goes on to the
  * very same weights.
  * @throws {SsdPruneError} ERR_OUTPUT_EXISTS; ERR_ABORTED naming the state; ERR_DIVERGED; what {@link readModel},
- * {@link checkDataset}, {@link Trainer} and its `run` throw
+ * {@link openTrainingData}, {@link Trainer} and its `run` throw
  */
 export async function finetuneFile(input: string, output: string, options: FinetuneOptions): Promise<FinetuneReport> {
   const started = performance.now();
-  const { data, split = 'train', skipBad, teacher: teacherFile, detector: detectorFile, keep = 'best' } = options;
+  const { data, labels, skipBad, teacher: teacherFile, detector: detectorFile, keep = 'best' } = options;
+  const split = options.split ?? (labels === 'none' ? undefined : 'train');
   const { force = false, state = `${output}.state`, resume = false, otherInstructionSet, onCheck, onReady } = options;
   const { maxSteps, onEvent, signal, ...recipe } = options;
   await checkOutput(output, { force });
+  // Before hours of decoding.
+  if (labels === 'none' && teacherFile === undefined) throw withoutTeacher();
   const model = await readModel(input);
   const detector = readDetectorSettings(model, detectorFile);
   const teacher = teacherFile === undefined ? undefined : await readTeacher(teacherFile, detectorFile);
-  const { dataset, problems } = await checkDataset(data, {
-    split,
-    // Index 0 is background, whatever the settings call it.
-    classes: ['background', ...detector.classes.slice(1)],
+  // Index 0 is background, whatever the settings call it.
+  const { dataset, files, problems } = await openTrainingData(data, ['background', ...detector.classes.slice(1)], {
+    ...(split !== undefined && { split }),
+    ...(labels !== undefined && { labels }),
     ...(skipBad !== undefined && { skipBad }),
     ...(onCheck && { onProgress: onCheck }),
     ...(signal && { signal }),
   });
   const settings = [detectorFile, detector.priorsFile, teacherFile].filter((file) => file !== undefined);
-  const inputs = [input, output, ...model.dataFiles, ...settings, ...datasetFiles(dataset)];
+  const inputs = [input, output, ...model.dataFiles, ...settings, ...files];
   await checkState(state, { inputs, force, resume });
   const trainer = new Trainer(model, detector, dataset, { ...trainerOptions(recipe), ...(teacher && { teacher }) });
   if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
@@ -114,7 +119,7 @@ export async function finetuneFile(input: string, output: string, options: Finet
     schema: 'ssd-prune.finetune/1',
     ...{ model: input, output: result.finished ? output : null, teacher: teacherFile ?? null },
     data: {
-      ...{ folder: data, split, trained: trainer.trained.length, heldBack: trainer.held.length },
+      ...{ folder: data, split: split ?? null, trained: trainer.trained.length, heldBack: trainer.held.length },
       leftOut: problems.length,
     },
     ...{ recipe: trainer.recipe, finished: result.finished, step: result.step, evaluations: result.evaluations },

@@ -7,7 +7,8 @@ export function renderFinetuneReport(report: FinetuneReport): string {
     const what = step === 0 ? 'start' : `epoch ${Number(epoch.toFixed(2))}`;
     return `${what.padEnd(12)} mAP ${map.toFixed(4)}${step === best?.step ? '  best' : ''}`;
   });
-  if (evaluations.length > 0) lines.push(`on ${data.heldBack} held-back pictures of ${data.split}`);
+  const by = recipe.labels === 'none' ? "by the teacher's own detections " : '';
+  if (evaluations.length > 0) lines.push(`${by}on ${data.heldBack} held-back pictures of ${data.split ?? data.folder}`);
   const speed = report.imagesPerSecond > 0 ? `, ${report.imagesPerSecond.toFixed(1)} images/s` : '';
   lines.push(`${report.step} of ${recipe.steps} steps of ${recipe.batchSize} of ${data.trained} pictures${speed}`);
   if (report.output !== null) {

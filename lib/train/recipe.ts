@@ -30,8 +30,14 @@ export interface RecipeOptions {
   /** Epochs that train the heads alone, such as 0.5. Defaults to 0. */
   headsFirst?: number;
   /**
+   * What is learnt besides a teacher. `none`: nothing, pictures have no annotations; the loss's own class and box weights
+   * are 0 then. Defaults to `annotations`.
+   */
+  labels?: 'annotations' | 'none';
+  /**
    * Defaults to focal loss where the heads were trained with sigmoids (their background scores are constant 0 then, and
-   * stay so), else to Paddle's softmax loss. A teacher's class scores weigh 0.05 and its boxes 1.
+   * stay so), else to Paddle's softmax loss. A teacher's class scores weigh 0.05, without labels 1, and its
+   * boxes 1.
    */
   loss?: LossSettings;
   /**
@@ -77,7 +83,9 @@ export interface RecipeFacts {
  * Distances of class scores are summed over all prior boxes, of which hardly one in a hundred shows an object: so much of
  * it stands beside the annotations' loss without drowning it.
  */
-const defaultTeacher: TeacherSettings = { classWeight: 0.05, boxWeight: 1 };
+const besideLabels: TeacherSettings = { classWeight: 0.05, boxWeight: 1 };
+/** Where there is nothing to drown. */
+const withoutLabels: TeacherSettings = { classWeight: 1, boxWeight: 1 };
 
 const defaultOptimizer: OptimizerSettings = { rule: 'sgd', momentum: 0.9, maxNorm: 10, average: 0.998 };
 
@@ -114,6 +122,12 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     headsFirst: Math.round(headsFirst * stepsPerEpoch),
   };
   checkSchedule(schedule);
+  const { labels = 'annotations' } = options;
+  if (labels !== 'annotations' && labels !== 'none') throw invalidArgument('labels', 'annotations or none', labels);
+  const teacher = { ...(labels === 'none' ? withoutLabels : besideLabels), ...options.loss?.teacher };
+  if (labels === 'none' && teacher.classWeight === 0 && teacher.boxWeight === 0) {
+    throw invalidArgument('teacherClasses', 'a weight above 0, as boxes have none, without labels', 0);
+  }
   const { classes = facts.sigmoidHeads ? 'focal' : 'softmax' } = options.loss ?? {};
   // Softmax needs a background score that moves; sigmoids are told from each other without.
   const trainsBackground = !(facts.sigmoidHeads && classes === 'focal');
@@ -124,7 +138,11 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     seed,
     optimizer: options.optimizer ?? defaultOptimizer,
     groups: options.groups ?? {},
-    loss: { trainsBackground, ...options.loss, classes, teacher: { ...defaultTeacher, ...options.loss?.teacher } },
+    labels,
+    loss: {
+      ...{ trainsBackground, ...options.loss, classes, teacher },
+      ...(labels === 'none' && { classWeight: 0, boxWeight: 0 }),
+    },
     augment: augmentSettings(options.augment ?? 'paddle'),
     batchStatistics,
     recalibrate,

@@ -33,6 +33,10 @@ export function teacherNetwork({ model, detector: own }: Teacher, detector: Dete
   return readNetwork(model, settings);
 }
 
+/** For a run without labels and without a teacher. */
+export const withoutTeacher = (): SsdPruneError =>
+  new SsdPruneError('ERR_USAGE', 'Without labels there is nothing to learn from but a teacher: give one (--teacher).');
+
 /**
  * Labels are indexes: what they mean must be the same on both sides.
  * @throws {SsdPruneError} ERR_BAD_DATA naming the first class that differs

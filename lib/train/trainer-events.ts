@@ -31,6 +31,7 @@ export interface EvaluationEvent {
   event: 'evaluation';
   step: number;
   epoch: number;
+  /** By what is annotated, or, without labels, by what the teacher finds. */
   map: number;
   /** Whether no earlier weights were as good. */
   best: boolean;

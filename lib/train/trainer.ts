@@ -19,7 +19,7 @@ import { recalibrate, type StatisticRange, statisticRanges } from './recalibrati
 import { completeRecipe, type Recipe } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
-import { checkClasses, teacherNetwork } from './teacher';
+import { checkClasses, teacherNetwork, withoutTeacher } from './teacher';
 import type { TrainEvent, TrainResult } from './trainer-events';
 import type { ResumeOptions, RunOptions, TrainerOptions } from './trainer-options';
 import {
@@ -63,7 +63,7 @@ export class Trainer {
   #running = false;
 
   /**
-   * @param dataset its classes are those of the detector, background first
+   * @param dataset its classes are those of the detector, background first; the recipe's `labels: 'none'` reads no boxes
    * @throws {SsdPruneError} ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
    * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense
    */
@@ -80,8 +80,16 @@ export class Trainer {
     const { trained, held } = holdBack(dataset.samples, recipe.heldBack ?? 0.1, recipe.seed ?? 0);
     this.trained = trained;
     this.held = held;
-    this.#judge = new WeightJudge({ network: this.#network, detector, dataset, held, threads });
     this.recipe = completeRecipe(recipe, { pictures: trained.length, ...this.#network });
+    const { labels, loss } = this.recipe;
+    if (labels === 'none' && !teacher) {
+      throw withoutTeacher();
+    }
+    const judging = labels === 'none' && teacher && { ...teacher, confidence: loss.teacher?.confidence ?? 0.5 };
+    this.#judge = new WeightJudge({
+      ...{ network: this.#network, detector, dataset, held, threads },
+      ...(judging && { teacher: judging }),
+    });
     const { offsets } = parameterOffsets(this.#network.plan);
     this.#placed = placeParameters(this.#network, offsets);
     this.#groups = groupParameters(this.#network.parameters, this.recipe.groups);
@@ -233,9 +241,9 @@ export class Trainer {
   }
 
   #batches(from: DataPosition, signal: AbortSignal | undefined, augment = this.recipe.augment) {
-    const { batchSize, seed } = this.recipe;
+    const { batchSize, seed, labels } = this.recipe;
     const layout = { kind: 'nhwc', pitch: 3 } as const;
-    const options = { batchSize, seed, augment, layout, ...(signal && { signal }) };
+    const options = { batchSize, seed, augment, layout, unlabelled: labels === 'none', ...(signal && { signal }) };
     return endlessBatches(this.trained, this.#detector.input, options, from);
   }
 

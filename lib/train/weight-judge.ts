@@ -2,6 +2,8 @@ import type { Dataset, Sample } from '../data/dataset';
 import type { DetectorSettings } from '../model/detector';
 import type { DetectorNetwork } from './network';
 import type { Recipe } from './recipe';
+import type { Teacher } from './teacher';
+import { teacherTruth } from './teacher-truth';
 import type { Evaluation, EvaluationEvent } from './trainer-events';
 import { evaluateWeights } from './validation';
 
@@ -12,6 +14,8 @@ export interface JudgedBy {
   dataset: Pick<Dataset, 'classes'>;
   /** Pictures that are not trained on; none: nothing is judged. */
   held: readonly Sample[];
+  /** Where the pictures have no labels: what it finds on them, from this score on, is what they show. */
+  teacher?: Teacher & { confidence: number };
   /** Threads of evaluations; 0: one a core. */
   threads: number;
 }
@@ -19,6 +23,8 @@ export interface JudgedBy {
 /** Judges a run's weights by the pictures held back, and keeps the best. */
 export class WeightJudge {
   readonly #by: JudgedBy;
+  /** The pictures held back, with the objects that detections are held against. */
+  #truth: readonly Sample[] | undefined;
   #evaluations: Evaluation[] = [];
   #bestWeights: Float32Array | undefined;
 
@@ -53,14 +59,23 @@ export class WeightJudge {
     return step === steps || step % (evaluateEvery * stepsPerEpoch) === 0;
   }
 
-  /** @throws {SsdPruneError} what evaluation throws, such as ERR_NO_RUNTIME */
+  /**
+   * @throws {SsdPruneError} what evaluation throws, such as ERR_NO_RUNTIME; ERR_BAD_DATA where the teacher that it is to
+   * be like finds nothing
+   */
   async judge(weights: Float32Array, step: number, epoch: number, signal?: AbortSignal): Promise<EvaluationEvent> {
     const begin = performance.now();
-    const { network, detector, dataset, held, threads } = this.#by;
-    const map = await evaluateWeights(network, detector, dataset, held, weights, { threads, signal });
+    const { network, detector, dataset, threads } = this.#by;
+    this.#truth ??= await this.#findTruth(signal);
+    const map = await evaluateWeights(network, detector, dataset, this.#truth, weights, { threads, signal });
     const best = this.#evaluations.every((earlier) => map > earlier.map);
     this.#evaluations.push({ step, epoch, map });
     if (best && step > 0) this.#bestWeights = weights;
     return { event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 };
+  }
+
+  async #findTruth(signal: AbortSignal | undefined): Promise<readonly Sample[]> {
+    const { held, teacher, detector, threads } = this.#by;
+    return teacher ? teacherTruth(teacher, detector, held, { ...teacher, threads, signal }) : held;
   }
 }

@@ -104,6 +104,39 @@ test('stopped after any step and resumed, with other threads too, it ends in the
   expect(readFileSync(parts).equals(readFileSync(straight))).toBe(true);
 });
 
+describe('without labels', () => {
+  const { embeddedDetector } =
+    require('../../dist/lib/embedded/detector') as typeof import('../../lib/embedded/detector');
+  /** What has no options of the other runs: other pictures, another model. */
+  const plain = (out: string, pictures: string, ...more: string[]): string[] => [
+    ...['finetune', embeddedDetector, '-o', out, '--data', pictures, '--labels', 'none', '--json'],
+    ...['--epochs', '1', '--batch-size', '4', '--recalibrate', '0', ...more],
+  ];
+
+  test('any folder of pictures will do, and the teacher’s own detections judge', async () => {
+    const scenes = temporary();
+    expect((await run(['scenes', scenes, '--count', '20', '--json'])).status).toBe(0);
+    const out = output();
+    const teacher = ['--teacher', embeddedDetector, '--held-back', '0.2', '--rate', '1e-3'];
+    const done = await run(plain(out, path.join(scenes, 'JPEGImages'), ...teacher));
+    const report = reportOf(done);
+    expect(report).toMatchObject({
+      ...{ step: 4, data: { split: null, trained: 16, heldBack: 4, leftOut: 0 }, recipe: { labels: 'none' } },
+    });
+    // It begins as its teacher, which agrees with itself.
+    expect((report.evaluations as { map: number }[])[0]!.map).toBe(1);
+    const [step] = events(done).filter(({ label, done: at }) => label === 'steps' && at === 4);
+    expect(step).toMatchObject({ loss: { classes: 0, boxes: 0, teacherClasses: expect.any(Number) } });
+    expect(existsSync(out)).toBe(true);
+  });
+
+  test('refused without a teacher, before a picture is looked for', async () => {
+    const ended = await run(plain(output(), path.join(temporary(), 'none')));
+    expect(failure(ended)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+    expect(messageOf(ended)).toContain('--teacher');
+  });
+});
+
 test('interrupted, it saves its state, exits with 130, and goes on to the same bytes', async () => {
   const straight = output();
   const more = ['--keep', 'last', '--optimizer', 'adamw', '--batch-size', '4', '--micro-batch', '2', '--epochs', '4'];

@@ -224,6 +224,29 @@ describe('what is drawn', () => {
   });
 });
 
+describe('pictures without labels', () => {
+  const unlabelled = (epoch: number, of: typeof sample, settings = paddleAugmentation) =>
+    drawAugmentation(settings, { seed: 4, epoch, unlabelled: true }, of);
+  const empty = { ...sample, boxes: new Float32Array(0), labels: new Int32Array(0) };
+
+  test('none is left out, boxes are not read, and there are none afterwards', () => {
+    for (const epoch of range(300)) {
+      const one = unlabelled(epoch, empty)!;
+      expect([one.boxes.length, one.labels.length]).toEqual([0, 0]);
+      expect(unlabelled(epoch, sample)).toEqual(one);
+    }
+  });
+
+  test('crops lie anywhere: six of seven samplers crop, each at its first trial', () => {
+    const settings = { ...paddleAugmentation, expand: noAugmentation.expand };
+    const crops = range(1500).map((epoch) => unlabelled(epoch, empty, settings)!.crop);
+    const cropped = crops.filter(({ width, height }) => width < 200 || height < 100);
+    // Five standard deviations of a share of 1,500.
+    expect(Math.abs(cropped.length / 1500 - 6 / 7)).toBeLessThan(5 * 0.009);
+    expect(Math.min(...cropped.map(({ width }) => width))).toBeLessThan(80);
+  });
+});
+
 describe('order of an epoch', () => {
   test('a permutation that depends on seed and epoch', () => {
     const order = epochOrder({ seed: 1, epoch: 0 }, 1000);

@@ -37,6 +37,19 @@ test('pictures are augmented as settings or a name say, by default as Paddle doe
   expect(completeRecipe({ augment: settings }, facts).augment).toEqual(settings);
 });
 
+test('without labels the loss is what the teacher says, and it must say something', () => {
+  const { labels, loss } = completeRecipe({ labels: 'none', loss: { teacher: { classWeight: 2 } } }, facts);
+  expect(labels).toBe('none');
+  expect(loss).toMatchObject({ classWeight: 0, boxWeight: 0, teacher: { classWeight: 2, boxWeight: 1 } });
+  expect(completeRecipe({ labels: 'none' }, facts).loss.teacher).toEqual({ classWeight: 1, boxWeight: 1 });
+  expect(completeRecipe({}, facts)).toMatchObject({ labels: 'annotations', loss: { teacher: { classWeight: 0.05 } } });
+  expect(completeRecipe({}, facts).loss).not.toHaveProperty('classWeight');
+  const mute = { teacher: { classWeight: 0, boxWeight: 0 } };
+  expect(() => completeRecipe({ labels: 'none', loss: mute }, facts)).toThrow(
+    expect.objectContaining({ code: 'ERR_USAGE' }),
+  );
+});
+
 test('the rate rises, falls by half a cosine to nothing at the last step, or as Paddle’s', () => {
   const { schedule, steps } = completeRecipe({ rate: 0.5, headsFirst: 0.5 }, facts);
   expect(schedule.headsFirst).toBe(31);
@@ -64,6 +77,7 @@ test.each<[string, RecipeOptions]>([
   ['rate', { rate: 0 }],
   ['augment', { augment: 'heavy' as never }],
   ['augment', { augment: 'toString' as never }],
+  ['labels', { labels: 'all' as never }],
   ['decay', { decay: 'linear' as never }],
 ])('%s that makes no sense is refused', (name, options) => {
   const refused = { code: 'ERR_USAGE', message: expect.stringContaining(` for ${name} `) };

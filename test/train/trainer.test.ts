@@ -3,6 +3,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import type { Sample } from '../../lib/data/dataset';
 import type { TrainingBatch } from '../../lib/train/batches';
+import type { LossReport } from '../../lib/train/trainer-events';
 import type { TrainerOptions } from '../../lib/train/trainer-options';
 import { temporary } from '../data/folders';
 
@@ -126,6 +127,34 @@ test('a teacher of other classes, priors or input is refused, and pictures of ot
     expect.objectContaining({ code: 'ERR_BAD_DATA', message: expect.stringContaining('class 1 is blue') }),
   );
   expect(() => make({ model })).not.toThrow();
+});
+
+describe('without labels', () => {
+  const none: TrainerOptions = { ...quick, labels: 'none', rate: 0.003, optimizer: { rule: 'adamw' } };
+  const other = buildMobileNetV1Ssd({ classes: 3, width: 0.25, classNames: classes, seed: 5 });
+
+  test('there is nothing to learn from but a teacher', () => {
+    expect(() => new Trainer(model, detector, { classes, samples }, none)).toThrow(
+      expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining('--teacher') }),
+    );
+  });
+
+  test('its scores and boxes are learnt, and whatever is annotated changes no bit', async () => {
+    const run = async (of: readonly Sample[]) => {
+      const losses: LossReport[] = [];
+      const options = { ...none, epochs: 6, augment: 'none' as const, teacher: { model: other } };
+      const trainer = new Trainer(model, detector, { classes, samples: of }, options);
+      await trainer.run({ onEvent: (event) => event.event === 'step' && losses.push(event.loss) });
+      return { losses, state: stateOf(trainer) };
+    };
+    const bare = { boxes: new Float32Array(0), labels: new Int32Array(0) };
+    const { losses, state } = await run(samples);
+    expect((await run(samples.map((sample) => ({ ...sample, ...bare })))).state).toBe(state);
+    expect(losses).toHaveLength(36);
+    for (const { classes: own, boxes } of losses) expect([own, boxes]).toEqual([0, 0]);
+    const mean = (of: LossReport[]) => of.reduce((sum, { total }) => sum + total, 0) / of.length;
+    expect(mean(losses.slice(-6))).toBeLessThan(0.5 * mean(losses.slice(0, 6)));
+  });
 });
 
 test('passes follow each other without end, and can be taken up anywhere', async () => {
