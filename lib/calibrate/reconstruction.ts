@@ -112,28 +112,55 @@ export async function refit(
     return { kept, weights, bias: biasOf(moments, kept, weights), error: undefined };
   }
   const problem = { ...given, ridge: await refitRidgeOf(given, kept) };
+  let fitted = moments;
   let weights = await ridgeFit(ridgeProblem(problem), kept);
-  let bias = biasOf(moments, kept, weights);
   const error = errorOf(problem, kept, weights);
   const [low, high] = layer.reader.bounds;
   const clipped = Number.isFinite(low) || Number.isFinite(high);
-  if (rounds === 0 || !clipped || error < refineFrom) return { kept, weights, bias, error };
-  const [x, y] = [leading(problem.x, roundRows(moments)), leading(problem.y, roundRows(moments))];
-  let known: Moments | undefined;
-  for (let round = 0; round < rounds; round++) {
-    const whole = new Float64Array(moments.columns * moments.outputs);
-    kept.forEach((column, i) => {
-      whole.set(weights.subarray(i * moments.outputs, (i + 1) * moments.outputs), column * moments.outputs);
-    });
-    const targets = await clippedTargets(x, y, { weights: whole, bias, low, high });
-    const again = await momentsOf(x, targets, layer.reader.offset ? 'means' : 'origin', known);
-    giveBack(targets.data);
-    known ??= again;
-    weights = await ridgeFit({ ...ridgeProblem(problem), gram: again.gram, cross: again.cross }, kept);
-    bias = biasOf(again, kept, weights);
+  if (clipped && error >= refineFrom) {
+    const [x, y] = [leading(problem.x, roundRows(moments)), leading(problem.y, roundRows(moments))];
+    let known: Moments | undefined;
+    for (let round = 0; round < rounds; round++) {
+      const whole = new Float64Array(moments.columns * moments.outputs);
+      kept.forEach((column, i) => {
+        whole.set(weights.subarray(i * moments.outputs, (i + 1) * moments.outputs), column * moments.outputs);
+      });
+      const bias = biasOf(fitted, kept, weights);
+      const targets = await clippedTargets(x, y, { weights: whole, bias, low, high });
+      fitted = await momentsOf(x, targets, layer.reader.offset ? 'means' : 'origin', known);
+      giveBack(targets.data);
+      known ??= fitted;
+      weights = await ridgeFit({ ...ridgeProblem(problem), gram: fitted.gram, cross: fitted.cross }, kept);
+    }
   }
-  return { kept, weights, bias, error };
+  restoreVariance({ ...problem, moments: { ...fitted, variance: moments.variance } }, kept, weights);
+  return { kept, weights, bias: biasOf(fitted, kept, weights), error };
 }
+
+/**
+ * Scales a ridge solution so that each output varies as it did in the original. Least squares leaves out what it can't
+ * explain: outputs gather about their means, activations behind them are met less often, and scores of different heads
+ * can't be compared any more.
+ */
+function restoreVariance({ moments, layer, ridge }: Problem, kept: Int32Array, weights: Float64Array): void {
+  const { outputs, cross, variance } = moments;
+  const explained = new Float64Array(outputs);
+  kept.forEach((column, i) => {
+    for (let o = 0; o < outputs; o++) {
+      const [w, at] = [weights[i * outputs + o]!, column * outputs + o];
+      // As in errorOf: GW = B + λ(W₀ − W).
+      explained[o]! += w * (cross[at]! + ridge * (layer.weights[at]! - w));
+    }
+  });
+  for (let o = 0; o < outputs; o++) {
+    if (!(layer.stays[o] && explained[o]! > 0)) continue;
+    const scale = Math.min(mostScale, Math.sqrt(variance[o]! / explained[o]!));
+    for (let i = 0; i < kept.length; i++) weights[i * outputs + o]! *= scale;
+  }
+}
+
+/** What hardly anything explains is noise, which more of wouldn't help. */
+const mostScale = 2;
 
 /** The ridge that a refit is made with, see {@link refitRidge}. */
 async function refitRidgeOf(problem: Problem, kept: Int32Array): Promise<number> {

@@ -101,19 +101,37 @@ function ridgeBy(gram: number[][], columns: number[], share: number): number {
   return (Math.max(1e-3, share) * trace) / columns.length;
 }
 
-/** What is written into a layer, weights (kept, outputs) and bias: the ridge grows with the error, too. */
-export function refit(problem: Ridge, kept: number[]): { weights: number[][]; bias: number[] } {
+/** The best weights (kept, outputs) and bias of a layer on some columns: the ridge grows with the error, too. */
+export function bestFit(problem: Ridge, kept: number[]): { weights: number[][]; bias: number[] } {
   const { gram, cross, variance, rows } = problem;
   const { weights } = solveRidge({ ...problem, ridge: ridgeBy(gram, kept, 0) }, kept);
-  let error = variance.reduce((a, b) => a + b, 0);
-  kept.forEach((i, a) => {
-    weights[a]!.forEach((w, o) => {
-      const product = kept.reduce((sum, j, b) => sum + gram[i]![j]! * weights[b]![o]!, 0);
-      error += w * (product - 2 * cross[i]![o]!);
-    });
-  });
-  const share = error / variance.reduce((a, b) => a + b, 0) / (1 - kept.length / rows);
+  const total = variance.reduce((a, b) => a + b, 0);
+  const missed = variance.map(
+    (v, o) =>
+      v + varianceOf(problem, kept, weights)[o]! - 2 * kept.reduce((s, i, a) => s + weights[a]![o]! * cross[i]![o]!, 0),
+  );
+  const share = missed.reduce((a, b) => a + b, 0) / total / (1 - kept.length / rows);
   return solveRidge({ ...problem, ridge: ridgeBy(gram, kept, (100 * share * kept.length) / rows) }, kept);
+}
+
+/** Variance of each output with some weights: wᵀGw. */
+const varianceOf = ({ gram, variance }: Ridge, kept: number[], weights: number[][]): number[] =>
+  variance.map((_, o) =>
+    kept.reduce(
+      (sum, i, a) => sum + weights[a]![o]! * kept.reduce((s, j, b) => s + gram[i]![j]! * weights[b]![o]!, 0),
+      0,
+    ),
+  );
+
+/** What is written into a layer: the best fit, stretched until its outputs vary as the original's. */
+export function refit(problem: Ridge, kept: number[]): { weights: number[][]; bias: number[] } {
+  const best = bestFit(problem, kept).weights;
+  const own = varianceOf(problem, kept, best);
+  const weights = best.map((row) => row.map((w, o) => w * Math.min(2, Math.sqrt(problem.variance[o]! / own[o]!))));
+  const bias = problem.meanY.map((mean, o) =>
+    kept.reduce((sum, i, a) => sum - weights[a]![o]! * problem.meanX[i]!, mean),
+  );
+  return { weights, bias };
 }
 
 /** Gauss–Jordan: a⁻¹ b. */
