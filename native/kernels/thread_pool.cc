@@ -44,12 +44,17 @@ struct ThreadPool::State {
   std::vector<std::thread> threads;
   const std::function<void(size_t)>* body = nullptr;
   size_t count = 0;
-  // These change under the mutex; who spins looks at them without it.
+  // These three change under the mutex; who spins looks at them without it. Relaxed is enough there: a look only says
+  // that locking is worth while now, and what it saw is looked at again under the mutex, which alone orders body, count
+  // and what bodies wrote. An outdated look costs some more spinning, or a sleep.
   std::atomic<uint64_t> job{0};    // counts jobs, so that a sleeper takes each one once
   std::atomic<size_t> working{0};  // threads that hold a pointer to the job's body
   std::atomic<bool> ended{false};
   std::exception_ptr failure;
 
+  // Relaxed, too: adding is indivisible, so every index is taken once, whatever the order. It is set back under the
+  // mutex, before the job that it is for can be seen and after `working` was 0: nobody adds to it then. What body(i)
+  // wrote reaches the caller by the mutex, which its thread releases after its last index.
   std::atomic<size_t> next{0};
 
   explicit State(int threads_wanted)
@@ -57,7 +62,8 @@ struct ThreadPool::State {
 
   /// Takes indexes until none is left.
   void Work(const std::function<void(size_t)>& run, size_t end) {
-    for (size_t i = next.fetch_add(1); i < end; i = next.fetch_add(1)) {
+    const auto take = [this] { return next.fetch_add(1, std::memory_order_relaxed); };
+    for (size_t i = take(); i < end; i = take()) {
       try {
         run(i);
       } catch (...) {
@@ -71,7 +77,9 @@ struct ThreadPool::State {
     uint64_t seen = 0;
     std::unique_lock lock(mutex, std::defer_lock);
     for (;;) {
-      if (spins) SpinFor([&] { return ended || job != seen; });
+      if (spins) {
+        SpinFor([&] { return ended.load(std::memory_order_relaxed) || job.load(std::memory_order_relaxed) != seen; });
+      }
       lock.lock();
       work_came.wait(lock, [&] { return ended || (body != nullptr && job != seen); });
       if (ended) return;
@@ -141,7 +149,7 @@ void ThreadPool::ForEach(size_t count, const std::function<void(size_t)>& body) 
   inside = true;
   s.Work(body, count);
   inside = false;
-  if (s.spins) SpinFor([&] { return s.working == 0; });
+  if (s.spins) SpinFor([&] { return s.working.load(std::memory_order_relaxed) == 0; });
   std::exception_ptr failure;
   {
     std::unique_lock lock(s.mutex);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -58,6 +59,21 @@ TEST(ThreadPool, ServesSeveralCallersAtOnce) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(done, 4 * 50 * 20);
+}
+
+// What bodies write is no atomic: a thread sanitizer sees here whether jobs are ordered, for threads that spin (two,
+// where there are two processors) and for those that sleep.
+TEST(ThreadPool, ShowsEveryJobWhatTheOnesBeforeItWrote) {
+  for (const int threads : {2, 3}) {
+    ThreadPool pool(threads);
+    std::vector<int> now(16), before(16);
+    for (int round = 0; round < 2000; ++round) {
+      before.swap(now);
+      pool.ForEach(now.size(), [&](size_t i) { now[i] = before[(i + 1) % before.size()] + 1; });
+      if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(now, std::vector<int>(16, 2000)) << threads;
+  }
 }
 
 TEST(ThreadPool, WorksOnItsCallerOnceEnded) {
