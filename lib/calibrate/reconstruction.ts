@@ -184,7 +184,7 @@ async function refitRidgeOf(problem: Problem, kept: Int32Array): Promise<number>
  * Where less is missed a layer is near its targets, whether or not an activation hides them, and what is behind it
  * hardly sees a difference.
  */
-export const refineFrom = 0.1;
+export const refineFrom = 0.12;
 
 /** Rows that rounds need: they start from a fit to all, and correct it. */
 const roundRows = ({ rows, columns }: Moments): number => Math.min(rows, Math.max(Math.ceil(rows / 2), 20 * columns));
