@@ -98,7 +98,7 @@ describe('memory that runs out', () => {
   };
   const feeds = () => ({ one: { dims: [1], data: new Float32Array(1) } });
   const messageOf = async (work: Promise<unknown>): Promise<string> => {
-    const error = await work.catch((reason) => reason);
+    const error = (await work.catch((reason) => reason)) as Error & { code: string };
     expect(error.code).toBe('ERR_INTERNAL');
     expect(error.message).toMatch(/memory ran out/);
     return error.message;
