@@ -140,7 +140,8 @@ export async function refit(
 /**
  * Scales a ridge solution so that each output varies as it did in the original. Least squares leaves out what it can't
  * explain: outputs gather about their means, activations behind them are met less often, and scores of different heads
- * can't be compared any more.
+ * can't be compared any more. Of which less than half is explained an output is stretched the less: more of it would be
+ * more of noise.
  */
 function restoreVariance({ moments, layer, ridge }: Problem, kept: Int32Array, weights: Float64Array): void {
   const { outputs, cross, variance } = moments;
@@ -153,14 +154,12 @@ function restoreVariance({ moments, layer, ridge }: Problem, kept: Int32Array, w
     }
   });
   for (let o = 0; o < outputs; o++) {
-    if (!(layer.stays[o] && explained[o]! > 0)) continue;
-    const scale = Math.min(mostScale, Math.sqrt(variance[o]! / explained[o]!));
+    if (!(layer.stays[o] && explained[o]! > 0 && variance[o]! > 0)) continue;
+    const share = explained[o]! / variance[o]!;
+    const scale = 1 / Math.sqrt(Math.max(share, 1 - share));
     for (let i = 0; i < kept.length; i++) weights[i * outputs + o]! *= scale;
   }
 }
-
-/** What hardly anything explains is noise, which more of wouldn't help. */
-const mostScale = 2;
 
 /** The ridge that a refit is made with, see {@link refitRidge}. */
 async function refitRidgeOf(problem: Problem, kept: Int32Array): Promise<number> {

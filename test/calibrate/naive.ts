@@ -123,11 +123,12 @@ const varianceOf = ({ gram, variance }: Ridge, kept: number[], weights: number[]
     ),
   );
 
-/** What is written into a layer: the best fit, stretched until its outputs vary as the original's. */
+/** What is written into a layer: the best fit, its outputs stretched until they vary as the original's, if half explained. */
 export function refit(problem: Ridge, kept: number[]): { weights: number[][]; bias: number[] } {
   const best = bestFit(problem, kept).weights;
   const own = varianceOf(problem, kept, best);
-  const weights = best.map((row) => row.map((w, o) => w * Math.min(2, Math.sqrt(problem.variance[o]! / own[o]!))));
+  const shares = problem.variance.map((v, o) => own[o]! / v);
+  const weights = best.map((row) => row.map((w, o) => w / Math.sqrt(Math.max(shares[o]!, 1 - shares[o]!))));
   const bias = problem.meanY.map((mean, o) =>
     kept.reduce((sum, i, a) => sum - weights[a]![o]! * problem.meanX[i]!, mean),
   );
