@@ -6,28 +6,18 @@
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
-const { parseArgs } = require('node:util');
+const { trainingFlags } = require('./training-flags');
 
 const root = path.resolve(__dirname, '..');
 const { embeddedDetector, finetuneFile, writeScenes } = require(path.join(root, 'dist', 'lib'));
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    small: { type: 'boolean', default: false },
-    detector: { type: 'string' },
-    data: { type: 'string' },
-    split: { type: 'string', default: 'train' },
-    steps: { type: 'string' },
-    batch: { type: 'string', default: '8' },
-  },
-});
-const steps = Number(flags.steps ?? (flags.small ? 60 : 1000));
-const batchSize = Number(flags.batch);
+const { flags, file, steps, batchSize } = trainingFlags(60);
 /** In it memory is found: for the batches, for the decoders, for the first evaluations. */
 const warmUp = Math.ceil(steps / 5);
-/** Growth that is still called flat, in MiB: blocks that the allocators keep come and go. */
-// Sixty steps are hardly a warm-up of the heap: what settles in them is no leak yet.
+/**
+ * Growth that is still called flat, in MiB: blocks that the allocators keep come and go. Sixty steps are hardly a warm-up
+ * of the heap: what settles in them is no leak yet.
+ */
 const limit = flags.small ? 128 : 32;
 const scenes = flags.small ? 80 : 400;
 const mebibytes = (bytes) => (bytes / 2 ** 20).toFixed(1).padStart(8);
@@ -35,7 +25,7 @@ const mebibytes = (bytes) => (bytes / 2 ** 20).toFixed(1).padStart(8);
 async function main() {
   const scratch = mkdtempSync(path.join(tmpdir(), 'ssd-prune-finetune-memory-'));
   try {
-    const model = positionals[0] ?? embeddedDetector;
+    const model = file ?? embeddedDetector;
     const data = flags.data ?? path.join(scratch, 'scenes');
     if (!flags.data) await writeScenes(data, { split: flags.split, count: scenes });
     let trainer;

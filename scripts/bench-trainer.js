@@ -8,26 +8,14 @@ const { mkdirSync, mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
-const { parseArgs } = require('node:util');
+const { trainingFlags } = require('./training-flags');
 
 const root = path.resolve(__dirname, '..');
 const { readModel, readDetectorSettings, openDataset, buildMobileNetV1Ssd, Trainer } = require(
   path.join(root, 'dist', 'lib'),
 );
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    small: { type: 'boolean', default: false },
-    detector: { type: 'string' },
-    data: { type: 'string' },
-    split: { type: 'string', default: 'train' },
-    steps: { type: 'string' },
-    batch: { type: 'string', default: '8' },
-  },
-});
-const steps = Number(flags.steps ?? (flags.small ? 24 : 1000));
-const batchSize = Number(flags.batch);
+const { flags, file, steps, batchSize } = trainingFlags(24);
 const delayLimit = 20;
 
 /** A VOC folder of noise pictures, each with one object. */
@@ -56,7 +44,6 @@ async function noiseFolder(folder, count) {
 async function main() {
   const scratch = mkdtempSync(path.join(tmpdir(), 'ssd-prune-trainer-'));
   try {
-    const [file] = positionals;
     const model = file ? await readModel(file) : buildMobileNetV1Ssd({ classes: 21, width: flags.small ? 0.25 : 1 });
     const detector = readDetectorSettings(model, flags.detector);
     if (!flags.data) await noiseFolder(scratch, flags.small ? 16 : 64);
