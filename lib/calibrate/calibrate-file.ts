@@ -6,7 +6,9 @@ import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
 import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
 import { drawPictures, findPictures, PictureSource } from './pictures';
+import { isWeighted } from './readers';
 import { type Repair, repairs } from './repair';
+import { liveTensors } from './segment';
 
 /** Pictures to choose and repair channels by. */
 export interface CalibrationOptions {
@@ -45,8 +47,8 @@ export interface CalibrationReport {
 /**
  * The pictures that options draw, as the model's detector settings prepare them, and how many a model whose batch is
  * fixed takes a run.
- * @throws {SsdPruneError} what {@link findPictures} and {@link readDetectorSettings} throw; ERR_USAGE for a bad draw;
- * ERR_BAD_DATA where the pictures fill no batch
+ * @throws {SsdPruneError} what {@link findPictures} and {@link readDetectorSettings} throw; ERR_USAGE for a bad draw, and
+ * where layers hang on inputs other than the pictures; ERR_BAD_DATA where the pictures fill no batch
  */
 export async function openPictures(
   model: OnnxModel,
@@ -55,6 +57,7 @@ export async function openPictures(
   const { images = 256, seed = 0 } = options;
   if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
   const { input } = readDetectorSettings(model, options.detector);
+  refuseOtherInputs(model, input.name);
   const files = drawPictures(await findPictures(options.pictures, options.split), images, seed);
   const batch = graphInputs(model).find(({ name }) => name === input.name)?.dims[0];
   if (typeof batch !== 'number' || batch < 1) return { source: new PictureSource(files, input) };
@@ -66,6 +69,18 @@ export async function openPictures(
     );
   }
   return { source: new PictureSource(whole, input), batchSize: batch };
+}
+
+/** What layers do not need, such as the size of a picture behind the heads, is never asked for. */
+function refuseOtherInputs(model: OnnxModel, pictures: string): void {
+  const layers = model.graph.node.filter(isWeighted).flatMap(({ output }) => output.slice(0, 1));
+  const others = liveTensors(model, 0, layers).filter((name) => name !== pictures && model.isGraphInput(name));
+  if (others.length === 0) return;
+  const named = others.map((name) => `"${name}"`).join(', ');
+  throw new SsdPruneError(
+    'ERR_USAGE',
+    `${model.file ?? 'the model'} computes its layers from ${named}, too, and calibration feeds "${pictures}" alone: store ${others.length > 1 ? 'them' : 'it'} as an initializer, or cut without pictures.`,
+  );
 }
 
 /**

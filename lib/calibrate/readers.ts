@@ -108,7 +108,8 @@ export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader
 
 export const isReader = (reader: Reader | FixedReader): reader is Reader => !('reason' in reader);
 
-const isWeighted = (node: NodeProto): boolean =>
+/** Whether it is of the kind of layer that can be refitted. */
+export const isWeighted = (node: NodeProto): boolean =>
   isOnnxDomain(node) &&
   (node.opType === 'Gemm' || node.opType === 'MatMul' || (node.opType === 'Conv' && getInt(node, 'group', 1) === 1));
 
