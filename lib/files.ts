@@ -1,6 +1,6 @@
-import { rmSync } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type FileHandle, mkdir, open, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { invalidArgument, SsdPruneError } from './errors';
 
@@ -92,11 +92,34 @@ export async function makeFolder(folder: string): Promise<void> {
   });
 }
 
-/** Temporary files that are being written: removed where the process is ended meanwhile. */
+/** Temporary files and folders in use: removed where the process is ended meanwhile. */
 const unfinished = new Set<string>();
 
 function removeUnfinished(): void {
-  for (const file of unfinished) rmSync(file, { force: true });
+  for (const place of unfinished) rmSync(place, { force: true, recursive: true });
+}
+
+function begun(place: string): void {
+  if (unfinished.size === 0) process.on('exit', removeUnfinished);
+  unfinished.add(place);
+}
+
+function done(place: string): void {
+  unfinished.delete(place);
+  if (unfinished.size === 0) process.removeListener('exit', removeUnfinished);
+}
+
+/** Does work that needs a folder of its own, which is removed behind it, and where the process is ended meanwhile. */
+export async function inTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+  // At once: an interruption between a folder made and a folder known would leave it there.
+  const folder = mkdtempSync(path.join(tmpdir(), `ssd-prune-${name}-`));
+  begun(folder);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    done(folder);
+  }
 }
 
 /**
@@ -113,8 +136,7 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
   const temporary = path.join(path.dirname(target), name);
   let handle: FileHandle | undefined;
   try {
-    if (unfinished.size === 0) process.on('exit', removeUnfinished);
-    unfinished.add(temporary);
+    begun(temporary);
     handle = await open(temporary, 'wx');
     await writeAll(handle, chunks);
     await handle.sync();
@@ -126,8 +148,7 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
     await unlink(temporary).catch(() => {});
     throw writeError(file, error);
   } finally {
-    unfinished.delete(temporary);
-    if (unfinished.size === 0) process.removeListener('exit', removeUnfinished);
+    done(temporary);
   }
 }
 
