@@ -76,8 +76,9 @@ export async function finetuneFile(input: string, output: string, options: Finet
   const split = options.split ?? (labels === 'none' ? undefined : 'train');
   const { force = false, state = `${output}.state`, resume = false, otherInstructionSet, onCheck, onReady } = options;
   const { maxSteps, onEvent, signal, ...recipe } = options;
-  await checkOutput(output, { force });
   // Before hours of decoding.
+  await checkOutput(output, { force });
+  await checkState(state, { inputs: [input, output], force, resume });
   if (labels === 'none' && teacherFile === undefined) throw withoutTeacher();
   const model = await readModel(input);
   const detector = readDetectorSettings(model, detectorFile);
@@ -91,8 +92,7 @@ export async function finetuneFile(input: string, output: string, options: Finet
     ...(signal && { signal }),
   });
   const settings = [detectorFile, detector.priorsFile, teacherFile].filter((file) => file !== undefined);
-  const inputs = [input, output, ...model.dataFiles, ...settings, ...files];
-  await checkState(state, { inputs, force, resume });
+  await checkOutput(state, { inputs: [...model.dataFiles, ...settings, ...files] });
   const trainer = new Trainer(model, detector, dataset, { ...trainerOptions(recipe), ...(teacher && { teacher }) });
   if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
   onReady?.(trainer, problems);
