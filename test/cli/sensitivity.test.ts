@@ -205,8 +205,9 @@ available('the real model: twelve layers in seconds', async () => {
   expect(report.cut).toBeLessThanOrEqual(0.21);
   for (const { chosen, channels, cuts } of report.layers) {
     expect([chosen.kept % 8, chosen.kept <= channels]).toEqual([0, true]);
-    expect(cuts[2].errorKept).toBeGreaterThan(0.01);
-    expect(cuts[2].errorKept).toBeLessThan(0.3);
+    const half = cuts.find(({ kept }: { kept: number }) => Math.abs(kept - channels / 2) <= 4);
+    expect(half.errorKept).toBeGreaterThan(0.01);
+    expect(half.errorKept).toBeLessThan(0.3);
   }
   // Seconds where nothing else runs; the bound is for machines that are shared.
   expect(report.seconds).toBeLessThan(90);
