@@ -1,6 +1,6 @@
-import { rmSync } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { constants, mkdtempSync, rmSync } from 'node:fs';
+import { access, type FileHandle, mkdir, open, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { invalidArgument, SsdPruneError } from './errors';
 
@@ -20,10 +20,12 @@ export interface OutputOptions {
  * Whether a file may be written, asked before the work that it is to hold.
  * @returns where it really lies, links followed
  * @throws {SsdPruneError} ERR_OUTPUT_EXISTS for a file that must stay, by whatever path or link it is named; ERR_USAGE
- * for what can name no file; ERR_IO for what a rename would destroy (folders, devices, pipes) and in a missing folder
+ * for what can name no file; ERR_IO for what a rename would destroy (folders, devices, pipes), and in a folder that is
+ * missing or may not be written into
  */
 export async function checkOutput(file: string, { inputs = [], force }: OutputOptions = {}): Promise<string> {
   const target = await outputPath(file);
+  await checkFolder(path.dirname(target), file);
   if (force) return target;
   const own = await identity(target);
   // A file of an input folder may be a link that leads out of it.
@@ -61,6 +63,13 @@ async function outputPath(file: string): Promise<string> {
   return path.join(folder, path.basename(file));
 }
 
+/** Whether files may be made in a folder; a file that is there is replaced, so its own mode says nothing. */
+async function checkFolder(folder: string, output: string): Promise<void> {
+  await access(folder, constants.W_OK | constants.X_OK).catch((error) => {
+    throw writeError(output, error);
+  });
+}
+
 /** Device and inode of a file, which are equal through any path, symbolic or hard link; undefined where it isn't there. */
 export async function identity(file: string): Promise<string | undefined> {
   const stats = await stat(file, { bigint: true }).catch(() => undefined);
@@ -81,8 +90,8 @@ async function isOrHolds(input: string, places: readonly string[], own: string |
 }
 
 /**
- * Makes a folder and those above it.
- * @throws {SsdPruneError} ERR_USAGE without a name, ERR_IO where it can't be made
+ * Makes a folder and those above it, for files to be written into.
+ * @throws {SsdPruneError} ERR_USAGE without a name, ERR_IO where it can't be made, or is there and can't be written into
  */
 export async function makeFolder(folder: string): Promise<void> {
   if (folder === '') throw invalidArgument('the output', 'the name of a folder', folder);
@@ -90,13 +99,37 @@ export async function makeFolder(folder: string): Promise<void> {
     if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw writeError(folder, error);
     throw new SsdPruneError('ERR_IO', `Can't make the folder ${folder}: a file is in its place`, { cause: error });
   });
+  await checkFolder(folder, `into ${folder}`);
 }
 
-/** Temporary files that are being written: removed where the process is ended meanwhile. */
+/** Temporary files and folders in use: removed where the process is ended meanwhile. */
 const unfinished = new Set<string>();
 
 function removeUnfinished(): void {
-  for (const file of unfinished) rmSync(file, { force: true });
+  for (const place of unfinished) rmSync(place, { force: true, recursive: true });
+}
+
+function begun(place: string): void {
+  if (unfinished.size === 0) process.on('exit', removeUnfinished);
+  unfinished.add(place);
+}
+
+function done(place: string): void {
+  unfinished.delete(place);
+  if (unfinished.size === 0) process.removeListener('exit', removeUnfinished);
+}
+
+/** Does work that needs a folder of its own, which is removed behind it, and where the process is ended meanwhile. */
+export async function inTemporaryFolder<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+  // At once: an interruption between a folder made and a folder known would leave it there.
+  const folder = mkdtempSync(path.join(tmpdir(), `ssd-prune-${name}-`));
+  begun(folder);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    done(folder);
+  }
 }
 
 /**
@@ -113,8 +146,7 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
   const temporary = path.join(path.dirname(target), name);
   let handle: FileHandle | undefined;
   try {
-    if (unfinished.size === 0) process.on('exit', removeUnfinished);
-    unfinished.add(temporary);
+    begun(temporary);
     handle = await open(temporary, 'wx');
     await writeAll(handle, chunks);
     await handle.sync();
@@ -126,8 +158,7 @@ export async function replaceFile(file: string, chunks: readonly Uint8Array[]): 
     await unlink(temporary).catch(() => {});
     throw writeError(file, error);
   } finally {
-    unfinished.delete(temporary);
-    if (unfinished.size === 0) process.removeListener('exit', removeUnfinished);
+    done(temporary);
   }
 }
 
@@ -154,10 +185,16 @@ async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Prom
 /** What the system said of a file that could not be written, as an error of this package. */
 export function writeError(file: string, error: unknown): SsdPruneError {
   if (error instanceof SsdPruneError) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
-  const why = code === 'ENOENT' ? 'its folder does not exist' : code === 'ENOSPC' ? 'the disk is full' : message;
-  return new SsdPruneError('ERR_IO', `Can't write ${file}: ${why}`, { cause: error });
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new SsdPruneError('ERR_IO', `Can't write ${file}: ${writeProblems[code] ?? message}`, { cause: error });
 }
+
+const writeProblems: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist',
+  ENOSPC: 'the disk is full',
+  EACCES: 'permission denied',
+  EROFS: 'its file system is read-only',
+};
 
 /** What the system said of a file that could not be read, as an error of this package; `what` it is: "model a.onnx". */
 export function readError(what: string, error: unknown): SsdPruneError {

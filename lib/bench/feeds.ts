@@ -1,6 +1,6 @@
 import { SsdPruneError } from '../errors';
 import type { Feeds, ValueInfo } from '../evaluate/session';
-import { checkInputShape, isOpen, showInput } from '../model/input-shapes';
+import { checkInputShape, isOpen, openDim, type PictureSize, showInput } from '../model/input-shapes';
 import { uniform } from '../model/random';
 
 /** An input with all its dimensions; the first is replaced by the batch size where the model leaves it open. */
@@ -15,7 +15,7 @@ export interface InputChoices {
   /** Dimensions by input name for what the model leaves open. */
   inputShapes?: ReadonlyMap<string, readonly number[]>;
   /** Height and width of pictures where the model leaves them open and nobody says more. */
-  openSize?: number;
+  openSize?: PictureSize;
 }
 
 /** Whether anything but the batch is open, so that {@link InputChoices} are needed. */
@@ -38,7 +38,7 @@ export function completeInputs(
     const dims = found.map((dim, axis) => {
       if (!isOpen(dim)) return dim as number;
       if (axis === 0) return 1;
-      const size = given?.[axis] ?? (found.length === 4 && axis >= 2 ? openSize : undefined);
+      const size = given?.[axis] ?? (openSize && found.length === 4 && axis >= 2 ? openDim(openSize, axis) : undefined);
       if (size === undefined) throw openDimension(model, { name, type, dims: found });
       return size;
     });

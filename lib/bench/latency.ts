@@ -2,7 +2,7 @@ import { throwIfAborted } from '../abort';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { Device, DeviceChoice } from '../evaluate/providers';
 import { DetectorSession } from '../evaluate/session';
-import { checkInputNames } from '../model/input-shapes';
+import { checkInputNames, type PictureSize } from '../model/input-shapes';
 import { type BenchInput, benchFeeds, completeInputs, fixedBatchOf, leavesSizesOpen } from './feeds';
 
 /** A model to time: a file (external data lies beside it) or its bytes. */
@@ -138,7 +138,7 @@ async function inputsOf(
   session: DetectorSession,
   inputShapes: LatencyOptions['inputShapes'],
 ): Promise<BenchInput[]> {
-  let openSize: number | undefined;
+  let openSize: PictureSize | undefined;
   if (leavesSizesOpen(session.inputs.filter((input) => !inputShapes?.has(input.name)))) {
     const { decodeModel, readModel } = require('../model/read') as typeof import('../model/read');
     const { readDetectorSize } = require('../model/input-shapes') as typeof import('../model/input-shapes');

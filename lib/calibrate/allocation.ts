@@ -59,18 +59,15 @@ class Widths {
   /** All channels, the last widths with a price that miss the target, the first that reach it, the narrowest. */
   path(target: number): SearchPath {
     const [widest, narrowest] = [this.grids.map(({ steps }) => steps.length - 1), this.grids.map(() => 0)];
-    const tables = this.costTables();
+    const own = this.errors.map((errors, grid): Table => ({ variables: [grid], values: Float64Array.from(errors) }));
+    const costs = this.costTables();
     const program = new WidthProgram(
       this.grids.map(({ steps }) => steps.length),
-      tables.map(({ variables }) => variables),
+      [...own, ...costs].map(({ variables }) => variables),
     );
-    const own = this.errors.map((errors, grid): Table => ({ variables: [grid], values: Float64Array.from(errors) }));
     const atPrice = (price: number, start: readonly number[]): number[] => {
-      const priced = tables.map(({ variables, values }) => ({
-        variables,
-        values: values.map((value) => price * value),
-      }));
-      return program.solve([...own, ...priced], start);
+      const priced = costs.map(({ values }) => values.map((value) => price * value));
+      return program.solve([...own.map(({ values }) => values), ...priced], start);
     };
     let [below, above] = [widest, narrowest];
     // Shares of the whole cost against shares of variance: prices around 1 are the usual ones.

@@ -15,21 +15,29 @@ const maxEntries = 2_000_000;
 export class WidthProgram {
   /** Positions in the order of their elimination; undefined where the tables would get too large. */
   private readonly order: readonly number[] | undefined;
+  /** By variable the tables that hang on it: the same at every price, and there is one for every pair of layers. */
+  private readonly uses: readonly (readonly TableUse[])[];
 
   /**
    * @param sizes how many positions each variable has
-   * @param scopes variables of the tables that will be given
+   * @param scopes variables of the tables that will be given, in their order
    */
   constructor(
     private readonly sizes: readonly number[],
-    scopes: readonly (readonly number[])[],
+    private readonly scopes: readonly (readonly number[])[],
   ) {
     this.order = eliminationOrder(sizes, scopes);
+    this.uses = this.order ? [] : usesOf(sizes, scopes);
   }
 
-  /** @param start where the improvement of single positions begins, if it comes to that */
-  solve(tables: readonly Table[], start: readonly number[]): number[] {
-    return this.order ? this.eliminate(this.order, tables) : this.descend(tables, start);
+  /**
+   * @param values of each table, row-major, the last variable of its scope fastest
+   * @param start where the improvement of single positions begins, if it comes to that
+   */
+  solve(values: readonly Float64Array[], start: readonly number[]): number[] {
+    if (!this.order) return this.descend(values, start);
+    const tables = values.map((own, i): Table => ({ variables: this.scopes[i]!, values: own }));
+    return this.eliminate(this.order, tables);
   }
 
   private eliminate(order: readonly number[], tables: readonly Table[]): number[] {
@@ -55,7 +63,7 @@ export class WidthProgram {
     scope: readonly number[],
     tables: readonly Table[],
   ): { best: Int32Array; values: Float64Array } {
-    const strides = tables.map((table) => this.stridesOf(table));
+    const strides = tables.map((table) => stridesOf(this.sizes, table.variables));
     const count = scope.reduce((product, other) => product * this.sizes[other]!, 1);
     const [best, values] = [new Int32Array(count), new Float64Array(count)];
     const at = scope.map(() => 0);
@@ -81,22 +89,24 @@ export class WidthProgram {
     return { best, values };
   }
 
-  private descend(tables: readonly Table[], start: readonly number[]): number[] {
+  private descend(values: readonly Float64Array[], start: readonly number[]): number[] {
     const positions = [...start];
-    const byVariable = this.sizes.map((_, variable) =>
-      tables
-        .filter(({ variables }) => variables.includes(variable))
-        .map((table) => ({ table, strides: this.stridesOf(table) })),
-    );
     for (let improved = true; improved; ) {
       improved = false;
-      for (const [variable, own] of byVariable.entries()) {
+      for (const [variable, own] of this.uses.entries()) {
+        // Where each table begins for the positions of the others.
+        const begins = own.map(({ others }) => {
+          let index = 0;
+          for (const { variable: other, stride } of others) index += positions[other]! * stride;
+          return index;
+        });
         const sumAt = (position: number): number => {
-          positions[variable] = position;
-          return own.reduce((sum, { table, strides }) => {
-            const index = table.variables.reduce((at, other) => at + positions[other]! * strides[other]!, 0);
-            return sum + table.values[index]!;
-          }, 0);
+          let sum = 0;
+          for (let i = 0; i < own.length; i++) {
+            const { table, stride } = own[i]!;
+            sum += values[table]![begins[i]! + position * stride]!;
+          }
+          return sum;
         };
         let best = positions[variable]!;
         let least = sumAt(best);
@@ -109,17 +119,36 @@ export class WidthProgram {
     }
     return positions;
   }
+}
 
-  /** By variable; 0 for those that the table doesn't hang on. */
-  private stridesOf({ variables }: Table): number[] {
-    const strides = new Array<number>(this.sizes.length).fill(0);
-    let stride = 1;
-    for (const variable of variables.toReversed()) {
-      strides[variable] = stride;
-      stride *= this.sizes[variable]!;
+/** Where a variable's position stands in a table's index, beside those of the others. */
+interface TableUse {
+  readonly table: number;
+  readonly stride: number;
+  readonly others: readonly { readonly variable: number; readonly stride: number }[];
+}
+
+function usesOf(sizes: readonly number[], scopes: readonly (readonly number[])[]): TableUse[][] {
+  const uses: TableUse[][] = sizes.map(() => []);
+  scopes.forEach((scope, table) => {
+    const strides = stridesOf(sizes, scope);
+    const parts = scope.map((variable) => ({ variable, stride: strides[variable]! }));
+    for (const { variable, stride } of parts) {
+      uses[variable]!.push({ table, stride, others: parts.filter((part) => part.variable !== variable) });
     }
-    return strides;
+  });
+  return uses;
+}
+
+/** How far a step of each variable leads in a table of this scope; 0 for those that the table doesn't hang on. */
+function stridesOf(sizes: readonly number[], scope: readonly number[]): number[] {
+  const strides = new Array<number>(sizes.length).fill(0);
+  let stride = 1;
+  for (const variable of scope.toReversed()) {
+    strides[variable] = stride;
+    stride *= sizes[variable]!;
   }
+  return strides;
 }
 
 /** Always the variable next whose elimination needs the smallest table. */

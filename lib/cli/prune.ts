@@ -20,7 +20,7 @@ interface PruneArguments extends LayerArguments, CalibrationArguments {
   ranking?: PruneOptions['ranking'];
   order?: string;
   paddle1x: boolean;
-  seed: number;
+  seed?: number;
   repair?: Repair;
   dryRun: boolean;
   verify?: boolean;
@@ -64,7 +64,7 @@ export function builder(yargs: Argv): Argv {
       },
       order: { type: 'string', describe: 'Layer names, comma separated, for --ranking sequential' },
       paddle1x: { type: 'boolean', default: false, describe: 'Exactly what Paddle 1.8.5 does' },
-      seed: { type: 'number', default: 0, describe: 'Seed of --criterion random' },
+      seed: { type: 'number', describe: 'Seed of --criterion random  [default: 0]' },
       calibrate: {
         type: 'string',
         describe: 'Choose and repair channels with pictures: a folder, or a list (a path a line)',
@@ -102,6 +102,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   const targets = parseTargets(args);
   if (args.calibrate === undefined) refuseWithout('calibrate', [...Object.keys(calibrationOptions), 'repair'], args);
   if (args.targetLatency === undefined) refuseWithout('target-latency', ['threads'], args);
+  if (args.criterion !== 'random') refuseWithout('criterion random', ['seed'], args);
   if (args.paddle1x && args.ranking === 'frozen')
     throw usage('Paddle 1.x ranks each layer after the earlier cuts: leave --ranking frozen or --paddle1x off.');
   if (args.dryRun && args.verify) throw usage('--dry-run proves nothing: leave --verify off.');
@@ -194,7 +195,7 @@ function options(args: PruneArguments, targetRatio: number | undefined): PruneOp
   return {
     ...layerOptions(args),
     paddle1x: args.paddle1x,
-    seed: args.seed,
+    ...set('seed', args.seed),
     ...set('criterion', args.criterion),
     ...set('allocation', args.allocation),
     ...set('targetRatio', targetRatio),

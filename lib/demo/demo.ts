@@ -94,6 +94,9 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
     onStage?.({ number: ++number, title, commands: own });
   };
 
+  const { checkOutput } = require('../files') as typeof import('../files');
+  for (const file of [original, cut, calibrated, tuned]) await checkOutput(file, { force });
+
   await begin(`${trainScenes} labelled scenes to train on, ${valScenes} to measure on`, lines.scenes);
   const { sceneClasses } = require('../scenes/shapes') as typeof import('../scenes/shapes');
   const { writeScenes } = require('../scenes/voc-folder') as typeof import('../scenes/voc-folder');
@@ -115,7 +118,6 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
 
   await begin('The trained detector, and what the pattern selects of it', lines.original);
   const { embeddedDetector } = require('../embedded/detector') as typeof import('../embedded/detector');
-  const { checkOutput } = require('../files') as typeof import('../files');
   await copyFile(embeddedDetector, await checkOutput(original, { force }));
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');

@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { throwIfAborted } from '../abort';
 import { benchFeeds, completeInputs, type InputChoices } from '../bench/feeds';
 import { SsdPruneError } from '../errors';
 import { DetectorSession } from '../evaluate/session';
+import { inTemporaryFolder } from '../files';
 import type { NodeProto } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { capturedNames, subgraphs } from '../model/walk';
@@ -51,8 +51,7 @@ export async function profileNodes(
   { threads, runs, inputs, signal }: ProfileOptions,
 ): Promise<NodeTimes> {
   throwIfAborted(signal);
-  const folder = await mkdtemp(path.join(tmpdir(), 'ssd-prune-profile-'));
-  try {
+  return inTemporaryFolder('profile', async (folder) => {
     const name = model.file ?? 'the model';
     const session = await DetectorSession.create(encodeModel(taggedCopy(model)), {
       threads,
@@ -68,9 +67,7 @@ export async function profileNodes(
     const [file] = await readdir(folder);
     if (file === undefined) throw new SsdPruneError('ERR_INTERNAL', 'ONNX Runtime wrote no profile.');
     return readProfile(await readFile(path.join(folder, file), 'utf8'), model, weighted);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /**

@@ -90,11 +90,7 @@ interface Source {
  */
 export function readDetectorSettings(model: OnnxModel, detectorFile?: string): DetectorSettings {
   if (typeof model?.metadata !== 'function') throw invalidArgument('model', 'what readModel gives', model);
-  if (detectorFile !== undefined) {
-    const folder = path.dirname(detectorFile);
-    const source: Source = { name: detectorFile, code: 'ERR_BAD_CONFIG', folder, trusted: true };
-    return interpret(readJson(detectorFile, `detector settings ${detectorFile}`, source), model, source);
-  }
+  if (detectorFile !== undefined) return readSettingsFile(model, detectorFile).settings;
   const file = model.file ?? 'the model';
   const text = model.metadata(detectorKey);
   if (text === undefined)
@@ -105,6 +101,33 @@ export function readDetectorSettings(model: OnnxModel, detectorFile?: string): D
   const folder = path.dirname(model.file ?? '.');
   const source: Source = { name: `${file}, metadata "${detectorKey}"`, code: 'ERR_BAD_MODEL', folder, trusted: false };
   return interpret(parseJson(text, source), model, source);
+}
+
+/**
+ * Settings for the metadata of what is made of a model, where the model's own say nothing and a file does: its document,
+ * with the priors inline, since the file that it names for them need not lie beside the other model.
+ * @returns undefined where the model carries settings, or no file is given
+ * @throws {SsdPruneError} what {@link readDetectorSettings} throws
+ */
+export function settingsToCarry(model: OnnxModel, detectorFile: string | undefined): string | undefined {
+  if (detectorFile === undefined || model.metadata(detectorKey) !== undefined) return undefined;
+  const { document, settings } = readSettingsFile(model, detectorFile);
+  if (settings.priorsFile === undefined) return JSON.stringify(document);
+  const numbers = Array.from(settings.priors, shortest);
+  const priors = Array.from({ length: numbers.length / 4 }, (_, i) => numbers.slice(4 * i, 4 * i + 4));
+  return JSON.stringify({ ...document, priors });
+}
+
+/** The number of fewest digits that is this float32; nine are always enough. */
+function shortest(value: number): number {
+  const written = [6, 7, 8, 9].map((digits) => Number(value.toPrecision(digits)));
+  return written.find((number) => Math.fround(number) === value)!;
+}
+
+function readSettingsFile(model: OnnxModel, file: string): { document: object; settings: DetectorSettings } {
+  const source: Source = { name: file, code: 'ERR_BAD_CONFIG', folder: path.dirname(file), trusted: true };
+  const document = readJson(file, `detector settings ${file}`, source);
+  return { settings: interpret(document, model, source), document: document as object };
 }
 
 function interpret(value: unknown, model: OnnxModel, source: Source): DetectorSettings {

@@ -2,17 +2,27 @@ import { invalidArgument, SsdPruneError } from '../errors';
 import { detectorKey } from './detector-key';
 import type { OnnxModel } from './onnx-model';
 
-/** Height of the input that a model's detector settings give, for models that leave it open; undefined without them. */
-export function readDetectorSize(model: OnnxModel): number | undefined {
+/** Of the pictures that a model takes. */
+export interface PictureSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** What a model's detector settings say, for models that leave it open; undefined without them. */
+export function readDetectorSize(model: OnnxModel): PictureSize | undefined {
   const text = model.metadata(detectorKey);
   if (text === undefined) return undefined;
   try {
-    const size = (JSON.parse(text) as { input?: { height?: unknown } }).input?.height;
-    return typeof size === 'number' && size > 0 ? size : undefined;
+    const { height, width } = (JSON.parse(text) as { input: { height?: unknown; width?: unknown } }).input;
+    const sound = (size: unknown): size is number => typeof size === 'number' && size > 0;
+    return sound(height) && sound(width) ? { height, width } : undefined;
   } catch {
     return undefined;
   }
 }
+
+/** A dimension of an open input of batch, channels, height and width. */
+export const openDim = ({ height, width }: PictureSize, axis: number): number => (axis === 2 ? height : width);
 
 /**
  * `NAME=1,3,300,300` from the command line.

@@ -1,4 +1,5 @@
 import { SsdPruneError } from '../errors';
+import { openDim, type PictureSize } from './input-shapes';
 import { foldInts } from './int-folding';
 import { TensorProto_DataType, type TypeProto } from './onnx_pb';
 import { isOnnxDomain, type OnnxModel } from './onnx-model';
@@ -9,8 +10,8 @@ import type { TensorInfo } from './tensor-info';
 export interface InferOptions {
   /** Shapes of graph inputs by name, where the model leaves them open. */
   inputShapes?: ReadonlyMap<string, readonly number[]>;
-  /** Height and width where the model leaves them open and nothing else says. Defaults to `300`. */
-  openSize?: number;
+  /** Height and width where the model leaves them open and nothing else says. Defaults to 300 × 300. */
+  openSize?: PictureSize;
 }
 
 /**
@@ -67,6 +68,9 @@ export function inferShapes(model: OnnxModel, options: InferOptions = {}): Map<s
   return infos;
 }
 
+/** SSD300's. */
+const usualSize: PictureSize = { height: 300, width: 300 };
+
 /** Dimensions written in the file; an open one is 1 in the first place and `openSize` for height and width. */
 function declaredShape(type: TypeProto | undefined, options: InferOptions): number[] | undefined {
   if (type?.value.case !== 'tensorType') return undefined;
@@ -74,6 +78,6 @@ function declaredShape(type: TypeProto | undefined, options: InferOptions): numb
   return dims?.map((dim, axis) => {
     const value = dim.value.case === 'dimValue' ? Number(dim.value.value) : -1;
     if (value >= 0) return value;
-    return axis >= 2 ? (options.openSize ?? 300) : 1;
+    return axis >= 2 ? openDim(options.openSize ?? usualSize, axis) : 1;
   });
 }

@@ -4,6 +4,7 @@ import type { CalibrationOptions, CalibrationReport } from '../calibrate/calibra
 import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
 import type { LatencyBudget, LatencySearch } from '../latency/latency-search';
+import { detectorKey } from '../model/detector-key';
 import { checkInputShapes, graphInputs, readDetectorSize } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
@@ -44,8 +45,8 @@ export function openPruner(model: OnnxModel, inputShapes?: InferOptions['inputSh
 }
 
 /**
- * Reads a model, cuts it, proves the cut and writes the smaller model. Without `output` nothing is written (a dry
- * run, without a proof).
+ * Reads a model, cuts it, proves the cut and writes the smaller model, with the detector settings that were given by a
+ * file in its metadata. Without `output` nothing is written (a dry run, without a proof).
  * @throws {SsdPruneError} see {@link Pruner.plan}, {@link verifyCut}, {@link readModel}, {@link writeModel}; with pictures
  * {@link pictureShapes} and {@link calibrateWithPictures}.
  */
@@ -64,6 +65,7 @@ export async function pruneFile(
   await begin('read');
   const model = await readModel(input);
   if (given.report !== undefined) await checkReport(given.report, model, { ...given, output });
+  const settings = settingsFor(model, given.calibrate);
   await begin('plan');
   const options = withPictureShapes(model, given);
   const latency = openLatencySearch(model, options);
@@ -87,6 +89,7 @@ export async function pruneFile(
     }
     await begin('write');
     const { writeModel } = require('../model/write') as typeof import('../model/write');
+    if (settings !== undefined) cut.model.setMetadata(detectorKey, settings);
     await writeModel(cut.model, output, { force: options.force ?? false });
   }
   report.seconds = (performance.now() - started) / 1000;
@@ -132,6 +135,13 @@ async function planAndCut(
   const plan = latency ? await planByLatency(pruner, options, latency) : pruner.plan(options);
   await begin('cut');
   return { pruner, plan, cut: pruner.cut(plan) };
+}
+
+/** Detector settings for the smaller model's metadata, where they came by a file: it is of no use without them. */
+function settingsFor(model: OnnxModel, calibrate: CalibrationOptions | undefined): string | undefined {
+  if (!calibrate) return undefined;
+  const { settingsToCarry } = require('../model/detector') as typeof import('../model/detector');
+  return settingsToCarry(model, calibrate.detector);
 }
 
 /** Options with the size of the pictures that a cut is calibrated on, see {@link pictureShapes}. */

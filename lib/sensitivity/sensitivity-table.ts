@@ -1,5 +1,12 @@
 import { renderTable } from '../report/table';
-import { type LayerSensitivity, type SensitivityReport, sensitivityRatios, workOf, worstFirst } from './sensitivity';
+import {
+  type LayerSensitivity,
+  nearestPoint,
+  type SensitivityReport,
+  sensitivityRatios,
+  workOf,
+  worstFirst,
+} from './sensitivity';
 
 const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(2)} %`);
 
@@ -22,12 +29,15 @@ const unit =
 /** Without a target: each layer at the same shares of its channels. */
 function cutParts(report: SensitivityReport): string[] {
   const { layers } = report;
-  const rows = layers.map(({ name, readers, channels, share, cuts }) => [
-    name,
-    String(readers.length),
-    String(channels),
-    percent(share),
-    ...sensitivityRatios.map((_, i) => (cuts[i] ? `${cuts[i].kept}: ${percent(cuts[i].errorKept)}` : '–')),
+  const rows = layers.map((layer) => [
+    layer.name,
+    String(layer.readers.length),
+    String(layer.channels),
+    percent(layer.share),
+    ...sensitivityRatios.map((ratio) => {
+      const point = nearestPoint(layer, ratio);
+      return point ? `${point.kept}: ${percent(point.errorKept)}` : '–';
+    }),
   ]);
   const head = sensitivityRatios.map((ratio) => `−${100 * ratio} %: error`);
   return [renderTable(['layer', 'readers', 'channels', `share of ${workOf(report)}`, ...head], rows, 1), unit];

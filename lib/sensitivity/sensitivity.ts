@@ -10,7 +10,6 @@ import type { OnnxModel } from '../model/onnx-model';
 import type { CostModel, CountMode } from '../prune/cost';
 import { completeOptions, type PruneOptions } from '../prune/options';
 import { openPruner } from '../prune/prune-file';
-import { nearestStep } from '../prune/width-grid';
 
 /** What of {@link PruneOptions} says which layers are measured, and at which widths. */
 export type MeasuredLayers = Pick<
@@ -64,7 +63,7 @@ export interface LayerSensitivity {
   readonly share: number;
   /** At every width on the grid, the whole layer first; none where it can't be measured. */
   readonly points: readonly SensitivityPoint[];
-  /** At the widths nearest to {@link sensitivityRatios}; none where it can't be measured. */
+  /** At the widths nearest to {@link sensitivityRatios}, each once; none where it can't be measured. */
   readonly cuts: readonly SensitivityPoint[];
   /** With a target. */
   readonly chosen: ChosenWidth | null;
@@ -160,6 +159,17 @@ export function worstFirst(layers: readonly LayerSensitivity[]): LayerSensitivit
     .sort((a, b) => shareOf(b) - shareOf(a));
 }
 
+/** A layer's point nearest to losing a share of its channels, of two equally near ones the wider; undefined without any. */
+export function nearestPoint(
+  { points, channels }: Pick<LayerSensitivity, 'points' | 'channels'>,
+  ratio: number,
+): SensitivityPoint | undefined {
+  const away = ({ kept }: SensitivityPoint): number => Math.abs(kept - channels * (1 - ratio));
+  let nearest = points[0];
+  for (const point of points) if (away(point) < away(nearest!)) nearest = point;
+  return nearest;
+}
+
 const summedErrors = (curves: readonly GroupCurve[], kept: readonly number[]): number =>
   curves.reduce((sum, { group, errors }) => sum + errors[group.classes.length - kept[group.id]!]!, 0);
 
@@ -197,21 +207,19 @@ function measureLayer(
       price: place.saved > 0 ? error / place.saved : null,
     };
   };
-  const pointsAt = (widths: readonly number[]): SensitivityPoint[] => {
+  const points = [...steps].reverse().flatMap((kept): SensitivityPoint[] => {
     if (!curve) return [];
-    return widths.map((kept) => ({
-      ...placeAt(kept),
-      errorKept: curve.errors[channels - kept]! / curve.readers.length,
-    }));
-  };
+    return [{ ...placeAt(kept), errorKept: curve.errors[channels - kept]! / curve.readers.length }];
+  });
+  const cuts = sensitivityRatios.flatMap((ratio) => nearestPoint({ points, channels }, ratio) ?? []);
   const reason = whyUnread(stage);
   return {
     name: names.join(' + '),
     readers: curve?.readers ?? [],
     channels,
     share: names.reduce((sum, name) => sum + cost.ofLayer(name, whole), 0) / cost.total(whole),
-    points: pointsAt([...steps].reverse()),
-    cuts: pointsAt(sensitivityRatios.map((ratio) => steps[nearestStep({ group, steps }, ratio)]!)),
+    points,
+    cuts: [...new Set(cuts)],
     chosen: allocated ? chosenAt(allocated) : null,
     ...(reason !== undefined && { reason }),
   };

@@ -2,7 +2,8 @@ import { stat, unlink } from 'node:fs/promises';
 import type { CheckOptions } from '../data/check';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
-import { type DetectorSettings, readDetectorSettings } from '../model/detector';
+import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
+import { detectorKey } from '../model/detector-key';
 import { readModel } from '../model/read';
 import type { Recipe } from './recipe';
 import { withoutTeacher } from './teacher';
@@ -64,7 +65,8 @@ export interface FinetuneReport {
 }
 
 /**
- * Fine-tunes a model file: checks the pictures, trains, and writes the model with other weights and nothing else changed.
+ * Fine-tunes a model file: checks the pictures, trains, and writes the model with other weights and nothing else changed,
+ * but that its metadata get the detector settings where only a file had them.
  * A run that is called off, or ends after `maxSteps`, leaves its state, from which a call with `resume` goes on to the
  * very same weights.
  * @throws {SsdPruneError} ERR_OUTPUT_EXISTS; ERR_ABORTED naming the state; ERR_DIVERGED; what {@link readModel},
@@ -76,11 +78,13 @@ export async function finetuneFile(input: string, output: string, options: Finet
   const split = options.split ?? (labels === 'none' ? undefined : 'train');
   const { force = false, state = `${output}.state`, resume = false, otherInstructionSet, onCheck, onReady } = options;
   const { maxSteps, onEvent, signal, ...recipe } = options;
-  await checkOutput(output, { force });
   // Before hours of decoding.
+  await checkOutput(output, { force });
+  await checkState(state, { inputs: [input, output], force, resume });
   if (labels === 'none' && teacherFile === undefined) throw withoutTeacher();
   const model = await readModel(input);
   const detector = readDetectorSettings(model, detectorFile);
+  const carried = settingsToCarry(model, detectorFile);
   const teacher = teacherFile === undefined ? undefined : await readTeacher(teacherFile, detectorFile);
   // Index 0 is background, whatever the settings call it.
   const { dataset, files, problems } = await openTrainingData(data, ['background', ...detector.classes.slice(1)], {
@@ -91,15 +95,16 @@ export async function finetuneFile(input: string, output: string, options: Finet
     ...(signal && { signal }),
   });
   const settings = [detectorFile, detector.priorsFile, teacherFile].filter((file) => file !== undefined);
-  const inputs = [input, output, ...model.dataFiles, ...settings, ...files];
-  await checkState(state, { inputs, force, resume });
+  await checkOutput(state, { inputs: [...model.dataFiles, ...settings, ...files] });
   const trainer = new Trainer(model, detector, dataset, { ...trainerOptions(recipe), ...(teacher && { teacher }) });
   if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
   onReady?.(trainer, problems);
 
   const write = async (which: 'best' | 'last'): Promise<void> => {
     const { writeModel } = require('../model/write') as typeof import('../model/write');
-    await writeModel(trainer.model(which), output, { force });
+    const trained = trainer.model(which);
+    if (carried !== undefined) trained.setMetadata(detectorKey, carried);
+    await writeModel(trained, output, { force });
   };
   const result = await trainer
     .run({

@@ -95,10 +95,10 @@ test('pictures get noise, everything else ones, the same at every call', () => {
 
 test('detector settings in the metadata say how large open pictures are', async () => {
   const model = castModel({ image: DataType.FLOAT }, ['n', 3, 'h', 'w'], {
-    'ssd-prune.detector': JSON.stringify({ input: { width: 24, height: 24 } }),
+    'ssd-prune.detector': JSON.stringify({ input: { width: 24, height: 16 } }),
   });
   const { models } = await measureLatency([{ name: 'sized', model }], { runs: 1, batchSizes: [1] });
-  expect(models[0]!.inputs[0]!.dims).toEqual([1, 3, 24, 24]);
+  expect(models[0]!.inputs[0]!.dims).toEqual([1, 3, 16, 24]);
 });
 
 test('sessions that wait take no processor from the one that runs', async () => {

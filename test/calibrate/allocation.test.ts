@@ -1,7 +1,9 @@
+import { graph } from '../cli/command';
 import { smallNet, smallWeights } from './small-net';
 
 const { allocateByError } =
   require('../../dist/lib/calibrate/allocation') as typeof import('../../lib/calibrate/allocation');
+const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
 const { Pruner } = require('../../dist/lib/prune/prune') as typeof import('../../lib/prune/prune');
 const { widthGrid } = require('../../dist/lib/prune/width-grid') as typeof import('../../lib/prune/width-grid');
 
@@ -50,5 +52,23 @@ describe('widths by error curves', () => {
     expect(() => allocateByError(grids, curves, pruner.macs, 0.99, 0.001)).toThrow(
       expect.objectContaining({ code: 'ERR_TARGET_UNREACHABLE' }),
     );
+  });
+
+  test('74 layers, all entangled: the widths that were found when every price built everything anew', async () => {
+    const many = new Pruner(await readModel(graph('many-alike-13')));
+    const own = many.select({ prunedParams: '.*', skipLocked: true }).selection.groups;
+    const curves = own.map((group, i) => ({
+      group,
+      readers: [],
+      order: new Int32Array(0),
+      errors: Float64Array.from(
+        { length: group.classes.length + 1 },
+        (_, k) => (1 + ((7 * i) % 5)) * (k / group.classes.length) ** 2,
+      ),
+    }));
+    const all = own.map((group) => widthGrid(group, { align: 1, minChannels: 1 }));
+    const found = allocateByError(all, curves, many.macs, 0.4, 0.02);
+    const widths = '1122212212122121221212212122121221212212122121221212222122221222212222128d';
+    expect(own.map(({ id }) => found.kept[id]!.toString(16)).join('')).toBe(widths);
   });
 });

@@ -3,6 +3,9 @@ import path from 'node:path';
 import { noisePictures } from '../calibrate/noise-pictures';
 import { command, errorOf, events, failure, graph } from './command';
 
+const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
+const { writeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
+
 const open = graph('dynamic-size-legacy-17');
 let folder: string;
 /** Settings for pictures of a width and a height. */
@@ -35,6 +38,19 @@ describe('a model that leaves the size of its pictures open', () => {
     const shape = ['--input-shape', `image=1,3,${height},${width}`];
     const plain = command(['prune', open, '--dry-run', ...wish, '--tolerance', '0.05', ...shape, '--json']);
     expect(report.macs.before).toBe(JSON.parse(plain.stdout).macs.before);
+  });
+
+  test('is counted at the size in its metadata without pictures, too, be it square or not', async () => {
+    const model = await readModel(open);
+    model.setMetadata('ssd-prune.detector', readFileSync(settings(96, 64), 'utf8'));
+    const carrying = path.join(folder, 'carrying.onnx');
+    await writeModel(model, carrying);
+    const counted = (file: string, ...more: string[]): number => {
+      const { stdout } = command(['prune', file, '--dry-run', ...wish, '--tolerance', '0.05', '--json', ...more]);
+      return JSON.parse(stdout).macs.before;
+    };
+    expect(counted(carrying)).toBe(counted(open, '--input-shape', 'image=1,3,64,96'));
+    expect(counted(carrying)).not.toBe(counted(open, '--input-shape', 'image=1,3,64,64'));
   });
 
   test('is measured at that size by sensitivity, too', () => {

@@ -1,4 +1,4 @@
-import { type SpawnSyncOptions, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnSyncOptions, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,7 +17,24 @@ export const command = (args: string[], options: SpawnSyncOptions = {}, file = m
 export type Ended = Pick<Result, 'status' | 'stdout' | 'stderr'>;
 
 /** The same without holding this process up, for commands that run side by side or talk to a server of the test's. */
-export function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+export const run = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> => started(args, env, () => {});
+
+/** The same, interrupted by SIGINT once its stderr matches. */
+export function interrupted(args: string[], when: RegExp, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  let sent = false;
+  return started(args, env, (child, stderr) => {
+    if (sent || !when.test(stderr)) return;
+    sent = true;
+    child.kill('SIGINT');
+  });
+}
+
+/** @param onStderr told of all that stderr has said so far */
+function started(
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  onStderr: (child: ChildProcess, stderr: string) => void,
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
     let [stdout, stderr] = ['', ''];
@@ -26,6 +43,7 @@ export function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended>
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
+      onStderr(child, stderr);
     });
     child.on('error', reject).on('close', (status) => resolve({ status, stdout, stderr }));
   });

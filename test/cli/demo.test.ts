@@ -1,9 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { decodePicture } from '../../lib/data/images';
 import type { DemoReport } from '../../lib/demo/demo';
-import { command, events, failure, main, temporary } from './command';
+import { command, events, failure, interrupted, main, temporary } from './command';
 
 jest.setTimeout(300_000);
 
@@ -84,21 +84,13 @@ test('shows the whole job, and leaves its files in the folder', async () => {
 test('interrupted while it trains, it ends with 130 and leaves no temporary folder', async () => {
   const folder = temporary();
   mkdirSync(path.join(folder, 'tmp'));
-  const env = { ...process.env, TMPDIR: path.join(folder, 'tmp') };
-  const child = spawn(process.execPath, [main, 'demo', '--train-scenes', '64', '--val-scenes', '8', '--json'], { env });
-  let [stdout, stderr, interrupted] = ['', '', false];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-    // Steps of fine-tuning are the fifth stage's progress.
-    if (interrupted || !stderr.includes('"label":"stage 5"')) return;
-    interrupted = true;
-    child.kill('SIGINT');
-  });
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  expect(failure({ status, stdout, stderr })).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
+  // Steps of fine-tuning are the fifth stage's progress.
+  const ended = await interrupted(
+    ['demo', '--train-scenes', '64', '--val-scenes', '8', '--json'],
+    /"label":"stage 5"/,
+    { TMPDIR: path.join(folder, 'tmp') },
+  );
+  expect(failure(ended)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
   // ONNX Runtime leaves files of its own there.
   expect(readdirSync(path.join(folder, 'tmp')).filter((name) => name.startsWith('ssd-prune'))).toEqual([]);
 });

@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { temporary, type VocPicture, vocFolder } from '../data/folders';
-import { command, type Ended, events, failure, main, messageOf, run } from './command';
+import { command, type Ended, events, failure, interrupted, messageOf, run } from './command';
 import { detectorModel } from './detector-model';
 
 const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
@@ -142,32 +141,14 @@ test('interrupted, it saves its state, exits with 130, and goes on to the same b
   const more = ['--keep', 'last', '--optimizer', 'adamw', '--batch-size', '4', '--micro-batch', '2', '--epochs', '4'];
   expect((await run(finetune(straight, ...more))).status).toBe(0);
   const out = output();
-  const interrupted = await interruptAtStep(finetune(out, ...more), 2);
-  expect(failure(interrupted)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
-  expect(messageOf(interrupted)).toMatch(/^Interrupted \(SIGINT\)\. The state after step \d is in .*--resume/);
+  const ended = await interrupted(finetune(out, ...more), /"label":"steps","done":[2-9]/);
+  expect(failure(ended)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
+  expect(messageOf(ended)).toMatch(/^Interrupted \(SIGINT\)\. The state after step \d is in .*--resume/);
   expect(existsSync(out)).toBe(false);
   const resumed = await run(finetune(out, ...more, '--resume'));
   expect(reportOf(resumed)).toMatchObject({ finished: true, step: 8 });
   expect(readFileSync(out).equals(readFileSync(straight))).toBe(true);
 });
-
-/** Sends SIGINT once so many steps are reported. */
-function interruptAtStep(args: string[], step: number): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args]);
-    let [stdout, stderr, sent] = ['', '', false];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-      if (sent || !new RegExp(`"label":"steps","done":[${step}-9]`).test(stderr)) return;
-      sent = true;
-      child.kill('SIGINT');
-    });
-    child.on('error', reject).on('close', (status) => resolve({ status, stdout, stderr }));
-  });
-}
 
 test('a run that makes nothing better keeps what it began with, and says so', async () => {
   const out = output();

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { command, errorOf, events, failure, temporary } from './command';
+import { command, errorOf, events, failure, interrupted, temporary } from './command';
 
 const folder = temporary();
 const model = path.join(folder, 'ssd.onnx');
@@ -95,4 +95,23 @@ test.each([
   ['threads that no machine has', ['--target-latency', '0.8', '--threads', '-1']],
 ])('%s is a usage error', (_, args) => {
   expect(failure(prune('--dry-run', ...args))).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+});
+
+test('interrupted while layers are timed, it ends with 130 and leaves no temporary folder', async () => {
+  const place = temporary();
+  const env = { TMPDIR: place, XDG_CACHE_HOME: path.join(place, 'cache') };
+  const args = [
+    'prune',
+    model,
+    '--dry-run',
+    '--json',
+    '--pruned-params',
+    'conv2d_[1-9].w_0',
+    '--target-latency',
+    '0.8',
+  ];
+  const ended = await interrupted(args, /"label":"timing layers"/, env);
+  expect(failure(ended)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
+  // ONNX Runtime leaves files of its own there.
+  expect(readdirSync(place).filter((name) => name.startsWith('ssd-prune'))).toEqual([]);
 });

@@ -257,12 +257,24 @@ describe('outputs that cannot be', () => {
     ['--calibrate', ['--device'], ['--device', 'cpu']],
     ['--calibrate', ['--split', '--repair'], ['--repair', 'none', '--split', 'val']],
     ['--target-latency', ['--threads'], ['--threads', '1']],
+    ['--criterion random', ['--seed'], ['--seed=0']],
+    ['--criterion random', ['--seed'], ['--criterion', 'l2_norm', '--seed', '3']],
   ])('without %s %j would change nothing: exit 2, also where it says the default', (needed, named, args) => {
     const result = prune(model, '-o', 'out.onnx', ...wish, ...args);
     expect([result.status, result.code, result.stdout]).toEqual([2, 'ERR_USAGE', '']);
     expect(result.message).toContain(`nothing without ${needed}`);
     for (const option of named) expect(result.message).toContain(option);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('--seed is what random channels are drawn by', () => {
+    const kept = (...args: string[]): number[][] => {
+      const given = [...wish, '--criterion', 'random', ...args, '--dry-run', '--json'];
+      const { stdout } = spawnSync(process.execPath, [main, 'prune', model, ...given], { encoding: 'utf8' });
+      return JSON.parse(stdout).layers.map((layer: { kept: number[] }) => layer.kept);
+    };
+    expect(kept('--seed', '0')).toEqual(kept());
+    expect(kept('--seed', '1')).not.toEqual(kept());
   });
 
   test('--threads without --target-latency stays refused with pictures; several targets know no latency', () => {
@@ -282,6 +294,7 @@ describe('outputs that cannot be', () => {
       ['--threads', '1'],
       ['--calibration-images', '256'],
       ['--calibration-seed', '0'],
+      ['--seed', '0'],
       ['--device', '"cpu"'],
       ['--repair', '"full"'],
     ] as const)

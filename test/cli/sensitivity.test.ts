@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { noisePictures } from '../calibrate/noise-pictures';
 import { shared } from '../shared';
-import { command, errorOf, events, failure, graph, main, root, run, temporary } from './command';
+import { command, errorOf, events, failure, graph, interrupted, messageOf, root, run, temporary } from './command';
 
 const model = graph('dynamic-batch-legacy-11');
 let folder: string;
@@ -178,19 +177,10 @@ describe('what is refused: one error, nothing on stdout, nothing written', () =>
 test('an interruption: exit 130, one error, no file', async () => {
   const out = temporary();
   const plot = path.join(out, 'curves.svg');
-  const child = spawn(process.execPath, [main, ...args('--plot', plot, '--json')]);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (data) => {
-    stdout += data;
-  });
   // The first layer is begun.
-  child.stderr.on('data', (data) => {
-    if (stderr === '') child.kill('SIGINT');
-    stderr += data;
-  });
-  const status = await new Promise((resolve) => child.on('close', resolve));
-  expect([status, stdout]).toEqual([130, '']);
-  expect(events({ stderr }).at(-1)).toEqual({ error: { code: 'ERR_ABORTED', message: 'Interrupted (SIGINT).' } });
+  const ended = await interrupted(args('--plot', plot, '--json'), /./);
+  expect(failure(ended)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
+  expect(messageOf(ended)).toBe('Interrupted (SIGINT).');
   expect(readdirSync(out)).toEqual([]);
 });
 
@@ -215,8 +205,9 @@ available('the real model: twelve layers in seconds', async () => {
   expect(report.cut).toBeLessThanOrEqual(0.21);
   for (const { chosen, channels, cuts } of report.layers) {
     expect([chosen.kept % 8, chosen.kept <= channels]).toEqual([0, true]);
-    expect(cuts[2].errorKept).toBeGreaterThan(0.01);
-    expect(cuts[2].errorKept).toBeLessThan(0.3);
+    const half = cuts.find(({ kept }: { kept: number }) => Math.abs(kept - channels / 2) <= 4);
+    expect(half.errorKept).toBeGreaterThan(0.01);
+    expect(half.errorKept).toBeLessThan(0.3);
   }
   // Seconds where nothing else runs; the bound is for machines that are shared.
   expect(report.seconds).toBeLessThan(90);
