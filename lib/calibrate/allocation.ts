@@ -1,6 +1,6 @@
 import type { ChannelGroup } from '../prune/channel-groups';
 import type { CostFactor, WidthCost } from '../prune/cost';
-import { type SearchPath, type SearchResult, searchAlong } from '../prune/ratio-search';
+import { type SearchPath, type SearchResult, searchAlong, uniformPath } from '../prune/ratio-search';
 import type { WidthGrid } from '../prune/width-grid';
 import type { ErrorCurve } from './reconstruction';
 import { type Table, WidthProgram } from './width-program';
@@ -14,8 +14,13 @@ export interface GroupCurve extends ErrorCurve {
   readonly partial?: boolean;
 }
 
+/** Whether curves say anything of widths: they do where at least one group's readers were all measured. */
+export const sayWidths = (curves: readonly GroupCurve[]): boolean => curves.some(({ partial }) => !partial);
+
 /**
- * Widths that reach the target at the least summed error. Dynamic programming over neighbouring widths gives the least
+ * Widths that reach the target at the least summed error; the same ratio everywhere where no curve {@link sayWidths says
+ * widths}. Groups without a curve of all of their readers are taken for what is neither chosen nor mended by pictures, see
+ * {@link blindError}. Dynamic programming over neighbouring widths gives the least
  * error + price · cost for any price, and the price is bisected until the cut meets the target. Only widths on the
  * convex hull of error and cost have a price; on the way from there to the target blocks are exchanged between layers as
  * long as the error falls.
@@ -29,14 +34,47 @@ export function allocateByError(
   target: number,
   tolerance: number,
 ): SearchResult {
-  const errors = grids.map(({ group, steps }) => {
+  if (!sayWidths(curves)) return searchAlong(uniformPath(grids), grids, cost, target, tolerance);
+  const even = evenWidths(grids, cost, target);
+  const errors = grids.map(({ group, steps }, grid) => {
     const curve = curves.find((other) => other.group === group && !other.partial);
-    // A group whose readers, or some of them, can't be measured is left for last.
-    return steps.map((kept) => curve?.errors[group.classes.length - kept] ?? (group.classes.length - kept) * 1e6);
+    const members = group.classes.length;
+    const blind = (kept: number) => blindError(1 - kept / members, 1 - even[grid]! / members);
+    return steps.map((kept) => curve?.errors[members - kept] ?? blind(kept));
   });
   const widths = new Widths(grids, errors, cost);
   const found = searchAlong(widths.path(target), grids, cost, target, tolerance);
   return widths.exchange(found, target, target + tolerance);
+}
+
+/**
+ * Error of a group without a curve, in shares of variance as curves have it, by the share of its channels that is gone.
+ * Nothing makes up for them, and each carries as much as the others: about that share of what its readers make goes with
+ * them. That alone is a straight line, on which one group's last channel is as cheap as its first and a single one would
+ * take all. Nothing says that it can take more than an even spread asks of it, so beyond that a tenth more of its channels
+ * costs ten times what a reader has.
+ */
+const blindError = (gone: number, even: number): number => gone + 1e3 * Math.max(0, gone - even) ** 2;
+
+/** What groups keep where the same ratio of each goes and the cut reaches the target. */
+function evenWidths(grids: readonly WidthGrid[], cost: WidthCost, target: number): number[] {
+  const path = uniformPath(grids);
+  const kept = cost.whole();
+  const whole = cost.total(kept);
+  const widthsAt = (i: number): number[] => path.at(i).map((step, grid) => grids[grid]!.steps[step]!);
+  const cutAt = (i: number): number => {
+    widthsAt(i).forEach((width, grid) => {
+      kept[grids[grid]!.group.id] = width;
+    });
+    return 1 - cost.total(kept) / whole;
+  };
+  let [low, high] = [0, path.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (cutAt(middle) >= target) high = middle;
+    else low = middle + 1;
+  }
+  return widthsAt(high);
 }
 
 /** Halvings of the price. */

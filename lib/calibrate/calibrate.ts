@@ -3,10 +3,10 @@ import type { OpenPlan } from '../latency/latency-search';
 import type { OnnxModel } from '../model/onnx-model';
 import type { ChannelGroup } from '../prune/channel-groups';
 import type { CutResult } from '../prune/cut';
-import type { PruneOptions } from '../prune/options';
+import type { PruneOptions, PrunePlanOptions } from '../prune/options';
 import type { PrunePlan, Pruner } from '../prune/prune';
 import type { SearchResult, WidthSearch } from '../prune/ratio-search';
-import { allocateByError } from './allocation';
+import { allocateByError, sayWidths } from './allocation';
 import { chooseByError, chooseByWeights, withoutPictures } from './channel-choice';
 import { type CurveOptions, measureCurves } from './error-curves';
 import { refineFrom } from './reconstruction';
@@ -58,6 +58,7 @@ export interface Calibrated {
  * pictures), and the weights with which the readers come nearest to Y without them. These are written into the
  * full-size model, of which the next group's student is a cut. A BatchNormalization behind a reader keeps its scale and
  * variance, since the reader's output is fitted to what it always saw; only its mean moves.
+ * The plan's options say `uniform` where widths were to follow from errors and no group's could be measured.
  * @throws {SsdPruneError} what {@link Pruner.plan} throws, and ERR_BAD_DATA where activations are not finite
  */
 export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
@@ -86,23 +87,32 @@ class Calibration {
   async run(search: SearchResult | undefined, target: number): Promise<Calibrated> {
     const { student } = this;
     const { pruner, selection, planOptions } = student;
-    const widths = search ?? (await this.allocate(target));
+    const { widths, options } = search ? { widths: search, options: planOptions } : await this.allocate(target);
     await this.cutTo(widths.kept);
-    const plan = { selection, options: planOptions, search: widths };
+    const plan = { selection, options, search: widths };
     return { pruner, plan, cut: student.finish(), repair: this.reports, device: this.samples.device };
   }
 
-  private async allocate(target: number): Promise<SearchResult> {
-    const { pruner, selection, planOptions: options } = this.student;
-    const search =
-      options.allocation === 'error' ? await this.searchByError() : pruner.widthSearch(selection.groups, options);
-    if (this.options.widths) return this.options.widths({ pruner, selection, options, search });
-    return search(pruner.costOf(options), target, options.tolerance);
+  /** Widths, and the options with the allocation that they come from. */
+  private async allocate(target: number): Promise<{ widths: SearchResult; options: PrunePlanOptions }> {
+    const { pruner, selection, planOptions } = this.student;
+    const { search, allocation } =
+      planOptions.allocation === 'error'
+        ? await this.searchByError()
+        : { search: pruner.widthSearch(selection.groups, planOptions), allocation: planOptions.allocation };
+    const options: PrunePlanOptions = { ...planOptions, allocation };
+    const widths = this.options.widths
+      ? await this.options.widths({ pruner, selection, options, search })
+      : search(pruner.costOf(options), target, options.tolerance);
+    return { widths, options };
   }
 
-  private async searchByError(): Promise<WidthSearch> {
+  private async searchByError(): Promise<{ search: WidthSearch; allocation: 'error' | 'uniform' }> {
     const { grids, curves } = await measureCurves(this.student, this.samples, fewOf(this.options), this.options);
-    return (cost, target, tolerance) => allocateByError(grids, curves, cost, target, tolerance);
+    return {
+      search: (cost, target, tolerance) => allocateByError(grids, curves, cost, target, tolerance),
+      allocation: sayWidths(curves) ? 'error' : 'uniform',
+    };
   }
 
   /** Cuts and repairs stage by stage, until groups have as many members as `kept` says, by group id. */

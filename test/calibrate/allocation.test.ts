@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { graph } from '../cli/command';
 import { smallNet, smallWeights } from './small-net';
 
@@ -70,5 +71,59 @@ describe('widths by error curves', () => {
     const found = allocateByError(all, curves, many.macs, 0.4, 0.02);
     const widths = '1122212212122121221212212122121221212212122121221212222122221222212222128d';
     expect(own.map(({ id }) => found.kept[id]!.toString(16)).join('')).toBe(widths);
+  });
+
+  const curveOf = (grid: number, error: (removed: number) => number, partial = false) => ({
+    group: groups[grid]!,
+    readers: [],
+    partial,
+    order: new Int32Array(0),
+    errors: Float64Array.from({ length: groups[grid]!.classes.length + 1 }, (_, k) => error(k)),
+  });
+
+  test.each([
+    ['no curves at all', []],
+    ['curves of some readers only', [0, 1].map((grid) => curveOf(grid, (k) => 0.1 * k, true))],
+  ])('%s: the same ratio everywhere', (_, curves) => {
+    const even = pruner.plan({ prunedParams: 'c[12]\\.w', targetRatio: 0.3, tolerance: 0.1, align: 1 }).search;
+    expect(allocateByError(grids, curves, pruner.macs, 0.3, 0.1).kept).toEqual(even.kept);
+  });
+
+  describe('groups without a curve, beside one that has one', () => {
+    const options = {
+      prunedParams: '.*',
+      skipLocked: true,
+      includeTied: true,
+      targetRatio: 0.3,
+      tolerance: 0.2,
+      align: 1,
+    };
+    /** How many members more than at the same ratio everywhere the others keep, where the second group's curve is `error`. */
+    const spread = async (error: (removed: number, even: number) => number) => {
+      const dense = new Pruner(await readModel(path.join(__dirname, '..', 'graphs', 'concat-densenet-legacy-12.onnx')));
+      const { selection, search } = dense.plan(options);
+      const measured = selection.groups[1];
+      const blind = selection.groups.filter((group) => group !== measured);
+      const members = measured!.classes.length;
+      const even = members - search.kept[measured!.id]!;
+      const errors = Float64Array.from({ length: members + 1 }, (_, k) => error(k, even));
+      const curve = { group: measured!, readers: [], order: new Int32Array(0), errors };
+      const own = selection.groups.map((group) => widthGrid(group, { align: 1, minChannels: 1 }));
+      const { kept } = allocateByError(own, [curve], dense.macs, 0.3, 0.2);
+      expect(blind.length).toBeGreaterThan(3);
+      return { more: blind.map(({ id }) => kept[id]! - search.kept[id]!), cut: members - kept[measured!.id]!, even };
+    };
+
+    test('none loses more than its even share, where the measured one has no more to give either', async () => {
+      const { more } = await spread((k, even) => (k <= even ? 0 : 3));
+      expect(Math.min(...more)).toBeGreaterThanOrEqual(0);
+    });
+
+    test('they are spared as long as the measured one loses next to nothing', async () => {
+      const { more, cut, even } = await spread((k) => 1e-6 * k);
+      expect(cut).toBeGreaterThan(even);
+      expect(Math.min(...more)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...more)).toBeGreaterThan(0);
+    });
   });
 });

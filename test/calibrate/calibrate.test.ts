@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { feedsOf, graphBatch, missed } from './missed';
 import { bestFit, clip, conv, greedy, type Map4, refit, ridgeOf, windows } from './naive';
 import { noise, smallNet, smallWeights, type Weights } from './small-net';
 
@@ -8,8 +9,6 @@ const { readModel } = require('../../dist/lib/model/read') as typeof import('../
 const { toFloat32 } = require('../../dist/lib/model/tensor') as typeof import('../../lib/model/tensor');
 const { encodeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
 const { Pruner } = require('../../dist/lib/prune/prune') as typeof import('../../lib/prune/prune');
-const { comparedTensors, exposeTensors } =
-  require('../../dist/lib/prune/observed-tensors') as typeof import('../../lib/prune/observed-tensors');
 const { verifyCut } = require('../../dist/lib/prune/verify') as typeof import('../../lib/prune/verify');
 
 type Model = Awaited<ReturnType<typeof readModel>>;
@@ -161,54 +160,6 @@ describe('a small network against a slow float64 reference', () => {
   });
 });
 
-/** Mean squared difference of two models' compared tensors on held-back noise, as a share of the first one's variance. */
-async function missed(original: Model, model: Model, batch: number): Promise<number> {
-  const pruner = new Pruner(original);
-  const names = comparedTensors(pruner.graph, original);
-  const outputs = async (which: Model) => {
-    const copy = which.clone();
-    exposeTensors(copy, names);
-    const session = await DetectorSession.create(encodeModel(copy));
-    const found = [];
-    for (let i = 0; i < 4; i++) found.push(await session.run(feedsOf(original, 5000 + i, batch), names));
-    await session.close();
-    return found;
-  };
-  const [a, b] = [await outputs(original), await outputs(model)];
-  let [error, power] = [0, 0];
-  a.forEach((found, i) => {
-    for (const name of names) {
-      const [x, y] = [found[name]!.data as Float32Array, b[i]![name]!.data as Float32Array];
-      const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
-      x.forEach((value, j) => {
-        error += (value - y[j]!) ** 2;
-        power += (value - mean) ** 2;
-      });
-    }
-  });
-  return error / power;
-}
-
-function feedsOf(model: Model, seed: number, batch: number) {
-  const { infos } = new Pruner(model).graph;
-  const inputs = model.graph.input.filter(({ name }) => !model.constant(name));
-  return Object.fromEntries(
-    inputs.map(({ name }, k) => {
-      const dims = [batch, ...infos.get(name)!.shape!.slice(1)];
-      return [
-        name,
-        {
-          dims,
-          data: noise(
-            31 * seed + k,
-            dims.reduce((x, y) => x * y, 1),
-          ),
-        },
-      ];
-    }),
-  );
-}
-
 describe('graphs of other kinds at −25 %', () => {
   const folder = path.join(__dirname, '..', 'graphs');
   // At most a third of what plain L1 misses, on inputs that were not calibrated on.
@@ -222,12 +173,7 @@ describe('graphs of other kinds at −25 %', () => {
     'tf-style-11',
   ])('%s', async (name) => {
     const model = await readModel(path.join(folder, `${name}.onnx`));
-    const [batch] = model.graph.input
-      .filter((input) => !model.constant(input.name))
-      .map((input) => {
-        const dim = input.type?.value.case === 'tensorType' ? input.type.value.value.shape?.dim[0] : undefined;
-        return dim?.value.case === 'dimValue' ? Number(dim.value.value) : 4;
-      });
+    const batch = graphBatch(model);
     const options = {
       prunedParams: '.*',
       skipLocked: true,
@@ -243,12 +189,12 @@ describe('graphs of other kinds at −25 %', () => {
     const { cut, pruner } = await calibrate(
       model,
       { ...options, criterion: 'obs' },
-      { source: noisy, batchSize: batch!, repair: 'least_squares' },
+      { source: noisy, batchSize: batch, repair: 'least_squares' },
     );
     const plain = new Pruner(model);
     const [own, l1] = [
-      await missed(model, cut.model, batch!),
-      await missed(model, plain.cut(plain.plan(options)).model, batch!),
+      await missed(model, cut.model, batch),
+      await missed(model, plain.cut(plain.plan(options)).model, batch),
     ];
     expect(own).toBeLessThan(l1 / 3);
     await verifyCut(pruner.graph, cut);

@@ -1,0 +1,64 @@
+import type { OnnxModel } from '../../lib/model/onnx-model';
+import { noise } from './small-net';
+
+const { DetectorSession } = require('../../dist/lib/evaluate/session') as typeof import('../../lib/evaluate/session');
+const { encodeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
+const { Pruner } = require('../../dist/lib/prune/prune') as typeof import('../../lib/prune/prune');
+const { comparedTensors, exposeTensors } =
+  require('../../dist/lib/prune/observed-tensors') as typeof import('../../lib/prune/observed-tensors');
+
+/** Mean squared difference of two models' compared tensors on held-back noise, as a share of the first one's variance. */
+export async function missed(original: OnnxModel, model: OnnxModel, batch: number): Promise<number> {
+  const pruner = new Pruner(original);
+  const names = comparedTensors(pruner.graph, original);
+  const outputs = async (which: OnnxModel) => {
+    const copy = which.clone();
+    exposeTensors(copy, names);
+    const session = await DetectorSession.create(encodeModel(copy));
+    const found = [];
+    for (let i = 0; i < 4; i++) found.push(await session.run(feedsOf(original, 5000 + i, batch), names));
+    await session.close();
+    return found;
+  };
+  const [a, b] = [await outputs(original), await outputs(model)];
+  let [error, power] = [0, 0];
+  a.forEach((found, i) => {
+    for (const name of names) {
+      const [x, y] = [found[name]!.data as Float32Array, b[i]![name]!.data as Float32Array];
+      const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+      x.forEach((value, j) => {
+        error += (value - y[j]!) ** 2;
+        power += (value - mean) ** 2;
+      });
+    }
+  });
+  return error / power;
+}
+
+/** Noise for every input of a model that the caller feeds. */
+export function feedsOf(model: OnnxModel, seed: number, batch: number) {
+  const { infos } = new Pruner(model).graph;
+  const inputs = model.graph.input.filter(({ name }) => !model.constant(name));
+  return Object.fromEntries(
+    inputs.map(({ name }, k) => {
+      const dims = [batch, ...infos.get(name)!.shape!.slice(1)];
+      return [
+        name,
+        {
+          dims,
+          data: noise(
+            31 * seed + k,
+            dims.reduce((x, y) => x * y, 1),
+          ),
+        },
+      ];
+    }),
+  );
+}
+
+/** Pictures that a model takes a run; 4 where it takes any number. */
+export function graphBatch(model: OnnxModel): number {
+  const input = model.graph.input.find(({ name }) => !model.constant(name));
+  const dim = input?.type?.value.case === 'tensorType' ? input.type.value.value.shape?.dim[0] : undefined;
+  return dim?.value.case === 'dimValue' ? Number(dim.value.value) : 4;
+}
