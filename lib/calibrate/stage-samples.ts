@@ -19,20 +19,29 @@ export interface SamplingOptions extends Partial<ActivationOptions>, LanesOption
  * can't be kept, so that each layer would run from the pictures again, and every picture has thousands of places.
  */
 export const fewPictures = 64;
+/** Deeper, where maps are smaller and more pictures can be kept, so many times as many are taken as before. */
+const morePictures = 4;
 
 /** Samples of one stage after the other, of the student as it stands and of the original, with threads that run both. */
 export class StageSamples {
   private readonly memory = new SampleMemory();
-  private readonly all: Activations;
-  private readonly early: Activations;
+  /** Over a few pictures, over more and over all of them. */
+  private readonly draws: readonly Activations[];
+  /** Which of them the last stage took. */
+  private current = 0;
 
   private constructor(
     private readonly student: Student,
     private readonly lanes: Lanes,
     private readonly options: SamplingOptions,
   ) {
-    this.all = this.activations('all', options.source);
-    this.early = this.activations('few', fewOf(options));
+    const sources = [options.source];
+    for (let most = fewPictures; most < options.source.count; most *= morePictures) {
+      const first = firstOf(options, most);
+      // Whole batches of a big one may be as many.
+      if (!sources.some(({ count }) => count === first.count)) sources.splice(-1, 0, first);
+    }
+    this.draws = sources.map((source) => this.activations(`${source.count} pictures`, source));
   }
 
   /**
@@ -93,15 +102,20 @@ export class StageSamples {
 
   /** Slices activations that are kept as the student was cut. */
   async cut(keptOf: KeptPlaces): Promise<void> {
-    for (const activations of [this.early, this.all]) await activations.cut(keptOf);
+    await this.draws[this.current]!.cut(keptOf);
   }
 
-  /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
+  /** Those of the most pictures that can be carried on from a stage; of all of them, where no stage follows. */
   private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
-    const last = later.length === 0;
-    if (!last && !this.all.carries(this.student.original, this.moves(stage, later))) return this.early;
-    await this.early.restart();
-    return this.all;
+    const { original } = this.student;
+    const moves = this.moves(stage, later);
+    const most =
+      later.length === 0 ? this.draws.length - 1 : this.draws.findLastIndex((draw) => draw.carries(original, moves));
+    if (most > this.current) {
+      await this.draws[this.current]!.restart();
+      this.current = most;
+    }
+    return this.draws[this.current]!;
   }
 
   private moves(stage: Stage, later: readonly Stage[]): Moves {
@@ -126,9 +140,12 @@ export class StageSamples {
   }
 }
 
-/** The first {@link fewPictures} of the pictures, in whole batches. */
-export function fewOf({ source, batchSize = 1 }: SamplingOptions): CalibrationSource {
-  const count = Math.max(batchSize, fewPictures - (fewPictures % batchSize));
+/** The first {@link fewPictures} of the pictures. */
+export const fewOf = (options: SamplingOptions): CalibrationSource => firstOf(options, fewPictures);
+
+/** The first of the pictures, in whole batches. */
+function firstOf({ source, batchSize = 1 }: SamplingOptions, most: number): CalibrationSource {
+  const count = Math.max(batchSize, most - (most % batchSize));
   return { count: Math.min(source.count, count), feeds: (first, last) => source.feeds(first, last) };
 }
 
