@@ -79,11 +79,13 @@ export class Activations {
   /**
    * Samples of some layers. They stand in memory that the next call writes into. On the way the frontiers move as far
    * as `moves` allows. Where teacher and student are the same model it is run once.
+   * @param times so many times as many samples as usual, in as much more memory
    */
   async sample(
     sampled: readonly Sampled[],
     models: { teacher: OnnxModel; student: OnnxModel },
     moves: Moves,
+    times = 1,
   ): Promise<ReaderSamples[]> {
     const { teacher, student, source } = this;
     const { later, limits } = moves;
@@ -105,7 +107,7 @@ export class Activations {
             this.step(student, models.student, inputs, later.student, limits.student, moves),
           ];
     const { batchSize, seed } = this.options;
-    const layers = this.memory.layout(sampled, source.count, this.options);
+    const layers = this.memory.layout(sampled, source.count, this.options, times);
     const batches: Batch[] = [];
     // What no layer samples needs no run, unless it is carried along.
     const needed = steps.some(({ next }) => next) ? source.count : Math.max(...layers.map(({ pictures }) => pictures));

@@ -134,7 +134,7 @@ class Calibration {
       const { group } = stage;
       this.options.onStage?.(namesOf(stage), i, stages.length);
       if (group) await this.cutGroup(stage, later, group.classes.length - kept[group.id]!, byWeights.get(group));
-      else if (this.reports.some(({ errorKept }) => (errorKept ?? 0) >= refineFrom)) await this.refitTail(stage, later);
+      else if (this.deep) await this.refitTail(stage, later);
     }
     this.options.onStage?.('', stages.length, stages.length);
   }
@@ -152,7 +152,7 @@ class Calibration {
   ): Promise<void> {
     const { student, samples, repair } = this;
     const { pruner, planOptions } = student;
-    const problems = !chosen || repair !== 'none' ? await samples.next(stage, later) : [];
+    const problems = !chosen || repair !== 'none' ? await samples.next(stage, later, this.times) : [];
     const gone = chosen ?? (await chooseByError(pruner.graph, stage.group!, problems, removals));
     const keptOf = student.remove(gone);
     const errors: number[] = [];
@@ -172,11 +172,21 @@ class Calibration {
   }
 
   private async refitTail(stage: Stage, later: readonly Stage[]): Promise<void> {
-    for (const problem of await this.samples.next(stage, later)) {
+    for (const problem of await this.samples.next(stage, later, this.times)) {
       const error = await this.student.mend(problem, 'full', this.rounds);
       const { name } = problem.reader;
       this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
     }
+  }
+
+  /** Whether some layer was cut so deep that more work pays, see {@link refineFrom}. */
+  private get deep(): boolean {
+    return this.reports.some(({ errorKept }) => (errorKept ?? 0) >= refineFrom);
+  }
+
+  /** Behind a deep cut there is more that weights can't explain, from which more samples tell what they can. */
+  private get times(): number {
+    return this.repair === 'full' && this.deep ? 2 : 1;
   }
 
   private get rounds(): number {

@@ -39,11 +39,13 @@ export interface SampleOptions {
  */
 const rowsByColumn = 24;
 
+const defaultRows = 16_384;
+
 /** Places a picture that a layer's samples take where memory sets no limit. */
 const wantedPlaces = (
   { reader, columns }: Sampled,
   pictures: number,
-  { positions, rows = 16_384 }: SampleOptions,
+  { positions, rows = defaultRows }: SampleOptions,
 ): number => {
   const wanted = positions ?? Math.ceil(Math.max(rows, rowsByColumn * columns) / pictures);
   return Math.max(1, Math.min(reader.total, wanted));
@@ -64,8 +66,9 @@ export class SampleMemory {
   private block = new SharedArrayBuffer(0);
 
   /** Makes room for the samples of a stage. Those of the stage before are overwritten. */
-  layout(sampled: readonly Sampled[], pictures: number, options: SampleOptions): LayerSamples[] {
-    const bytes = options.sampleBytes ?? defaultSampleBytes;
+  layout(sampled: readonly Sampled[], pictures: number, given: SampleOptions, times = 1): LayerSamples[] {
+    const bytes = times * (given.sampleBytes ?? defaultSampleBytes);
+    const options = { ...given, rows: times * (given.rows ?? defaultRows) };
     // Where all fit as they are, none is held to an equal share.
     const roomy = sampleBytes(sampled, pictures, options) <= bytes;
     let end = 0;

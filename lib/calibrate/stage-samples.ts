@@ -72,9 +72,12 @@ export class StageSamples {
     return new Activations(key, source, this.lanes, this.memory, options);
   }
 
-  /** Samples of a stage's readers in the student, with their moments. `later` are the stages that follow. */
-  async next(stage: Stage, later: readonly Stage[]): Promise<Problem[]> {
-    return this.of('student', await this.activationsFor(stage, later), stage, later);
+  /**
+   * Samples of a stage's readers in the student, with their moments. `later` are the stages that follow.
+   * @param times so many times as many as usual
+   */
+  async next(stage: Stage, later: readonly Stage[], times = 1): Promise<Problem[]> {
+    return this.of('student', await this.activationsFor(stage, later), stage, later, times);
   }
 
   /** Samples of a stage's readers, with their moments. */
@@ -83,6 +86,7 @@ export class StageSamples {
     activations: Activations,
     stage: Stage,
     later: readonly Stage[],
+    times = 1,
   ): Promise<Problem[]> {
     const { student } = this;
     if (stage.readers.length === 0) return [];
@@ -92,6 +96,7 @@ export class StageSamples {
       layers.map(({ reader, columns }) => ({ ...sampledOf(reader), columns: columns.length })),
       { teacher: student.original, student: cut?.model ?? student.original },
       this.moves(stage, later),
+      times,
     );
     // All of them first: they may share a buffer.
     for (const bytes of cut?.tensors.map(({ name }) => tensorBytes(cut.model.constant(name)!)) ?? []) giveBack(bytes);

@@ -18,7 +18,7 @@ interface FinetuneArguments {
   epochs: number;
   batchSize: number;
   microBatch?: number;
-  rate: number;
+  rate?: number;
   decay: 'cosine' | 'paddle' | 'constant';
   warmUp?: number;
   headsFirst: number;
@@ -30,7 +30,7 @@ interface FinetuneArguments {
   loss?: 'softmax' | 'focal';
   overlap: number;
   augment: AugmentationName;
-  teacherClasses?: number;
+  teacherClasses: number;
   teacherBoxes: number;
   temperature: number;
   batchStatistics: boolean;
@@ -77,11 +77,11 @@ export function builder(yargs: Argv): Argv {
         type: 'number',
         describe: 'Pictures at a time  [default: the batch with BatchNormalization, else up to 8]',
       },
-      rate: { type: 'number', default: 0.001, describe: 'Greatest learning rate' },
+      rate: { type: 'number', describe: 'Greatest learning rate  [default: 0.0005 with adamw, else 0.001]' },
       decay: { choices: ['cosine', 'paddle', 'constant'] as const, default: 'cosine', describe: 'How it goes down' },
       'warm-up': { type: 'number', describe: 'Steps in which it rises  [default: a twentieth of all, at most 100]' },
       'heads-first': { type: 'number', default: 0, describe: 'Epochs that train the heads alone' },
-      optimizer: { choices: ['sgd', 'rmsprop', 'adamw'] as const, default: 'sgd', describe: 'How weights follow' },
+      optimizer: { choices: ['sgd', 'rmsprop', 'adamw'] as const, default: 'adamw', describe: 'How weights follow' },
       'max-norm': { type: 'number', default: 10, describe: 'Greatest norm of the gradients; 0: no limit' },
       average: {
         type: 'number',
@@ -104,10 +104,7 @@ export function builder(yargs: Argv): Argv {
         default: 'paddle',
         describe: 'What happens to pictures; light: little crops, turned; none: only resized',
       },
-      'teacher-classes': {
-        type: 'number',
-        describe: "Weight of the teacher's class scores  [default: 0.05; 1 without labels]",
-      },
+      'teacher-classes': { type: 'number', default: 1, describe: "Weight of the teacher's class scores" },
       'teacher-boxes': { type: 'number', default: 1, describe: "Weight of the teacher's boxes" },
       temperature: { type: 'number', default: 1, describe: "Softens both's class scores" },
       'batch-statistics': {
@@ -229,7 +226,7 @@ class Display {
 }
 
 function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
-  const { data, labels, epochs, batchSize, rate, decay, headsFirst, weightDecay, backboneRate } = args;
+  const { data, labels, epochs, batchSize, decay, headsFirst, weightDecay, backboneRate } = args;
   const { batchStatistics, heldBack, evaluateEvery, keep, seed, skipBad, resume, otherInstructionSet, force } = args;
   const { threads, average, maxNorm, augment, overlap } = args;
   if (!(average >= 0 && average < 1)) throw invalidArgument('average', 'a share from 0 to below 1', average);
@@ -244,7 +241,6 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
       labels,
       epochs,
       batchSize,
-      rate,
       decay,
       headsFirst,
       batchStatistics,
@@ -256,6 +252,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
     },
     ...{ threads, skipBad, resume, otherInstructionSet, force },
     ...{ ...given('split'), ...given('detector'), ...given('teacher'), ...given('microBatch'), ...given('warmUp') },
+    ...given('rate'),
     ...{ ...given('recalibrate'), ...given('state'), ...given('maxSteps') },
     optimizer: {
       rule: args.optimizer,
@@ -267,7 +264,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
       ...(args.loss !== undefined && { classes: args.loss }),
       overlap,
       teacher: {
-        ...(args.teacherClasses !== undefined && { classWeight: args.teacherClasses }),
+        classWeight: args.teacherClasses,
         boxWeight: args.teacherBoxes,
         temperature: args.temperature,
       },

@@ -139,10 +139,14 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
 
   await begin('Fine-tuning of what is left, with the original as its teacher', lines.finetuned);
   const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
-  const { rate, average, augment, overlap } = recipe;
+  const { rate, average, augment, overlap, teacherClasses } = recipe;
   const finetuning = await finetuneFile(calibrated, tuned, {
     ...{ data, split: 'train', teacher: original, epochs, evaluateEvery: epochs, rate, seed, force },
-    ...{ optimizer: { rule: 'sgd', maxNorm: 10, average }, augment, loss: { overlap } },
+    ...{
+      optimizer: { rule: 'sgd', maxNorm: 10, average },
+      augment,
+      loss: { overlap, teacher: { classWeight: teacherClasses } },
+    },
     ...(signal && { signal }),
     onEvent: (event) => {
       if (event.event === 'step') onProgress?.(event.step, event.steps);

@@ -17,11 +17,11 @@ export interface RecipeOptions {
   microBatch?: number;
   /** Everything random follows from it. Defaults to 0. */
   seed?: number;
-  /** Defaults to SGD with momentum 0.9, gradients limited to a norm of 10, and an average that keeps 0.998 a step. */
+  /** Defaults to AdamW, gradients limited to a norm of 10, and an average that keeps 0.998 a step. */
   optimizer?: OptimizerSettings;
   /** Defaults to decay 5e-4 on filters. */
   groups?: GroupSettings;
-  /** Greatest learning rate. Defaults to 1e-3. */
+  /** Greatest learning rate. Defaults to 5e-4 with AdamW, else to 1e-3. */
   rate?: number;
   /** How the rate goes down: half a cosine to 0, Paddle's steps at 40, 60, 80 and 100 epochs, or not. Defaults to `cosine`. */
   decay?: 'cosine' | 'paddle' | 'constant';
@@ -36,8 +36,7 @@ export interface RecipeOptions {
   labels?: 'annotations' | 'none';
   /**
    * Defaults to focal loss where the heads were trained with sigmoids (their background scores are constant 0 then, and
-   * stay so), else to Paddle's softmax loss. A teacher's class scores weigh 0.05, without labels 1, and its
-   * boxes 1.
+   * stay so), else to Paddle's softmax loss. A teacher's class scores and its boxes weigh 1.
    */
   loss?: LossSettings;
   /**
@@ -79,20 +78,31 @@ export interface RecipeFacts {
   sigmoidHeads: boolean;
 }
 
-/**
- * Distances of class scores are summed over all prior boxes, of which hardly one in a hundred shows an object: so much of
- * it stands beside the annotations' loss without drowning it.
- */
-const besideLabels: TeacherSettings = { classWeight: 0.05, boxWeight: 1 };
-/** Where there is nothing to drown. */
-const withoutLabels: TeacherSettings = { classWeight: 1, boxWeight: 1 };
+const defaultTeacher: TeacherSettings = { classWeight: 1, boxWeight: 1 };
 
-const defaultOptimizer: OptimizerSettings = { rule: 'sgd', momentum: 0.9, maxNorm: 10, average: 0.998 };
+/** Channels that a cut by weights alone left dead get rates of their own by it: such a cut hardly comes back with SGD. */
+const defaultOptimizer: OptimizerSettings = { rule: 'adamw', maxNorm: 10, average: 0.998 };
+
+/** Greatest learning rate of a rule that brings a cut detector back. */
+const defaultRate = (rule: OptimizerSettings['rule']): number => (rule === 'adamw' ? 5e-4 : 1e-3);
 
 /** @throws {SsdPruneError} ERR_USAGE naming the option that makes no sense */
 export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Recipe {
-  const { epochs = 6, batchSize = 16, seed = 0, rate = 1e-3, decay = 'cosine', headsFirst = 0 } = options;
-  const { heldBack = 0.1, evaluateEvery = 1, explosion = 20, batchStatistics = true } = options;
+  const {
+    epochs = 6,
+    batchSize = 16,
+    seed = 0,
+    optimizer = defaultOptimizer,
+    decay = 'cosine',
+    headsFirst = 0,
+  } = options;
+  const {
+    rate = defaultRate(optimizer.rule),
+    heldBack = 0.1,
+    evaluateEvery = 1,
+    explosion = 20,
+    batchStatistics = true,
+  } = options;
   whole('epochs', epochs, 1);
   whole('batchSize', batchSize, 1);
   whole('seed', seed, 0);
@@ -124,7 +134,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
   checkSchedule(schedule);
   const { labels = 'annotations' } = options;
   if (labels !== 'annotations' && labels !== 'none') throw invalidArgument('labels', 'annotations or none', labels);
-  const teacher = { ...(labels === 'none' ? withoutLabels : besideLabels), ...options.loss?.teacher };
+  const teacher = { ...defaultTeacher, ...options.loss?.teacher };
   if (labels === 'none' && teacher.classWeight === 0 && teacher.boxWeight === 0) {
     throw invalidArgument('teacherClasses', 'a weight above 0, as boxes have none, without labels', 0);
   }
@@ -136,7 +146,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     batchSize,
     microBatch,
     seed,
-    optimizer: options.optimizer ?? defaultOptimizer,
+    optimizer,
     groups: options.groups ?? {},
     labels,
     loss: {

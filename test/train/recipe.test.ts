@@ -14,6 +14,8 @@ test('what is left out has defaults that follow from the network and the number 
   // 62 whole batches of 16, six times; a twentieth of 372 steps.
   expect(recipe).toMatchObject({ epochs: 6, batchSize: 16, stepsPerEpoch: 62, steps: 372 });
   expect(recipe.schedule.warmUp).toBe(18);
+  expect([recipe.optimizer.rule, recipe.schedule.rate]).toEqual(['adamw', 5e-4]);
+  expect(completeRecipe({ optimizer: { rule: 'sgd' } }, facts).schedule.rate).toBe(1e-3);
   expect(recipe).toMatchObject({ microBatch: 8, recalibrate: 0, loss: { classes: 'softmax' } });
   expect(completeRecipe({ batchSize: 12 }, facts).microBatch).toBe(6);
   expect(completeRecipe({ batchSize: 13 }, facts).microBatch).toBe(1);
@@ -24,7 +26,7 @@ test('what is left out has defaults that follow from the network and the number 
   expect(completeRecipe({ batchStatistics: false }, normalising).microBatch).toBe(8);
   expect(completeRecipe({ loss: { classes: 'softmax', overlap: 0.4 } }, normalising).loss).toEqual({
     ...{ classes: 'softmax', overlap: 0.4, trainsBackground: true },
-    teacher: { classWeight: 0.05, boxWeight: 1 },
+    teacher: { classWeight: 1, boxWeight: 1 },
   });
 });
 
@@ -42,7 +44,7 @@ test('without labels the loss is what the teacher says, and it must say somethin
   expect(labels).toBe('none');
   expect(loss).toMatchObject({ classWeight: 0, boxWeight: 0, teacher: { classWeight: 2, boxWeight: 1 } });
   expect(completeRecipe({ labels: 'none' }, facts).loss.teacher).toEqual({ classWeight: 1, boxWeight: 1 });
-  expect(completeRecipe({}, facts)).toMatchObject({ labels: 'annotations', loss: { teacher: { classWeight: 0.05 } } });
+  expect(completeRecipe({}, facts)).toMatchObject({ labels: 'annotations', loss: { teacher: { classWeight: 1 } } });
   expect(completeRecipe({}, facts).loss).not.toHaveProperty('classWeight');
   const mute = { teacher: { classWeight: 0, boxWeight: 0 } };
   expect(() => completeRecipe({ labels: 'none', loss: mute }, facts)).toThrow(
