@@ -1,5 +1,8 @@
+import { SsdPruneError } from '../errors';
+import { fromFloat16, toFloat16 } from '../evaluate/float16';
+import { TensorProto_DataType as T } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
-import { setTensorBytes, tensorDims, toFloat32 } from '../model/tensor';
+import { makeTensor, tensorDims, toFloat32 } from '../model/tensor';
 import type { ChannelGraph } from '../prune/channel-graph';
 import type { Reader } from './readers';
 
@@ -33,10 +36,12 @@ export function readLayer(graph: ChannelGraph, reader: Reader, removed: Readonly
 }
 
 /**
- * Writes refitted weights into the full-size model; the slices of channels that go stay as they are.
+ * Writes refitted weights into the full-size model, rounded to the nearest half where it stores halves; the slices of
+ * channels that go stay as they are.
  * @param kept indexes into `layer.columns`, one a row of `weights`
  * @param bias what the layer adds behind its weights
  * @param original the model before any refit, whose means the new ones are counted from
+ * @throws {SsdPruneError} ERR_BAD_DATA where weights are too large for what the model stores
  */
 export function writeLayer(
   model: OnnxModel,
@@ -63,7 +68,13 @@ export function writeLayer(
   );
 }
 
+/** @throws {SsdPruneError} ERR_BAD_DATA where a value is too large for what the model stores */
 function write(model: OnnxModel, name: string, values: Float32Array): void {
-  const tensor = model.constant(name)!;
-  setTensorBytes(tensor, tensorDims(tensor), new Uint8Array(values.buffer));
+  const before = model.constant(name)!;
+  const stored = before.dataType === T.FLOAT16 ? toFloat16(values) : values;
+  if (stored instanceof Uint16Array && !fromFloat16(stored).every(Number.isFinite)) {
+    throw new SsdPruneError('ERR_BAD_DATA', `${name}: what was refitted is too large for half precision`);
+  }
+  const bytes = new Uint8Array(stored.buffer);
+  model.replaceConstant(name, makeTensor(before.name, before.dataType, tensorDims(before), bytes));
 }

@@ -2,7 +2,7 @@ import { getFloat, getInt, getInts, getString } from '../model/attributes';
 import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
 import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
 import { product } from '../model/operator-arguments';
-import { elementCount, makeTensor, tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
+import { elementCount, elementSize, makeTensor, tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
 import type { Label } from '../prune/channel-atoms';
 import type { ChannelGraph } from '../prune/channel-graph';
 import { plainWindow, type Window } from './kernels';
@@ -60,7 +60,8 @@ export type AddedBiases = ReadonlySet<string>;
 export function prepareOffsets(model: OnnxModel): AddedBiases {
   const added = new Set<string>();
   for (const node of model.graph.node) {
-    if (!isWeighted(node) || model.constant(node.input[1] ?? '')?.dataType !== T.FLOAT) continue;
+    const weight = model.constant(node.input[1] ?? '');
+    if (!isWeighted(node) || !weight || !refitted.has(weight.dataType)) continue;
     const place = offsetPlace(model, node);
     if (place) {
       const shared = place.node.input[place.input]!;
@@ -70,7 +71,8 @@ export function prepareOffsets(model: OnnxModel): AddedBiases {
     const outputs = outputsOf(model, node);
     if (node.opType === 'MatMul' || outputs === undefined || (node.input[2] ?? '') !== '') continue;
     const name = model.uniqueName(`${node.input[1]}_bias`);
-    model.addInitializer(makeTensor(name, T.FLOAT, [outputs], new Uint8Array(4 * outputs)));
+    const zeros = new Uint8Array(elementSize(weight.dataType) * outputs);
+    model.addInitializer(makeTensor(name, weight.dataType, [outputs], zeros));
     node.input[2] = name;
     added.add(name);
   }
@@ -108,6 +110,9 @@ export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader
 
 export const isReader = (reader: Reader | FixedReader): reader is Reader => !('reason' in reader);
 
+/** Types of weights that are refitted: in float64, and stored as they were. */
+const refitted = new Set<number>([T.FLOAT, T.FLOAT16]);
+
 /** Whether it is of the kind of layer that can be refitted. */
 export const isWeighted = (node: NodeProto): boolean =>
   isOnnxDomain(node) &&
@@ -143,12 +148,16 @@ function onlyConsumer(model: OnnxModel, name: string): NodeProto | undefined {
   return consumers.length === 1 && !model.isGraphOutput(name) ? consumers[0] : undefined;
 }
 
-/** The input that holds a vector of one float32 an output which is added behind the weight, where there is one. */
+/**
+ * The input that holds a vector of one number an output, stored as the weight is, which is added behind the weight,
+ * where there is one.
+ */
 function offsetPlace(model: OnnxModel, node: NodeProto): { node: NodeProto; input: number; sign: 1 | -1 } | undefined {
   const outputs = outputsOf(model, node)!;
+  const { dataType } = model.constant(node.input[1]!)!;
   const isVector = (name: string | undefined): boolean => {
     const tensor = model.constant(name ?? '');
-    if (!tensor || tensor.dataType !== T.FLOAT) return false;
+    if (!tensor || tensor.dataType !== dataType) return false;
     const dims = tensorDims(tensor);
     return elementCount(dims) === outputs && dims.at(-1) === outputs;
   };
@@ -179,7 +188,7 @@ function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | 
   const kind = node.opType === 'Conv' && getInt(node, 'group', 1) !== 1 ? 'a grouped convolution' : node.opType;
   if (!isWeighted(node)) return `${kind} is not refitted`;
   if (node.input[1] !== name) return 'its weight is computed';
-  if (model.constant(name)!.dataType !== T.FLOAT) return 'its weight is not float32';
+  if (!refitted.has(model.constant(name)!.dataType)) return 'its weight is neither float32 nor float16';
   if (uses(model, name) > 1) return 'several layers share its weight';
   if (!infos.get(node.input[0] ?? '')?.shape || !infos.get(node.output[0] ?? '')?.shape)
     return 'its shapes are not known';

@@ -11,6 +11,7 @@ import {
 } from '../model/onnx_pb';
 import { OnnxModel } from '../model/onnx-model';
 import { namesRead } from '../model/walk';
+import { withoutHalves } from '../prune/float-copy';
 
 /** A part of a model that runs by itself. */
 export interface Segment {
@@ -22,7 +23,8 @@ export interface Segment {
 
 /**
  * The nodes at positions from `from` on that `outputs` depend on, as a model of its own. What earlier nodes make
- * becomes its inputs (float32, of any shape). Weights are shared with the model.
+ * becomes its inputs (float32, of any shape). Weights are shared with the model; where it computes in half precision the
+ * segment does in float32, so that activations are float32 whatever the model stores.
  */
 export function cutSegment(model: OnnxModel, from: number, outputs: readonly string[]): Segment {
   const { graph, proto } = model;
@@ -50,7 +52,7 @@ export function cutSegment(model: OnnxModel, from: number, outputs: readonly str
       output: outputs.map(floatTensor),
     }),
   });
-  return { model: new OnnxModel(segment), inputs, outputs };
+  return { model: withoutHalves(new OnnxModel(segment)), inputs, outputs };
 }
 
 /** What nodes before `from` make, or the caller feeds, and `outputs` depend on behind it. */

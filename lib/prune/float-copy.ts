@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { getInt, setInt } from '../model/attributes';
-import { NodeProtoSchema, TensorProto_DataType as T, type TypeProto } from '../model/onnx_pb';
+import { type NodeProto, NodeProtoSchema, TensorProto_DataType as T, type TypeProto } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { setTensorBytes, tensorDims, toFloat32 } from '../model/tensor';
 import { modelTensors } from '../model/walk';
@@ -22,6 +22,22 @@ export function floatCopy(model: OnnxModel): OnnxModel {
   return copy;
 }
 
+/**
+ * A model that computes in float32 where it computed in half precision: itself where it holds no halves, else a copy.
+ * Nodes and tensors keep their places and names.
+ */
+export function withoutHalves(model: OnnxModel): OnnxModel {
+  const { input, output, node } = model.graph;
+  const found =
+    modelTensors(model.proto).some(([{ dataType }]) => halves.has(dataType)) ||
+    [...input, ...output].some(({ type }) => holdsHalves(type)) ||
+    node.some(castsToHalf);
+  if (!found) return model;
+  const copy = model.clone();
+  raiseHalves(copy);
+  return copy;
+}
+
 /** Stored tensors, declared types and casts, in place. */
 function raiseHalves(model: OnnxModel): void {
   for (const [tensor] of modelTensors(model.proto)) {
@@ -32,14 +48,19 @@ function raiseHalves(model: OnnxModel): void {
   }
   for (const { type } of [...model.graph.input, ...model.graph.output, ...model.graph.valueInfo]) raiseType(type);
   for (const node of model.graph.node) {
-    if (node.opType === 'Cast' && halves.has(getInt(node, 'to', T.UNDEFINED))) setInt(node, 'to', T.FLOAT);
+    if (castsToHalf(node)) setInt(node, 'to', T.FLOAT);
   }
   model.invalidate();
 }
 
 function raiseType(type: TypeProto | undefined): void {
-  if (type?.value.case === 'tensorType' && halves.has(type.value.value.elemType)) type.value.value.elemType = T.FLOAT;
+  if (type?.value.case === 'tensorType' && holdsHalves(type)) type.value.value.elemType = T.FLOAT;
 }
+
+const holdsHalves = (type: TypeProto | undefined): boolean =>
+  type?.value.case === 'tensorType' && halves.has(type.value.value.elemType);
+
+const castsToHalf = (node: NodeProto): boolean => node.opType === 'Cast' && halves.has(getInt(node, 'to', T.UNDEFINED));
 
 /** Inputs that are no float32 tensors get a Cast in front. Their order stays. */
 function castInputs(model: OnnxModel): void {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { feedsOf, graphBatch, missed } from './missed';
+import { feedsOf, missed, quarterCuts } from './missed';
 import { bestFit, clip, conv, greedy, type Map4, refit, ridgeOf, windows } from './naive';
 import { noise, smallNet, smallWeights, type Weights } from './small-net';
 
@@ -161,7 +161,6 @@ describe('a small network against a slow float64 reference', () => {
 });
 
 describe('graphs of other kinds at −25 %', () => {
-  const folder = path.join(__dirname, '..', 'graphs');
   // At most a third of what plain L1 misses, on inputs that were not calibrated on.
   test.each([
     'residual-mobilenetv2-dynamo-18',
@@ -172,32 +171,11 @@ describe('graphs of other kinds at −25 %', () => {
     'flatten-gemm-13',
     'tf-style-11',
   ])('%s', async (name) => {
-    const model = await readModel(path.join(folder, `${name}.onnx`));
-    const batch = graphBatch(model);
-    const options = {
-      prunedParams: '.*',
-      skipLocked: true,
-      includeTied: true,
-      targetRatio: 0.25,
-      tolerance: 0.05,
-      align: 1,
-    };
-    const noisy = {
-      count: 32,
-      feeds: async (first: number, last: number) => feedsOf(model, 100 + first, last - first),
-    };
-    const { cut, pruner } = await calibrate(
-      model,
-      { ...options, criterion: 'obs' },
-      { source: noisy, batchSize: batch, repair: 'least_squares' },
-    );
-    const plain = new Pruner(model);
-    const [own, l1] = [
-      await missed(model, cut.model, batch),
-      await missed(model, plain.cut(plain.plan(options)).model, batch),
-    ];
-    expect(own).toBeLessThan(l1 / 3);
-    await verifyCut(pruner.graph, cut);
+    const { calibrated, missedByCalibrated, missedByWeights } = await quarterCuts(name, 32, {
+      repair: 'least_squares',
+    });
+    expect(missedByCalibrated).toBeLessThan(missedByWeights / 3);
+    await verifyCut(calibrated.pruner.graph, calibrated.cut);
   });
 });
 

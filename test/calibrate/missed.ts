@@ -1,7 +1,11 @@
+import path from 'node:path';
+import type { Calibrated, CalibrateOptions } from '../../lib/calibrate/calibrate';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import { noise } from './small-net';
 
+const { calibrate } = require('../../dist/lib/calibrate/calibrate') as typeof import('../../lib/calibrate/calibrate');
 const { DetectorSession } = require('../../dist/lib/evaluate/session') as typeof import('../../lib/evaluate/session');
+const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
 const { encodeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
 const { Pruner } = require('../../dist/lib/prune/prune') as typeof import('../../lib/prune/prune');
 const { comparedTensors, exposeTensors } =
@@ -61,4 +65,46 @@ export function graphBatch(model: OnnxModel): number {
   const input = model.graph.input.find(({ name }) => !model.constant(name));
   const dim = input?.type?.value.case === 'tensorType' ? input.type.value.value.shape?.dim[0] : undefined;
   return dim?.value.case === 'dimValue' ? Number(dim.value.value) : 4;
+}
+
+/** A graph of the zoo and two cuts of it by a quarter, and what each misses on noise that it was not calibrated on. */
+export interface QuarterCuts {
+  readonly model: OnnxModel;
+  readonly calibrated: Calibrated;
+  readonly missedByCalibrated: number;
+  readonly missedByWeights: number;
+}
+
+/** Cuts a graph of the zoo by L1 norms, and with `pictures` of noise at widths by error curves. */
+export async function quarterCuts(
+  name: string,
+  pictures: number,
+  more: Partial<CalibrateOptions> = {},
+): Promise<QuarterCuts> {
+  const model = await readModel(path.join(__dirname, '..', 'graphs', `${name}.onnx`));
+  const options = {
+    prunedParams: '.*',
+    skipLocked: true,
+    includeTied: true,
+    targetRatio: 0.25,
+    tolerance: 0.05,
+    align: 1,
+  };
+  const batch = graphBatch(model);
+  const source = {
+    count: pictures,
+    feeds: async (first: number, last: number) => feedsOf(model, 100 + first, last - first),
+  };
+  const calibrated = await calibrate(
+    model,
+    { ...options, criterion: 'obs', allocation: 'error' },
+    { source, batchSize: batch, ...more },
+  );
+  const plain = new Pruner(model);
+  return {
+    model,
+    calibrated,
+    missedByCalibrated: await missed(model, calibrated.cut.model, batch),
+    missedByWeights: await missed(model, plain.cut(plain.plan(options)).model, batch),
+  };
 }

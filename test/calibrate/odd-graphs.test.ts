@@ -4,9 +4,11 @@ import { noise } from './small-net';
 const { calibrate } = require('../../dist/lib/calibrate/calibrate') as typeof import('../../lib/calibrate/calibrate');
 const { GraphWriter } = require('../../dist/lib/model/graph-writer') as typeof import('../../lib/model/graph-writer');
 const { OnnxModel } = require('../../dist/lib/model/onnx-model') as typeof import('../../lib/model/onnx-model');
-const { ModelProtoSchema, TensorProto_DataType } =
+const { AttributeProto_AttributeType, AttributeProtoSchema, ModelProtoSchema, TensorProto_DataType } =
   require('../../dist/lib/model/onnx_pb') as typeof import('../../lib/model/onnx_pb');
+const { decodeModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
 const { makeTensor, toFloat32 } = require('../../dist/lib/model/tensor') as typeof import('../../lib/model/tensor');
+const { encodeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
 
 type Writer = InstanceType<typeof GraphWriter>;
 type Options = Parameters<typeof calibrate>[2];
@@ -108,4 +110,22 @@ test('a layer that is refitted alone comes before the group that it makes', asyn
     ['c3.w', 'c3.w'],
     ['c3.w', 'c4.w'],
   ]);
+});
+
+test('a bias that is a list in a Constant node is refitted there', async () => {
+  const g = new GraphWriter('constant');
+  let x = g.node('Relu', 'r1', [conv(g, 'c1', g.input('image', ['n', 3, 6, 6]), 10, 3, 3)]);
+  const bias = g.node('Constant', 'b', []);
+  const floats = Array.from(noise(4, 4));
+  g.graph.node
+    .at(-1)!
+    .attribute.push(
+      create(AttributeProtoSchema, { name: 'value_floats', type: AttributeProto_AttributeType.FLOATS, floats }),
+    );
+  x = g.node('Conv', 'c2', [x, g.weights('c2.w', [4, 10, 1, 1], noise(3, 40)), bias]);
+  const { cut } = await run(finish(g, ['n', 4, 6, 6]), { 'c1.w': 0.4 }, { repair: 'bias' });
+  const stored = decodeModel(encodeModel(cut.model));
+  const refitted = toFloat32(stored.constant(bias)!);
+  expect(refitted).not.toEqual(Float32Array.from(floats));
+  expect(refitted).toEqual(toFloat32(cut.model.constant(bias)!));
 });
