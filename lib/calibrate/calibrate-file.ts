@@ -6,9 +6,9 @@ import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
 import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
 import { drawPictures, findPictures, PictureSource } from './pictures';
-import { isWeighted } from './readers';
 import { type Repair, repairs } from './repair';
 import { liveTensors } from './segment';
+import { isWeighted } from './weighted-nodes';
 
 /** Pictures to choose and repair channels by. */
 export interface CalibrationOptions {

@@ -1,10 +1,9 @@
 import { SsdPruneError } from '../errors';
-import { fromFloat16, toFloat16 } from '../evaluate/float16';
-import { TensorProto_DataType as T } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
-import { makeTensor, tensorDims, toFloat32 } from '../model/tensor';
+import { dataTypeName, tensorDims, toFloat32 } from '../model/tensor';
 import type { ChannelGraph } from '../prune/channel-graph';
 import type { Reader } from './readers';
+import { storedTensor } from './weighted-nodes';
 
 /** A reader's weights as the student has them. */
 export interface Layer {
@@ -68,13 +67,14 @@ export function writeLayer(
   );
 }
 
-/** @throws {SsdPruneError} ERR_BAD_DATA where a value is too large for what the model stores */
 function write(model: OnnxModel, name: string, values: Float32Array): void {
   const before = model.constant(name)!;
-  const stored = before.dataType === T.FLOAT16 ? toFloat16(values) : values;
-  if (stored instanceof Uint16Array && !fromFloat16(stored).every(Number.isFinite)) {
-    throw new SsdPruneError('ERR_BAD_DATA', `${name}: what was refitted is too large for half precision`);
+  const tensor = storedTensor(before.name, before.dataType, tensorDims(before), values);
+  if (!toFloat32(tensor).every(Number.isFinite)) {
+    throw new SsdPruneError(
+      'ERR_BAD_DATA',
+      `${name}: what was refitted is too large for ${dataTypeName(before.dataType)}`,
+    );
   }
-  const bytes = new Uint8Array(stored.buffer);
-  model.replaceConstant(name, makeTensor(before.name, before.dataType, tensorDims(before), bytes));
+  model.replaceConstant(name, tensor);
 }

@@ -1,18 +1,20 @@
 import { getFloat, getInt, getInts, getString } from '../model/attributes';
-import { type NodeProto, TensorProto_DataType as T } from '../model/onnx_pb';
-import { isOnnxDomain, type OnnxModel } from '../model/onnx-model';
+import type { NodeProto } from '../model/onnx_pb';
+import type { OnnxModel } from '../model/onnx-model';
 import { product } from '../model/operator-arguments';
-import { elementCount, elementSize, makeTensor, tensorBytes, tensorDims, toFloat32 } from '../model/tensor';
+import { tensorDims, toFloat32 } from '../model/tensor';
 import type { Label } from '../prune/channel-atoms';
 import type { ChannelGraph } from '../prune/channel-graph';
 import { plainWindow, type Window } from './kernels';
+import { offsetPlace } from './offsets';
+import { inputAxis, isOwn, isWeighted, onlyConsumer, weightOf } from './weighted-nodes';
 
 /**
  * A layer that reads channels and can be refitted: Y = X W + b over rows, one row a place of its output.
  * Its columns run over input channels, `window` places each, in the order of the stored weight.
  */
 export interface Reader {
-  /** Name of its weight. */
+  /** Name of its weight: of the constant, where Identity nodes stand between. */
   readonly name: string;
   readonly node: NodeProto;
   /** Position of the node in the graph. */
@@ -49,46 +51,6 @@ export interface FixedReader {
   readonly reason: string;
 }
 
-/** What {@link prepareOffsets} added: names of zero biases that a layer got. */
-export type AddedBiases = ReadonlySet<string>;
-
-/**
- * Gives every plain convolution and matrix product of the model, in place, a constant of its own that a refit may
- * shift: its bias, a new one of zeros, or the mean of the BatchNormalization that alone reads it. Nodes stay where
- * they are and nothing changes what the model computes.
- */
-export function prepareOffsets(model: OnnxModel): AddedBiases {
-  const added = new Set<string>();
-  for (const node of model.graph.node) {
-    const weight = model.constant(node.input[1] ?? '');
-    if (!isWeighted(node) || !weight || !refitted.has(weight.dataType)) continue;
-    const place = offsetPlace(model, node);
-    if (place) {
-      const shared = place.node.input[place.input]!;
-      if (uses(model, shared) > 1) place.node.input[place.input] = copyConstant(model, shared);
-      continue;
-    }
-    const outputs = outputsOf(model, node);
-    if (node.opType === 'MatMul' || outputs === undefined || (node.input[2] ?? '') !== '') continue;
-    const name = model.uniqueName(`${node.input[1]}_bias`);
-    const zeros = new Uint8Array(elementSize(weight.dataType) * outputs);
-    model.addInitializer(makeTensor(name, weight.dataType, [outputs], zeros));
-    node.input[2] = name;
-    added.add(name);
-  }
-  model.invalidate();
-  return added;
-}
-
-/** Takes biases out again that are still zero, in place. */
-export function dropZeroBiases(model: OnnxModel, added: AddedBiases): void {
-  const zero = new Set([...added].filter((name) => toFloat32(model.constant(name)!).every((value) => value === 0)));
-  for (const node of model.graph.node) if (zero.has(node.input[2] ?? '')) node.input.length = 2;
-  model.graph.initializer = model.graph.initializer.filter(({ name }) => !zero.has(name));
-  model.graph.input = model.graph.input.filter(({ name }) => !zero.has(name));
-  model.invalidate();
-}
-
 /** Every layer that reads channels by a weight, by the weight's name, in graph order. The model is prepared. */
 export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader> {
   const readers = new Map<string, Reader | FixedReader>();
@@ -110,72 +72,6 @@ export function readersOf(graph: ChannelGraph): Map<string, Reader | FixedReader
 
 export const isReader = (reader: Reader | FixedReader): reader is Reader => !('reason' in reader);
 
-/** Types of weights that are refitted: in float64, and stored as they were. */
-const refitted = new Set<number>([T.FLOAT, T.FLOAT16]);
-
-/** Whether it is of the kind of layer that can be refitted. */
-export const isWeighted = (node: NodeProto): boolean =>
-  isOnnxDomain(node) &&
-  (node.opType === 'Gemm' || node.opType === 'MatMul' || (node.opType === 'Conv' && getInt(node, 'group', 1) === 1));
-
-/** Axis of a weight along which its inputs lie. */
-function inputAxis(node: NodeProto, rank: number): number {
-  if (node.opType === 'ConvTranspose') return 0;
-  if (node.opType === 'Gemm') return getInt(node, 'transB', 0) === 1 ? 1 : 0;
-  return node.opType === 'MatMul' ? rank - 2 : 1;
-}
-
-function outputsOf(model: OnnxModel, node: NodeProto): number | undefined {
-  const dims = tensorDims(model.constant(node.input[1]!)!);
-  if (node.opType === 'Conv') return dims[0];
-  return dims[node.opType === 'Gemm' && getInt(node, 'transB', 0) === 1 ? 0 : dims.length - 1];
-}
-
-function uses(model: OnnxModel, name: string): number {
-  return model.graph.node.reduce((sum, { input }) => sum + input.filter((other) => other === name).length, 0);
-}
-
-function copyConstant(model: OnnxModel, name: string): string {
-  const source = model.constant(name)!;
-  const copy = model.uniqueName(`${name}_own`);
-  model.addInitializer(makeTensor(copy, source.dataType, tensorDims(source), new Uint8Array(tensorBytes(source))));
-  return copy;
-}
-
-/** The one node that reads a tensor which is no output of the graph. */
-function onlyConsumer(model: OnnxModel, name: string): NodeProto | undefined {
-  const consumers = model.consumers(name);
-  return consumers.length === 1 && !model.isGraphOutput(name) ? consumers[0] : undefined;
-}
-
-/**
- * The input that holds a vector of one number an output, stored as the weight is, which is added behind the weight,
- * where there is one.
- */
-function offsetPlace(model: OnnxModel, node: NodeProto): { node: NodeProto; input: number; sign: 1 | -1 } | undefined {
-  const outputs = outputsOf(model, node)!;
-  const { dataType } = model.constant(node.input[1]!)!;
-  const isVector = (name: string | undefined): boolean => {
-    const tensor = model.constant(name ?? '');
-    if (!tensor || tensor.dataType !== dataType) return false;
-    const dims = tensorDims(tensor);
-    return elementCount(dims) === outputs && dims.at(-1) === outputs;
-  };
-  if (node.opType !== 'MatMul' && (node.input[2] ?? '') !== '') {
-    return isVector(node.input[2]) ? { node, input: 2, sign: 1 } : undefined;
-  }
-  const behind = onlyConsumer(model, node.output[0]!);
-  if (!behind || !isOnnxDomain(behind)) return undefined;
-  if (node.opType === 'Conv' && behind.opType === 'BatchNormalization' && isVector(behind.input[3])) {
-    return { node: behind, input: 3, sign: -1 };
-  }
-  if (node.opType === 'MatMul' && behind.opType === 'Add') {
-    const input = behind.input.findIndex((name) => isVector(name));
-    return input >= 0 ? { node: behind, input, sign: 1 } : undefined;
-  }
-  return undefined;
-}
-
 /** Pictures a run in the shapes that were inferred: the first axis of the model's first input. */
 export function batchOf({ model, infos }: ChannelGraph): number {
   const input = model.graph.input.find(({ name }) => !model.constant(name));
@@ -187,9 +83,11 @@ function whyFixed(graph: ChannelGraph, node: NodeProto, name: string): string | 
   const { model, infos } = graph;
   const kind = node.opType === 'Conv' && getInt(node, 'group', 1) !== 1 ? 'a grouped convolution' : node.opType;
   if (!isWeighted(node)) return `${kind} is not refitted`;
-  if (node.input[1] !== name) return 'its weight is computed';
-  if (!refitted.has(model.constant(name)!.dataType)) return 'its weight is neither float32 nor float16';
-  if (uses(model, name) > 1) return 'several layers share its weight';
+  if (model.source(node.input[1]!) !== name) return 'its weight is computed';
+  if (!weightOf(model, node)) return 'its weight is neither float32 nor float16';
+  if (!isOwn(model, node.input[1]!)) return 'others read its weight, too';
+  if (node.opType !== 'MatMul' && (node.input[2] ?? '') !== '' && !offsetPlace(model, node))
+    return 'its bias is no stored vector';
   if (!infos.get(node.input[0] ?? '')?.shape || !infos.get(node.output[0] ?? '')?.shape)
     return 'its shapes are not known';
   const batch = batchOf(graph);
@@ -225,7 +123,11 @@ function reader(graph: ChannelGraph, node: NodeProto, name: string, index: numbe
     channels,
     filters: graph.sharedConstant(name)!.labels[outputAxis] ?? new Int32Array(dims[outputAxis]!).fill(-1),
     byOutput: outputAxis === 0,
-    offset: place && { name: place.node.input[place.input]!, sign: place.sign, behind: place.node !== node },
+    offset: place && {
+      name: model.source(place.node.input[place.input]!),
+      sign: place.sign,
+      behind: place.node !== node,
+    },
     bounds: !place || place.node === node ? boundsBehind(model, node.output[0]!) : unbounded,
   };
 }

@@ -7,7 +7,8 @@ import { Pruner } from '../prune/prune';
 import { inferOptions } from '../prune/prune-file';
 import type { Selection } from '../prune/selection';
 import { type Layer, readLayer, writeLayer } from './layer-weights';
-import { type AddedBiases, dropZeroBiases, prepareOffsets, type Reader, readersOf } from './readers';
+import { dropUnusedOffsets, type PreparedOffsets, prepareOffsets } from './offsets';
+import { type Reader, readersOf } from './readers';
 import { type Problem, refit } from './reconstruction';
 import type { Repair } from './repair';
 
@@ -26,13 +27,13 @@ export class Student {
   /** The original, whose offsets are prepared like the full-size model's. */
   readonly original: OnnxModel;
   readonly readers: ReturnType<typeof readersOf>;
-  private readonly added: AddedBiases;
+  private readonly offsets: PreparedOffsets;
   private readonly removed = new Set<number>();
 
   /** @throws {SsdPruneError} what {@link Pruner.select} throws */
   constructor(model: OnnxModel, given: PruneOptions) {
     const full = model.clone();
-    this.added = prepareOffsets(full);
+    this.offsets = prepareOffsets(full);
     this.original = full.clone();
     this.pruner = new Pruner(full, inferOptions(model, given.inputShapes), listParameters(model));
     const { selection, options } = this.pruner.select(given);
@@ -49,7 +50,7 @@ export class Student {
   /** As it stands, without what was added for repairs and not used. */
   finish(): CutResult {
     const result = this.cut();
-    dropZeroBiases(result.model, this.added);
+    dropUnusedOffsets(result.model, this.offsets);
     return result;
   }
 
