@@ -70,7 +70,7 @@ describe('weights in half precision', () => {
   test.each(['fp16-resnet-dynamo-18', 'fp16-all-legacy-13', 'fp16-casts-legacy-13'])(
     '%s: its layers are refitted, and a third of what a cut by weights misses is missed at most',
     async (name) => {
-      const { calibrated, model, ...missed } = await quarterCuts(name, 32);
+      const { calibrated, model, ...missed } = await quarterCuts(name, 16);
       for (const { criterion, errorKept, reason } of calibrated.repair) {
         expect([criterion, reason]).toEqual(['obs', undefined]);
         expect(errorKept).toBeGreaterThan(0);

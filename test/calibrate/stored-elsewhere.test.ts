@@ -199,7 +199,7 @@ describe('a bias that is computed', () => {
 test.each(['bn-unfolded-dynamo-23', 'identity-weights-legacy-13', 'dedup-identity-legacy-13'])(
   '%s: all readers are refitted, and a third of what a cut by weights misses is missed at most',
   async (name) => {
-    const { calibrated, missedByCalibrated, missedByWeights } = await quarterCuts(name, 32);
+    const { calibrated, missedByCalibrated, missedByWeights } = await quarterCuts(name, 16);
     expect(calibrated.repair.length).toBeGreaterThan(0);
     for (const { criterion, readers, reason } of calibrated.repair) {
       expect([criterion, reason]).toEqual(['obs', undefined]);
