@@ -125,6 +125,31 @@ describe('a small network against a slow float64 reference', () => {
     }
   });
 
+  test('64, 256 or all of the pictures, as many as can be carried on from the first layers', async () => {
+    const asked = async (carriedBytes: number): Promise<number> => {
+      let most = 0;
+      const atStage: number[] = [];
+      const many = {
+        count: 300,
+        feeds: async (first: number, last: number) => {
+          most = Math.max(most, last);
+          return feedsOf(smallNet(w), first, last - first);
+        },
+      };
+      await calibrate(smallNet(w), given, {
+        ...{ source: many, batchSize: 4, positions: 1, carriedBytes, repair: 'least_squares' },
+        onStage: () => atStage.push(most),
+      });
+      // Two layers are cut; no layer follows the second, for which all pictures are looked at.
+      expect(atStage).toHaveLength(3);
+      expect(atStage[2]).toBe(300);
+      return atStage[1]!;
+    };
+    const found: number[] = [];
+    for (let bytes = 2 ** 14; bytes <= 2 ** 21; bytes *= 1.19) found.push(await asked(bytes));
+    expect([...new Set(found)]).toEqual([64, 256, 300]);
+  });
+
   test('repair bias moves nothing but biases', async () => {
     const { cut } = await calibrate(smallNet(w), given, { source, positions: 81, repair: 'bias' });
     const kept = keptOf(cut.tensors, 'c1.w');

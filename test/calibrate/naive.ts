@@ -111,7 +111,7 @@ export function bestFit(problem: Ridge, kept: number[]): { weights: number[][]; 
       v + varianceOf(problem, kept, weights)[o]! - 2 * kept.reduce((s, i, a) => s + weights[a]![o]! * cross[i]![o]!, 0),
   );
   const share = missed.reduce((a, b) => a + b, 0) / total / (1 - kept.length / rows);
-  return solveRidge({ ...problem, ridge: ridgeBy(gram, kept, (100 * share * kept.length) / rows) }, kept);
+  return solveRidge({ ...problem, ridge: ridgeBy(gram, kept, (30 * share * kept.length) / rows) }, kept);
 }
 
 /** Variance of each output with some weights: wᵀGw. */
