@@ -10,8 +10,8 @@ const { parseArgs } = require('node:util');
 
 const lib = (name) => require(path.join(__dirname, '..', 'dist', 'lib', name));
 const { readModel } = lib('model/read');
-const { Pruner } = lib('prune/prune');
 const { calibrate } = lib('calibrate/calibrate');
+const { noiseFor } = require('./noise-error');
 
 const options = {
   small: { type: 'boolean', default: false },
@@ -44,51 +44,19 @@ const fixed = (value, digits) => value.toFixed(digits);
 
 const print = (head, rows, rightFrom) => console.log(lib('report/table').renderTable(head, rows, rightFrom));
 
-/** Pictures of noise to calibrate on, and others that outputs are compared on. */
-const [calibrated, heldBack] = [32, 4];
+/** Pictures of noise to calibrate on. */
+const noisePictures = 32;
 
 /** Output error on noise that was not calibrated on, as a share of the outputs' variance. */
 async function onNoise(file) {
-  const { normalNoise } = lib('prune/noise');
-  const { DetectorSession } = lib('evaluate/session');
-  const { encodeModel } = lib('model/write');
-  const { exposeTensors } = lib('prune/observed-tensors');
-  const { infos, model } = new Pruner(await readModel(file)).graph;
-  const names = model.graph.output.map(({ name }) => name);
-  const input = model.graph.input.find(({ name }) => !model.constant(name)).name;
-  const dims = [1, ...infos.get(input).shape.slice(1)];
-  const size = dims.reduce((a, b) => a * b, 1);
-  const feeds = (seed) => ({ [input]: { dims, data: normalNoise(seed, 'bench', size) } });
-  const outputs = async (which) => {
-    const copy = which.clone();
-    exposeTensors(copy, names);
-    const session = await DetectorSession.create(encodeModel(copy));
-    const found = [];
-    for (let i = 0; i < heldBack; i++) found.push(await session.run(feeds(9999 + i), names));
-    await session.close();
-    return names.map((name) => found.map((outs) => outs[name].data));
-  };
-  const whole = await outputs(model);
-  const source = { count: calibrated, feeds: async (first) => feeds(first + 1) };
+  const { model, source, errorOf } = await noiseFor(await readModel(file), noisePictures);
   const rows = [];
   for (const [name, { criterion, repair, allocation }] of Object.entries(configurations)) {
     const given = { prunedParams: '.*', skipLocked: true, targetRatio: 0.25, align: 1, criterion, allocation };
     const started = performance.now();
     const { cut } = await calibrate(model, given, { source, repair });
     const seconds = (performance.now() - started) / 1000;
-    const own = await outputs(cut.model);
-    let [error, power] = [0, 0];
-    whole.forEach((runs, i) => {
-      const count = runs.reduce((sum, values) => sum + values.length, 0);
-      const middle = runs.reduce((sum, values) => values.reduce((a, b) => a + b, sum), 0) / count;
-      runs.forEach((values, run) => {
-        values.forEach((value, j) => {
-          error += (value - own[i][run][j]) ** 2;
-          power += (value - middle) ** 2;
-        });
-      });
-    });
-    rows.push([path.basename(file), name, fixed(error / power, 4), fixed(seconds, 2)]);
+    rows.push([path.basename(file), name, fixed(await errorOf(cut.model), 4), fixed(seconds, 2)]);
   }
   return rows;
 }

@@ -137,26 +137,48 @@ export async function refit(
   return { kept, weights, bias: biasOf(fitted, kept, weights), error };
 }
 
+/** How much outputs vary, and how much of that goes with what they are to be: wᵀGw and wᵀb. */
+interface Spread {
+  readonly varied: Float64Array;
+  readonly agreed: Float64Array;
+}
+
+/** Of a ridge solution: there GW = B + λ(W₀ − W), so that no square is to be summed. */
+function spreadOf({ moments, layer, ridge }: Problem, kept: Int32Array, weights: Float64Array): Spread {
+  const { outputs, cross } = moments;
+  const [varied, agreed] = [new Float64Array(outputs), new Float64Array(outputs)];
+  kept.forEach((column, i) => {
+    for (let o = 0; o < outputs; o++) {
+      const [w, at] = [weights[i * outputs + o]!, column * outputs + o];
+      varied[o]! += w * (cross[at]! + ridge * (layer.weights[at]! - w));
+      agreed[o]! += w * cross[at]!;
+    }
+  });
+  return { varied, agreed };
+}
+
+/**
+ * The share of an output that is kept: all of it, but where it would miss more than a constant does, what of it agrees.
+ * So it is where samples are fewer than columns, and the ridge keeps the weights that were there, though hardly anything
+ * of what they saw is left in front of them: maps of a few places behind a deep cut.
+ */
+const usefulShare = (varied: number, agreed: number): number =>
+  varied > 2 * agreed ? Math.max(0, agreed) / varied : 1;
+
 /**
  * Scales a ridge solution so that each output varies as it did in the original. Least squares leaves out what it can't
  * explain: outputs gather about their means, activations behind them are met less often, and scores of different heads
  * can't be compared any more. Of which less than half is explained an output is stretched the less: more of it would be
  * more of noise.
  */
-function restoreVariance({ moments, layer, ridge }: Problem, kept: Int32Array, weights: Float64Array): void {
-  const { outputs, cross, variance } = moments;
-  const explained = new Float64Array(outputs);
-  kept.forEach((column, i) => {
-    for (let o = 0; o < outputs; o++) {
-      const [w, at] = [weights[i * outputs + o]!, column * outputs + o];
-      // As in errorOf: GW = B + λ(W₀ − W).
-      explained[o]! += w * (cross[at]! + ridge * (layer.weights[at]! - w));
-    }
-  });
+function restoreVariance(problem: Problem, kept: Int32Array, weights: Float64Array): void {
+  const { outputs, variance } = problem.moments;
+  const { varied, agreed } = spreadOf(problem, kept, weights);
   for (let o = 0; o < outputs; o++) {
-    if (!(layer.stays[o] && explained[o]! > 0 && variance[o]! > 0)) continue;
-    const share = explained[o]! / variance[o]!;
-    const scale = 1 / Math.sqrt(Math.max(share, 1 - share));
+    if (!(problem.layer.stays[o] && varied[o]! > 0 && variance[o]! > 0)) continue;
+    const useful = usefulShare(varied[o]!, agreed[o]!);
+    const explained = (useful ** 2 * varied[o]!) / variance[o]!;
+    const scale = useful / Math.sqrt(Math.max(explained, 1 - explained));
     for (let i = 0; i < kept.length; i++) weights[i * outputs + o]! *= scale;
   }
 }
@@ -214,19 +236,15 @@ async function residual(problem: Problem): Promise<number> {
   return errorOf(problem, all, await ridgeFit(ridgeProblem(problem), all));
 }
 
-/**
- * Σ_o v_o (V_o − 2 WᵀB + WᵀGW) for a ridge solution W: there GW = B + λ(W₀ − W), so that no square is to be summed.
- */
-function errorOf({ moments, layer, ridge, outputWeights }: Problem, kept: Int32Array, weights: Float64Array): number {
-  const { outputs, cross, variance } = moments;
+/** Σ_o v_o (V_o − 2 WᵀB + WᵀGW) for a ridge solution W, of each output what is useful (see {@link usefulShare}). */
+function errorOf(problem: Problem, kept: Int32Array, weights: Float64Array): number {
+  const { outputs, variance } = problem.moments;
+  const { varied, agreed } = spreadOf(problem, kept, weights);
   let error = 0;
-  for (let o = 0; o < outputs; o++) error += outputWeights[o]! * variance[o]!;
-  kept.forEach((column, i) => {
-    for (let o = 0; o < outputs; o++) {
-      const [w, at] = [weights[i * outputs + o]!, column * outputs + o];
-      error += outputWeights[o]! * w * (ridge * (layer.weights[at]! - w) - cross[at]!);
-    }
-  });
+  for (let o = 0; o < outputs; o++) {
+    const useful = usefulShare(varied[o]!, agreed[o]!);
+    error += problem.outputWeights[o]! * (variance[o]! - 2 * useful * agreed[o]! + useful ** 2 * varied[o]!);
+  }
   return Math.max(0, error);
 }
 
