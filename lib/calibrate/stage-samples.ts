@@ -96,15 +96,8 @@ export class StageSamples {
     for (const activations of [this.early, this.all]) await activations.cut(keptOf);
   }
 
-  /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
-  private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
-    const last = later.length === 0;
-    if (!last && !this.all.carries(this.student.original, this.moves(stage, later))) return this.early;
-    await this.early.restart();
-    return this.all;
-  }
-
-  private moves(stage: Stage, later: readonly Stage[]): Moves {
+  /** How far activations may move while a stage is sampled, and what of them the stages behind it need. */
+  moves(stage: Stage, later: readonly Stage[]): Moves {
     const { graph } = this.student.pruner;
     const readers = later.flatMap((next) => next.readers);
     // A layer that keeps its weights must see the cut, too.
@@ -123,6 +116,14 @@ export class StageSamples {
         student: Math.min(ownFirst, ...later.map(({ start }) => start)),
       },
     };
+  }
+
+  /** Those of all pictures as soon as they can be carried on from a stage, from there on. */
+  private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
+    const last = later.length === 0;
+    if (!last && !this.all.carries(this.student.original, this.moves(stage, later))) return this.early;
+    await this.early.restart();
+    return this.all;
   }
 }
 
