@@ -3,6 +3,7 @@
 //   node scripts/bench-calibrate.js --model M.onnx --detector D.json --data VOC --pruned-params RE [--split val]
 //     [--pictures train] [--targets 0.2,0.5] [--seeds 0,1,2] [--images 256] [--configurations 'l1,obs,…'] [--limit N]
 // prints a table: mean mAP by target and configuration over seeds of the draw of pictures, its spread, and seconds.
+// But for --graphs a second table says how fast activations come and how much memory a cut takes; with --costs it alone.
 const { mkdtempSync, readdirSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
@@ -11,11 +12,13 @@ const { parseArgs } = require('node:util');
 const lib = (name) => require(path.join(__dirname, '..', 'dist', 'lib', name));
 const { readModel } = lib('model/read');
 const { calibrate } = lib('calibrate/calibrate');
+const { activationTimes, peakMemory } = require('./calibration-costs');
 const { noiseFor } = require('./noise-error');
 
 const options = {
   small: { type: 'boolean', default: false },
   graphs: { type: 'string' },
+  costs: { type: 'boolean', default: false },
   model: { type: 'string' },
   detector: { type: 'string' },
   data: { type: 'string' },
@@ -111,6 +114,22 @@ async function full(args) {
   console.log(`${args.images} pictures of ${args.pictures}, scored on ${dataset.samples.length} of ${args.split}`);
 }
 
+/** @param options what {@link peakMemory} takes */
+async function costs(options) {
+  const given = { prunedParams: options.prunedParams, skipLocked: true };
+  const { sampled, bare, giving } = await activationTimes(await readModel(options.file), given);
+  const cut = `−${100 * options.targetRatio} %`;
+  const rows = [
+    ['activations with samples of them: milliseconds a picture', fixed(sampled, 2), ''],
+    ['a bare session’s, and the share of its speed', `${fixed(bare, 2)}, ${fixed(bare / sampled, 2)}`, '0.9'],
+    ['a session’s that gives what is sampled', `${fixed(giving, 2)}, ${fixed(giving / sampled, 2)}`, ''],
+    [`peak memory at ${cut} above a process that reads the model`, gib(peakMemory(options)), gib(2 ** 30)],
+  ];
+  print(['costs', 'measured', 'bar'], rows, 1);
+}
+
+const gib = (bytes) => `${fixed(bytes / 2 ** 30, 2)} GiB`;
+
 const { values: args } = parseArgs({ options });
 const missing = ['model', 'data', 'pruned-params'].filter((name) => args[name] === undefined);
 const onnxIn = (folder) =>
@@ -118,13 +137,25 @@ const onnxIn = (folder) =>
     .filter((name) => name.endsWith('.onnx'))
     .map((name) => path.join(folder, name));
 const small = path.join(__dirname, '..', 'test', 'graphs', 'dynamic-batch-legacy-11.onnx');
-const files = args.small ? [small] : args.graphs && onnxIn(args.graphs);
-if (!files && missing.length > 0) {
-  console.error(`Expected --small, --graphs, or ${missing.map((name) => `--${name}`).join(', ')}`);
-  process.exitCode = 2;
-} else {
-  (files ? noise(files) : full(args)).catch((error) => {
-    console.error(error);
-    process.exitCode = 1;
-  });
+
+async function main() {
+  if (args.graphs) return noise(onnxIn(args.graphs));
+  if (args.small) {
+    await noise([small]);
+    return costs({ file: small, prunedParams: '.*', targetRatio: 0.25, images: noisePictures });
+  }
+  if (missing.length > 0) {
+    console.error(`Expected --small, --graphs, or ${missing.map((name) => `--${name}`).join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (!args.costs) await full(args);
+  const { model: file, data: pictures, pictures: split, detector } = args;
+  const [targetRatio, images] = [Number(args.targets.split(',')[0]), Number(args.images)];
+  await costs({ file, prunedParams: args['pruned-params'], targetRatio, pictures, split, images, detector });
 }
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});

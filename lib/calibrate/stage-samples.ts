@@ -110,20 +110,8 @@ export class StageSamples {
     await this.draws[this.current]!.cut(keptOf);
   }
 
-  /** Those of the most pictures that can be carried on from a stage; of all of them, where no stage follows. */
-  private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
-    const { original } = this.student;
-    const moves = this.moves(stage, later);
-    const most =
-      later.length === 0 ? this.draws.length - 1 : this.draws.findLastIndex((draw) => draw.carries(original, moves));
-    if (most > this.current) {
-      await this.draws[this.current]!.restart();
-      this.current = most;
-    }
-    return this.draws[this.current]!;
-  }
-
-  private moves(stage: Stage, later: readonly Stage[]): Moves {
+  /** How far activations may move while a stage is sampled, and what of them the stages behind it need. */
+  moves(stage: Stage, later: readonly Stage[]): Moves {
     const { graph } = this.student.pruner;
     const readers = later.flatMap((next) => next.readers);
     // A layer that keeps its weights must see the cut, too.
@@ -142,6 +130,19 @@ export class StageSamples {
         student: Math.min(ownFirst, ...later.map(({ start }) => start)),
       },
     };
+  }
+
+  /** Those of the most pictures that can be carried on from a stage; of all of them, where no stage follows. */
+  private async activationsFor(stage: Stage, later: readonly Stage[]): Promise<Activations> {
+    const { original } = this.student;
+    const moves = this.moves(stage, later);
+    const most =
+      later.length === 0 ? this.draws.length - 1 : this.draws.findLastIndex((draw) => draw.carries(original, moves));
+    if (most > this.current) {
+      await this.draws[this.current]!.restart();
+      this.current = most;
+    }
+    return this.draws[this.current]!;
   }
 }
 
