@@ -23,7 +23,7 @@ const byPictures: Way = { options: { criterion: 'obs', allocation: 'error' }, re
 const byWeights: Way = { options: { criterion: 'l1_norm' }, repair: 'none' };
 
 available.each([
-  [2, 0.8],
+  [2, 0.9],
   [32, 0.75],
 ])(
   'a residual network calibrated on %i pictures of noise is nearer to itself on others than cut by L1',
