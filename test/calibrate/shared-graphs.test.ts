@@ -24,7 +24,7 @@ const byWeights: Way = { options: { criterion: 'l1_norm' }, repair: 'none' };
 
 available.each([
   [2, 0.8],
-  [32, 0.75],
+  [8, 0.75],
 ])(
   'a residual network calibrated on %i pictures of noise is nearer to itself on others than cut by L1',
   async (pictures, most) => {
