@@ -23,7 +23,13 @@ async function noiseFor(read, count) {
   const input = model.graph.input.find(({ name }) => !model.constant(name)).name;
   const dims = [1, ...infos.get(input).shape.slice(1)];
   const size = dims.reduce((a, b) => a * b, 1);
-  const feeds = (seed) => ({ [input]: { dims, data: normalNoise(seed, 'bench', size) } });
+  // Drawn once: calibration asks for a picture as often as it runs it. What is fed is given back, so it gets a copy.
+  const drawn = new Map();
+  const feeds = (seed) => {
+    const data = drawn.get(seed) ?? normalNoise(seed, 'bench', size);
+    drawn.set(seed, data);
+    return { [input]: { dims, data: data.slice() } };
+  };
   const outputs = async (which) => {
     const copy = which.clone();
     exposeTensors(copy, names);

@@ -22,7 +22,10 @@ interface Way {
 const byPictures: Way = { options: { criterion: 'obs', allocation: 'error' }, repair: 'full' };
 const byWeights: Way = { options: { criterion: 'l1_norm' }, repair: 'none' };
 
-available.each([[2, 0.9]])(
+available.each([
+  [2, 0.9],
+  [8, 0.8],
+])(
   'a residual network calibrated on %i pictures of noise is nearer to itself on others than cut by L1',
   async (pictures, most) => {
     const { model, source, errorOf } = await noiseFor(await readModel(residual), pictures);
