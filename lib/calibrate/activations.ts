@@ -79,7 +79,7 @@ export class Activations {
   /**
    * Samples of some layers. They stand in memory that the next call writes into. On the way the frontiers move as far
    * as `moves` allows. Where teacher and student are the same model it is run once.
-   * @param times so many times as many samples as usual, in as much more memory
+   * @param times so many times as many samples as usual, as far as memory allows
    */
   async sample(
     sampled: readonly Sampled[],

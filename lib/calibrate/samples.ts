@@ -67,7 +67,7 @@ export class SampleMemory {
 
   /** Makes room for the samples of a stage. Those of the stage before are overwritten. */
   layout(sampled: readonly Sampled[], pictures: number, given: SampleOptions, times = 1): LayerSamples[] {
-    const bytes = times * (given.sampleBytes ?? defaultSampleBytes);
+    const bytes = given.sampleBytes ?? defaultSampleBytes;
     const options = { ...given, rows: times * (given.rows ?? defaultRows) };
     // Where all fit as they are, none is held to an equal share.
     const roomy = sampleBytes(sampled, pictures, options) <= bytes;
