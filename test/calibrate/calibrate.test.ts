@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { feedsOf, missed, quarterCuts } from './missed';
+import { feedsOf, missed, noisePictures, quarter, quarterCuts } from './missed';
 import { bestFit, clip, conv, greedy, type Map4, refit, ridgeOf, windows } from './naive';
 import { noise, smallNet, smallWeights, type Weights } from './small-net';
 
@@ -289,16 +289,11 @@ describe('channels that carry nothing', () => {
 describe('what pictures can’t repair', () => {
   test('is cut by weights, and the report says why', async () => {
     const model = await readModel(path.join(__dirname, '..', 'graphs', 'grouped-resnext-legacy-13.onnx'));
-    const noisy = { count: 8, feeds: async (first: number, last: number) => feedsOf(model, 100 + first, last - first) };
-    const options = {
-      prunedParams: '.*',
-      skipLocked: true,
-      includeTied: true,
-      targetRatio: 0.25,
-      tolerance: 0.05,
-      align: 1,
-    };
-    const { repair } = await calibrate(model, { ...options, criterion: 'obs' }, { source: noisy, batchSize: 1 });
+    const { repair } = await calibrate(
+      model,
+      { ...quarter, criterion: 'obs' },
+      { source: noisePictures(model, 8), batchSize: 1 },
+    );
     const fixed = repair.filter(({ reason }) => reason);
     expect(fixed.length).toBeGreaterThan(0);
     for (const { criterion, reason } of fixed)

@@ -75,6 +75,22 @@ export interface QuarterCuts {
   readonly missedByWeights: number;
 }
 
+/** A quarter of all layers that can be cut. */
+export const quarter = {
+  prunedParams: '.*',
+  skipLocked: true,
+  includeTied: true,
+  targetRatio: 0.25,
+  tolerance: 0.05,
+  align: 1,
+};
+
+/** Pictures of noise for a model to calibrate on. */
+export const noisePictures = (model: OnnxModel, count: number) => ({
+  count,
+  feeds: async (first: number, last: number) => feedsOf(model, 100 + first, last - first),
+});
+
 /** Cuts a graph of the zoo by L1 norms, and with `pictures` of noise at widths by error curves. */
 export async function quarterCuts(
   name: string,
@@ -82,29 +98,17 @@ export async function quarterCuts(
   more: Partial<CalibrateOptions> = {},
 ): Promise<QuarterCuts> {
   const model = await readModel(path.join(__dirname, '..', 'graphs', `${name}.onnx`));
-  const options = {
-    prunedParams: '.*',
-    skipLocked: true,
-    includeTied: true,
-    targetRatio: 0.25,
-    tolerance: 0.05,
-    align: 1,
-  };
   const batch = graphBatch(model);
-  const source = {
-    count: pictures,
-    feeds: async (first: number, last: number) => feedsOf(model, 100 + first, last - first),
-  };
   const calibrated = await calibrate(
     model,
-    { ...options, criterion: 'obs', allocation: 'error' },
-    { source, batchSize: batch, ...more },
+    { ...quarter, criterion: 'obs', allocation: 'error' },
+    { source: noisePictures(model, pictures), batchSize: batch, ...more },
   );
   const plain = new Pruner(model);
   return {
     model,
     calibrated,
     missedByCalibrated: await missed(model, calibrated.cut.model, batch),
-    missedByWeights: await missed(model, plain.cut(plain.plan(options)).model, batch),
+    missedByWeights: await missed(model, plain.cut(plain.plan(quarter)).model, batch),
   };
 }
