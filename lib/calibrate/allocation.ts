@@ -1,6 +1,13 @@
 import type { ChannelGroup } from '../prune/channel-groups';
 import type { CostFactor, WidthCost } from '../prune/cost';
-import { type SearchPath, type SearchResult, searchAlong, uniformPath } from '../prune/ratio-search';
+import {
+  cutsOf,
+  firstReaching,
+  type SearchPath,
+  type SearchResult,
+  searchAlong,
+  uniformPath,
+} from '../prune/ratio-search';
 import type { WidthGrid } from '../prune/width-grid';
 import type { ErrorCurve } from './reconstruction';
 import { type Table, WidthProgram } from './width-program';
@@ -59,30 +66,18 @@ const blindError = (gone: number, even: number): number => gone + 1e3 * Math.max
 /** What groups keep where the same ratio of each goes and the cut reaches the target. */
 function evenWidths(grids: readonly WidthGrid[], cost: WidthCost, target: number): number[] {
   const path = uniformPath(grids);
-  const kept = cost.whole();
-  const whole = cost.total(kept);
-  const widthsAt = (i: number): number[] => path.at(i).map((step, grid) => grids[grid]!.steps[step]!);
-  const cutAt = (i: number): number => {
-    widthsAt(i).forEach((width, grid) => {
-      kept[grids[grid]!.group.id] = width;
-    });
-    return 1 - cost.total(kept) / whole;
-  };
-  let [low, high] = [0, path.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (cutAt(middle) >= target) high = middle;
-    else low = middle + 1;
-  }
-  return widthsAt(high);
+  const cut = cutsOf(grids, cost);
+  const even = path.at(firstReaching(path, (i) => cut(path.at(i)), target));
+  return grids.map(({ steps }, grid) => steps[even[grid]!]!);
 }
 
 /** Halvings of the price. */
 const bisections = 50;
 
 class Widths {
-  private readonly kept: number[];
   private readonly whole: number;
+  /** At positions of the grids, as a share of all. */
+  private readonly cutAt: (positions: readonly number[]) => number;
 
   constructor(
     private readonly grids: readonly WidthGrid[],
@@ -90,8 +85,8 @@ class Widths {
     private readonly errors: readonly (readonly number[])[],
     private readonly cost: WidthCost,
   ) {
-    this.kept = cost.whole();
-    this.whole = cost.total(this.kept);
+    this.whole = cost.total(cost.whole());
+    this.cutAt = cutsOf(grids, cost);
   }
 
   /** All channels, the last widths with a price that miss the target, the first that reach it, the narrowest. */
@@ -113,7 +108,7 @@ class Widths {
     for (let i = 0; i < bisections; i++) {
       const price = Math.sqrt(low * high);
       const found = atPrice(price, below);
-      if (1 - this.work(found) / this.whole >= target) [high, above] = [price, found];
+      if (this.cutAt(found) >= target) [high, above] = [price, found];
       else [low, below] = [price, found];
     }
     const places = [widest, below, above, narrowest];
@@ -138,7 +133,7 @@ class Widths {
             if (!(gain > 1e-9)) continue;
             at[wide] = from + up;
             at[narrow] = to - down;
-            const cut = 1 - this.work(at) / this.whole;
+            const cut = this.cutAt(at);
             if (cut >= least && cut <= most) improved = true;
             else [at[wide], at[narrow]] = [from, to];
           }
@@ -178,13 +173,6 @@ class Widths {
       }
       return { variables, values };
     });
-  }
-
-  private work(positions: readonly number[]): number {
-    this.grids.forEach(({ group, steps }, grid) => {
-      this.kept[group.id] = steps[positions[grid]!]!;
-    });
-    return this.cost.total(this.kept);
   }
 }
 

@@ -8,6 +8,7 @@ export const calibrationImages = 128;
 
 /** How what is left is fine-tuned. */
 export const finetuning = {
+  rule: 'sgd',
   // The original is no better than what it was trained on: scenes teach more than it does.
   teacherClasses: 0.05,
   rate: 5e-3,

@@ -48,14 +48,8 @@ export function searchAlong(
   tolerance: number,
 ): SearchResult {
   const trials: Trial[] = [];
-  const whole = cost.total(cost.whole());
   const kept = cost.whole();
-  const evaluate = (positions: readonly number[]): number => {
-    grids.forEach((grid, i) => {
-      kept[grid.group.id] = grid.steps[positions[i]!]!;
-    });
-    return 1 - cost.total(kept) / whole;
-  };
+  const evaluate = cutsOf(grids, cost, kept);
   const largest = evaluate(grids.map(() => 0));
   if (largest < target) {
     throw new SsdPruneError(
@@ -68,12 +62,7 @@ export function searchAlong(
     trials.push({ ratio: path.ratioAt(i), cut });
     return cut;
   };
-  let [low, high] = [0, path.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (cutAt(middle) >= target) high = middle;
-    else low = middle + 1;
-  }
+  const high = firstReaching(path, cutAt, target);
   const near = new Neighbourhood(grids, evaluate, target, tolerance);
   near.visit(path.at(high), 0);
   const [above, below] = [path.at(high), path.at(Math.max(0, high - 1))];
@@ -91,6 +80,35 @@ export function searchAlong(
   const ratio = path.ratioAt(high);
   trials.push({ ratio, cut });
   return { kept: [...kept], cut, ratio, trials };
+}
+
+/**
+ * What is cut where layers stand at positions of their grids, as a share of all.
+ * @param kept receives the members kept, by group id
+ */
+export function cutsOf(
+  grids: readonly WidthGrid[],
+  cost: Pick<WidthCost, 'whole' | 'total'>,
+  kept = cost.whole(),
+): (positions: readonly number[]) => number {
+  const whole = cost.total(cost.whole());
+  return (positions) => {
+    grids.forEach(({ group, steps }, i) => {
+      kept[group.id] = steps[positions[i]!]!;
+    });
+    return 1 - cost.total(kept) / whole;
+  };
+}
+
+/** The first place of a path whose cut reaches the target; the last one where none does. */
+export function firstReaching({ length }: SearchPath, cutAt: (i: number) => number, target: number): number {
+  let [low, high] = [0, length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (cutAt(middle) >= target) high = middle;
+    else low = middle + 1;
+  }
+  return high;
 }
 
 const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
