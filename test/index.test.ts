@@ -55,6 +55,7 @@ const names = [
   'openPruner',
   'pruneCriteria',
   'pruneFile',
+  'pruneModel',
   'readClassNames',
   'readDetections',
   'readDetectorSettings',

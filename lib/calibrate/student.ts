@@ -4,7 +4,7 @@ import { listParameters } from '../model/parameters';
 import { type CutResult, cutChannels } from '../prune/cut';
 import type { PruneOptions, PrunePlanOptions } from '../prune/options';
 import { Pruner } from '../prune/prune';
-import { inferOptions } from '../prune/prune-file';
+import { inferOptions } from '../prune/prune-model';
 import type { Selection } from '../prune/selection';
 import { type Layer, readLayer, writeLayer } from './layer-weights';
 import { dropUnusedOffsets, type PreparedOffsets, prepareOffsets } from './offsets';

@@ -156,8 +156,8 @@ const stages: Record<LatencyStage, string> = { table: 'timing layers', widths: '
 /** `--dry-run` with several targets: one column each, and what can't be reached says so. */
 async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly number[]): Promise<void> {
   const { readModel } = require('../model/read') as typeof import('../model/read');
-  const { checkReport, openPruner, saveReport } =
-    require('../prune/prune-file') as typeof import('../prune/prune-file');
+  const { checkReport, saveReport } = require('../prune/prune-file') as typeof import('../prune/prune-file');
+  const { openPruner } = require('../prune/prune-model') as typeof import('../prune/prune-model');
   const { buildReport } = require('../prune/report') as typeof import('../prune/report');
   const { renderTargets } = require('../prune/prune-table') as typeof import('../prune/prune-table');
   const base = options(args, undefined);

@@ -1,6 +1,6 @@
 import type { OnnxModel } from '../model/onnx-model';
 import { countElements } from '../model/parameters';
-import { openPruner } from './prune-file';
+import { openPruner } from './prune-model';
 import { compilePattern } from './select';
 import { whyLocked } from './selection';
 

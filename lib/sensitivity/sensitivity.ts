@@ -9,7 +9,7 @@ import { groupStages, type Stage, whyUnread } from '../calibrate/stages';
 import type { OnnxModel } from '../model/onnx-model';
 import type { CostModel, CountMode } from '../prune/cost';
 import { completeOptions, type PruneOptions } from '../prune/options';
-import { openPruner } from '../prune/prune-file';
+import { openPruner } from '../prune/prune-model';
 
 /** What of {@link PruneOptions} says which layers are measured, and at which widths. */
 export type MeasuredLayers = Pick<

@@ -42,6 +42,18 @@ export function readOptimizer(
   return { rule, parameters };
 }
 
+/**
+ * A state in the order of a network's parameters. What it knows nothing of begins anew, and what the network doesn't have
+ * is forgotten.
+ */
+export function placeState({ rule, parameters }: OptimizerState, placed: readonly PlacedParameter[]): OptimizerState {
+  const known = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  return {
+    rule,
+    parameters: placed.map(({ name, dims }) => known.get(name) ?? { name, dims, steps: 0, planes: [] }),
+  };
+}
+
 /** Puts a state of the same parameters back. */
 export function writeOptimizer(
   native: NativeTrainer,

@@ -14,6 +14,8 @@ export interface RunOptions {
   maxSteps?: number;
   /** File that the state is saved to after each epoch but the last, in case the process ends. */
   checkpoint?: string;
+  /** Awaited after each step; the state may be saved in it. */
+  afterStep?: () => Promise<void> | void;
   onEvent?: (event: TrainEvent) => void;
   /** Looked at between passes of a step; the run ends with ERR_ABORTED, in the state after its last whole step. */
   signal?: AbortSignal;

@@ -4,6 +4,7 @@ import { invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import type { NativeStepReport, NativeTrainer } from '../native';
+import type { CutResult } from '../prune/cut';
 import { noAugmentation } from './augmentation';
 import type { TrainingBatch } from './batches';
 import { divergence, explosionLimit, StepStatus, withLoss } from './divergence';
@@ -11,8 +12,8 @@ import { holdBack } from './held-back';
 import { makeNativeTrainer } from './native-trainer';
 import { type DetectorNetwork, readNetwork } from './network';
 import { groupParameters, type ParameterGroup } from './optimizer';
-import { type PlacedParameter, placeParameters, readOptimizer, writeOptimizer } from './optimizer-arrays';
-import type { OptimizerState } from './optimizer-state';
+import { type PlacedParameter, placeParameters, placeState, readOptimizer, writeOptimizer } from './optimizer-arrays';
+import { type OptimizerState, sliceOptimizerState } from './optimizer-state';
 import { parameterOffsets } from './parameters';
 import { type DataPosition, endlessBatches } from './passes';
 import { recalibrate, type StatisticRange, statisticRanges } from './recalibration';
@@ -55,6 +56,8 @@ export class Trainer {
   readonly #groups: readonly ParameterGroup[];
   readonly #statistics: readonly StatisticRange[];
   readonly #judge: WeightJudge;
+  readonly #dataset: Pick<Dataset, 'classes' | 'samples'>;
+  readonly #options: TrainerOptions;
   #progress: Progress = {
     ...{ step: 0, data: { pass: 0, index: 0 }, recalibrated: false },
     loss: { mean: 0, count: 0 },
@@ -76,6 +79,8 @@ export class Trainer {
     const { teacher, threads = 0, ...recipe } = options;
     this.#network = readNetwork(model, detector);
     this.#detector = detector;
+    this.#dataset = dataset;
+    this.#options = options;
     checkClasses(dataset, detector);
     const { trained, held } = holdBack(dataset.samples, recipe.heldBack ?? 0.1, recipe.seed ?? 0);
     this.trained = trained;
@@ -110,7 +115,7 @@ export class Trainer {
     const { evaluations, best } = this.#judge;
     return {
       ...{ finished: this.step >= this.recipe.steps, step: this.step, steps: this.recipe.steps },
-      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best?.step === 0 },
+      ...{ evaluations: [...evaluations], best, belowStart: evaluations.length > 1 && best === evaluations[0] },
       imagesPerSecond: this.#meter.overall,
     };
   }
@@ -156,7 +161,7 @@ export class Trainer {
     return modelWithWeights(this.#network, bestWeights ?? this.#network.weights);
   }
 
-  /** Writes all that {@link restore} needs to go on from here; not while it runs. */
+  /** Writes all that {@link restore} needs to go on from here; while it runs, only in `afterStep`. */
   async save(file: string): Promise<void> {
     const weights = new Float32Array(this.#network.weights.length);
     this.#native.get('weights', weights);
@@ -180,7 +185,7 @@ export class Trainer {
     checkIdentity(file, state.identity, this.#identity, otherInstructionSet);
     this.#native.set('weights', state.weights);
     // Before the first step there is no average yet.
-    if (state.progress.step > 0) writeOptimizer(this.#native, state.optimizer, this.#placed, state.weights.length);
+    if (state.progress.step > 0) this.#setOptimizer(state.optimizer);
     this.#judge.restore(state.evaluations, state.best);
     this.#progress = state.progress;
   }
@@ -190,6 +195,35 @@ export class Trainer {
     const { rule, average } = this.recipe.optimizer;
     const length = this.#network.weights.length;
     return readOptimizer(this.#native, rule, this.#placed, length, average !== undefined);
+  }
+
+  /**
+   * A trainer that goes on from here, at the same step and with the same pictures and recipe, with channels cut from the
+   * network. What the optimiser remembers of slices that stay stays with them; weights and their average are the cut
+   * model's, running statistics are measured anew where the recipe says so, and what was judged before is forgotten: it
+   * was of another network.
+   * @param cut of what {@link model} gave for `last`, repaired or not
+   * @throws {SsdPruneError} ERR_USAGE while it runs; what the constructor throws
+   */
+  withCut({ model, tensors }: CutResult): Trainer {
+    if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs: cut its network between runs.');
+    const trainer = new Trainer(model, this.#detector, this.#dataset, this.#options);
+    const { step, data } = this.#progress;
+    trainer.#progress = { ...trainer.#progress, step, data };
+    if (step === 0) return trainer;
+    const sliced = placeState(sliceOptimizerState(this.optimizerState(), tensors), trainer.#placed);
+    trainer.#setOptimizer(sliced);
+    trainer.#restartAverage(trainer.#network.weights);
+    return trainer;
+  }
+
+  #setOptimizer(state: OptimizerState): void {
+    writeOptimizer(this.#native, state, this.#placed, this.#network.weights.length);
+  }
+
+  /** From the first step on the average is what weights are judged by. */
+  #restartAverage(weights: Float32Array): void {
+    if (this.step > 0 && this.recipe.optimizer.average !== undefined) this.#native.set('average', weights);
   }
 
   /** The averaged weights, where an average is kept and has begun, else the weights. */
@@ -202,7 +236,7 @@ export class Trainer {
 
   async #recalibrate({ onEvent, signal }: RunOptions): Promise<void> {
     const { recalibrate: count, batchSize, microBatch } = this.recipe;
-    if (this.#progress.recalibrated || this.step > 0 || count === 0 || this.#statistics.length === 0) return;
+    if (this.#progress.recalibrated || count === 0 || this.#statistics.length === 0) return;
     const weights = this.#network.weights.slice();
     // Pictures as they are: that is what the finished model will see.
     const batches = this.#batches({ pass: 0, index: 0 }, signal, noAugmentation);
@@ -213,12 +247,13 @@ export class Trainer {
       await batches.return(undefined as never);
     }
     this.#native.set('weights', weights);
+    this.#restartAverage(weights);
     this.#progress.recalibrated = true;
     onEvent?.({ event: 'recalibration', batches: count });
   }
 
   async #train(until: number, options: RunOptions): Promise<void> {
-    const { checkpoint, onEvent, signal } = options;
+    const { checkpoint, afterStep, onEvent, signal } = options;
     const batches = this.#batches(this.#progress.data, signal);
     try {
       for (;;) {
@@ -234,6 +269,7 @@ export class Trainer {
         onEvent?.(this.#stepEvent(report));
         const { steps, stepsPerEpoch } = this.recipe;
         if (checkpoint && this.step % stepsPerEpoch === 0 && this.step < steps) await this.save(checkpoint);
+        await afterStep?.();
       }
     } finally {
       await batches.return(undefined as never);
@@ -290,6 +326,8 @@ export class Trainer {
     const { step, recipe } = this;
     if (!this.#judge.isDue(step, recipe)) return;
     const weights = step === 0 ? this.#network.weights : this.#current();
-    onEvent?.(await this.#judge.judge(weights, step, step / recipe.stepsPerEpoch, signal));
+    // Not in the call's argument: nobody would judge where nobody listens.
+    const evaluation = await this.#judge.judge(weights, step, step / recipe.stepsPerEpoch, signal);
+    onEvent?.(evaluation);
   }
 }

@@ -53,10 +53,10 @@ export class WeightJudge {
     this.#bestWeights = bestWeights;
   }
 
-  /** Whether weights are to be judged before the step after `step`: the run's first ones, then every so many epochs. */
+  /** Whether weights are to be judged before the step after `step`: the first ones there are, then every so many epochs. */
   isDue(step: number, { steps, stepsPerEpoch, evaluateEvery }: Recipe): boolean {
     if (this.#by.held.length === 0 || this.#evaluations.at(-1)?.step === step) return false;
-    return step === steps || step % (evaluateEvery * stepsPerEpoch) === 0;
+    return this.#evaluations.length === 0 || step === steps || step % (evaluateEvery * stepsPerEpoch) === 0;
   }
 
   /**
@@ -70,7 +70,7 @@ export class WeightJudge {
     const map = await evaluateWeights(network, detector, dataset, this.#truth, weights, { threads, signal });
     const best = this.#evaluations.every((earlier) => map > earlier.map);
     this.#evaluations.push({ step, epoch, map });
-    if (best && step > 0) this.#bestWeights = weights;
+    if (best && this.#evaluations.length > 1) this.#bestWeights = weights;
     return { event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 };
   }
 

@@ -3,7 +3,7 @@ import { buildMobileNetV1Ssd } from '../../lib/model/mobilenet-v1-ssd';
 import type { NodeProto } from '../../lib/model/onnx_pb';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import { setTensorBytes, tensorBytes, tensorDims } from '../../lib/model/tensor';
-import { openPruner } from '../../lib/prune/prune-file';
+import { openPruner } from '../../lib/prune/prune-model';
 
 const conv = (model: OnnxModel, weight: string): NodeProto =>
   model.graph.node.find(({ opType, input }) => opType === 'Conv' && input[1] === weight)!;

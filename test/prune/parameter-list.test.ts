@@ -4,7 +4,7 @@ import { zoo } from './zoo';
 const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
 const { describeParameters } =
   require('../../dist/lib/prune/parameter-list') as typeof import('../../lib/prune/parameter-list');
-const { openPruner } = require('../../dist/lib/prune/prune-file') as typeof import('../../lib/prune/prune-file');
+const { openPruner } = require('../../dist/lib/prune/prune-model') as typeof import('../../lib/prune/prune-model');
 
 const graph = (name: string) => path.join(__dirname, '..', 'graphs', `${name}.onnx`);
 

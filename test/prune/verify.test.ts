@@ -6,7 +6,7 @@ import type { Pruner } from '../../lib/prune/prune';
 const { readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
 const { setTensorBytes, tensorBytes, tensorDims } =
   require('../../dist/lib/model/tensor') as typeof import('../../lib/model/tensor');
-const { openPruner } = require('../../dist/lib/prune/prune-file') as typeof import('../../lib/prune/prune-file');
+const { openPruner } = require('../../dist/lib/prune/prune-model') as typeof import('../../lib/prune/prune-model');
 const { verifyCut } = require('../../dist/lib/prune/verify') as typeof import('../../lib/prune/verify');
 
 async function quarter(name: string, change?: (model: OnnxModel) => void): Promise<{ pruner: Pruner; cut: CutResult }> {

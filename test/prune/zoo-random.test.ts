@@ -4,7 +4,7 @@ import { sharedGraphs, sharedTest, type ZooGraph, zoo } from './zoo';
 
 const { decodeModel, readModel } = require('../../dist/lib/model/read') as typeof import('../../lib/model/read');
 const { encodeModel } = require('../../dist/lib/model/write') as typeof import('../../lib/model/write');
-const { openPruner } = require('../../dist/lib/prune/prune-file') as typeof import('../../lib/prune/prune-file');
+const { openPruner } = require('../../dist/lib/prune/prune-model') as typeof import('../../lib/prune/prune-model');
 const { buildReport } = require('../../dist/lib/prune/report') as typeof import('../../lib/prune/report');
 const { whyLocked } = require('../../dist/lib/prune/selection') as typeof import('../../lib/prune/selection');
 const { uniform } = require('../../dist/lib/model/random') as typeof import('../../lib/model/random');
