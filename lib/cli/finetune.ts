@@ -3,9 +3,9 @@ import { invalidArgument } from '../errors';
 import type { AugmentationName } from '../train/augmentation';
 import type { FinetuneOptions } from '../train/finetune-file';
 import type { OptimizerSettings } from '../train/optimizer';
-import type { EvaluationEvent, StepEvent, TrainEvent } from '../train/trainer-events';
 import { interruptible } from './guards';
-import { makeUi, type Progress, type Ui } from './ui';
+import { TrainingDisplay } from './training-display';
+import { makeUi } from './ui';
 
 interface FinetuneArguments {
   model: string;
@@ -154,7 +154,7 @@ export async function handler(args: FinetuneArguments): Promise<void> {
   if (args.threads > 0) process.env.SSD_PRUNE_THREADS = String(args.threads);
   const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
   const { renderFinetuneReport } = require('../train/finetune-table') as typeof import('../train/finetune-table');
-  const show = new Display(ui);
+  const show = new TrainingDisplay(ui);
   const report = await interruptible((signal) =>
     finetuneFile(args.model, args.output, {
       ...options,
@@ -172,57 +172,6 @@ export async function handler(args: FinetuneArguments): Promise<void> {
     );
   }
   ui.result(report, () => renderFinetuneReport(report));
-}
-
-/** What a run says while it goes. */
-class Display {
-  #bar: Progress | undefined;
-  #losses = { sum: 0, count: 0 };
-
-  constructor(private readonly ui: Ui) {}
-
-  checked(done: number, total: number): void {
-    this.#bar ??= this.ui.progress('checking pictures', total);
-    this.#bar.update(done);
-  }
-
-  ready(step: number, steps: number, problems: readonly string[]): void {
-    this.stop();
-    for (const problem of problems.slice(0, 5)) this.ui.warn(`${problem}; left out`);
-    if (problems.length > 5) this.ui.warn(`and ${problems.length - 5} more are left out`);
-    this.#bar = this.ui.progress('steps', steps);
-    this.#bar.update(step);
-  }
-
-  event(event: TrainEvent): void {
-    if (event.event === 'evaluation') this.#evaluated(event);
-    else if (event.event === 'step') this.#stepped(event);
-    else this.ui.event(event, () => `running statistics measured anew on ${event.batches} batches`);
-  }
-
-  #stepped(event: StepEvent): void {
-    const { step, epoch, loss, rate, gradientNorm, imagesPerSecond, secondsLeft } = event;
-    this.#losses.sum += loss.total;
-    this.#losses.count++;
-    const detail = ` · loss ${loss.total.toFixed(3)} · ${imagesPerSecond.toFixed(1)} images/s`;
-    this.#bar?.update(step, { epoch, loss, rate, gradientNorm, imagesPerSecond, secondsLeft }, detail);
-  }
-
-  #evaluated(event: EvaluationEvent): void {
-    const { sum, count } = this.#losses;
-    this.#losses = { sum: 0, count: 0 };
-    const loss = count > 0 ? `, loss ${(sum / count).toFixed(3)}` : '';
-    const when = event.step === 0 ? 'start' : `epoch ${Number(event.epoch.toFixed(2))}`;
-    this.ui.event(
-      event,
-      () => `${when}${loss}: mAP ${event.map.toFixed(4)} held back${event.best ? ', best so far' : ''}`,
-    );
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
 }
 
 function finetuneOptions(args: FinetuneArguments): FinetuneOptions {

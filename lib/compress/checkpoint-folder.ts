@@ -1,0 +1,213 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { SsdPruneError } from '../errors';
+import { makeFolder, readError, replaceFile, writeError } from '../files';
+import type { OnnxModel } from '../model/onnx-model';
+import { writeModel } from '../model/write';
+import type { Checkpoint } from './checkpoint';
+import { FolderLock } from './folder-lock';
+
+/** Files of a checkpoint: the network that training went on with behind the last cut, and the training's state. */
+const networkFile = 'network.onnx';
+const stateFile = 'training';
+const documentFile = 'checkpoint.json';
+
+/** A checkpoint on disk. */
+export interface StoredCheckpoint {
+  /** Its folder. */
+  place: string;
+  document: Checkpoint;
+  network: string;
+  state: string;
+}
+
+/** With the length and CRC-32 of the files beside it. */
+interface Document extends Checkpoint {
+  files: Record<string, { bytes: number; crc32: number }>;
+}
+
+/** Ascending numbers tell which is the newest; the rest is for people. */
+const names = /^(\d{6})-epoch-\d+-step-\d+$/;
+
+/**
+ * The checkpoints of a run, each a folder that gets its name when it is complete and on disk: whatever ends the process,
+ * those that are there are whole. The last ones are kept, and the one whose weights were judged best.
+ */
+export class CheckpointFolder {
+  private constructor(
+    readonly folder: string,
+    private readonly keep: number,
+    private readonly lock: FolderLock,
+  ) {}
+
+  /**
+   * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where there are checkpoints and it is said neither to resume nor to start
+   * over; ERR_USAGE where another process writes into the folder; ERR_IO
+   */
+  static async open(
+    folder: string,
+    { keep, resume, force }: { keep: number; resume: boolean; force: boolean },
+  ): Promise<CheckpointFolder> {
+    await makeFolder(folder);
+    const lock = await FolderLock.take(folder);
+    try {
+      const opened = new CheckpointFolder(folder, keep, lock);
+      const there = await opened.#names();
+      if (there.length > 0 && !resume && !force) {
+        throw new SsdPruneError(
+          'ERR_OUTPUT_EXISTS',
+          `${folder} holds checkpoints of a run: go on with --resume, or start over with --force`,
+        );
+      }
+      await opened.#sweep();
+      if (!resume) for (const name of there) await opened.#remove(name);
+      return opened;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.lock.release();
+  }
+
+  /**
+   * The newest checkpoint that is whole; undefined where there is none at all.
+   * @param onDamaged told of newer ones that are not
+   * @throws {SsdPruneError} ERR_BAD_DATA where none of those that are there is whole
+   */
+  async latest(onDamaged: (message: string) => void): Promise<StoredCheckpoint | undefined> {
+    const problems: string[] = [];
+    for (const name of (await this.#names()).reverse()) {
+      try {
+        const found = await this.#read(name);
+        for (const problem of problems) onDamaged(`${problem}; going on from ${name}`);
+        return found;
+      } catch (error) {
+        if (!(error instanceof SsdPruneError)) throw error;
+        problems.push(error.message);
+      }
+    }
+    if (problems.length === 0) return undefined;
+    throw new SsdPruneError(
+      'ERR_BAD_DATA',
+      `No checkpoint in ${this.folder} is whole: ${problems.join('; ')}. Start over with --force.`,
+    );
+  }
+
+  /**
+   * Writes a checkpoint, and removes those that are no longer kept.
+   * @param saveState writes the training's state into the file it is given
+   * @returns its folder
+   */
+  async save(document: Checkpoint, network: OnnxModel, saveState: (file: string) => Promise<void>): Promise<string> {
+    const last = (await this.#names()).at(-1);
+    const number = last === undefined ? 0 : Number(last.slice(0, 6)) + 1;
+    const { position, step } = document;
+    const name = `${String(number).padStart(6, '0')}-epoch-${position.epoch}-step-${step}`;
+    const [temporary, place] = [path.join(this.folder, `.${name}`), path.join(this.folder, name)];
+    try {
+      await mkdir(temporary);
+      await writeModel(network, path.join(temporary, networkFile));
+      await saveState(path.join(temporary, stateFile));
+      const files: Document['files'] = {};
+      for (const file of [networkFile, stateFile]) files[file] = await measure(path.join(temporary, file));
+      const whole: Document = { ...document, files };
+      await replaceFile(path.join(temporary, documentFile), [Buffer.from(`${JSON.stringify(whole)}\n`)]);
+      await syncFolder(temporary);
+      await rename(temporary, place);
+      await syncFolder(this.folder);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true }).catch(() => {});
+      throw writeError(place, error);
+    }
+    await this.#retain();
+    return place;
+  }
+
+  /** Oldest first. */
+  async #names(): Promise<string[]> {
+    const entries = await readdir(this.folder).catch((error) => {
+      throw readError(`folder ${this.folder}`, error);
+    });
+    return entries.filter((entry) => names.test(entry)).sort();
+  }
+
+  async #read(name: string): Promise<StoredCheckpoint> {
+    const place = path.join(this.folder, name);
+    const document = await readDocument(place);
+    for (const [file, { bytes, crc32: sum }] of Object.entries(document.files)) {
+      const found = await measure(path.join(place, file));
+      if (found.bytes !== bytes || found.crc32 !== sum) {
+        throw new SsdPruneError('ERR_BAD_DATA', `${path.join(place, file)} is cut short or was changed`);
+      }
+    }
+    const [network, state] = [path.join(place, networkFile), path.join(place, stateFile)];
+    return { place, document, network, state };
+  }
+
+  /** What a process left that ended while it wrote or removed. */
+  async #sweep(): Promise<void> {
+    for (const entry of await readdir(this.folder)) {
+      if (entry.startsWith('.') && names.test(entry.slice(1))) {
+        await rm(path.join(this.folder, entry), { recursive: true, force: true });
+      }
+    }
+  }
+
+  /** The last ones, and the best one of the network that they are of. */
+  async #retain(): Promise<void> {
+    const there = await this.#names();
+    const documents = await Promise.all(
+      there.map((name) => readDocument(path.join(this.folder, name)).catch(() => undefined)),
+    );
+    const cuts = documents.at(-1)?.cuts.length;
+    const best = documents.findLastIndex((document) => document?.best && document.cuts.length === cuts);
+    for (const [i, name] of there.slice(0, -this.keep).entries()) if (i !== best) await this.#remove(name);
+  }
+
+  /** Under another name first: a folder that loses its files one by one must not look like a checkpoint. */
+  async #remove(name: string): Promise<void> {
+    const hidden = path.join(this.folder, `.${name}`);
+    await rename(path.join(this.folder, name), hidden).catch((error) => {
+      throw writeError(path.join(this.folder, name), error);
+    });
+    await rm(hidden, { recursive: true, force: true });
+  }
+}
+
+async function readDocument(place: string): Promise<Document> {
+  const file = path.join(place, documentFile);
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw readError(`checkpoint ${file}`, error);
+  });
+  try {
+    const document = JSON.parse(text) as Document;
+    if (document.schema === 'ssd-prune.checkpoint/1' && typeof document.files === 'object') return document;
+  } catch {
+    // Said below.
+  }
+  throw new SsdPruneError('ERR_BAD_DATA', `${file} is cut short, changed, or of another version`);
+}
+
+async function measure(file: string): Promise<{ bytes: number; crc32: number }> {
+  const handle = await open(file).catch((error) => {
+    throw readError(`checkpoint ${file}`, error);
+  });
+  let sum = 0;
+  try {
+    for await (const chunk of handle.createReadStream({ autoClose: false })) sum = crc32(chunk as Buffer, sum);
+    return { bytes: (await handle.stat()).size, crc32: sum };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A rename is on disk when its folder is; where folders can't be synced (Windows) nothing is lost but that promise. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder).catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}

@@ -1,0 +1,154 @@
+import type { RunConfig } from '../config/config';
+import { SsdPruneError } from '../errors';
+import { checkOutput } from '../files';
+import { detectorKey } from '../model/detector-key';
+import type { OnnxModel } from '../model/onnx-model';
+import { countElements, listParameters } from '../model/parameters';
+import { writeModel } from '../model/write';
+import { saveReport } from '../prune/prune-file';
+import { openPruner } from '../prune/prune-model';
+import type { CountChange } from '../prune/report';
+import { checkSameRun, identify } from './checkpoint';
+import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
+import type { CompressionEvent } from './events';
+import { Run } from './run';
+import { openInputs, type RunInputs } from './run-inputs';
+import type { RunReport, ShapeChange } from './run-report';
+import { makeStrategies, type StrategyMaker } from './strategies';
+import type { Strategy } from './strategy';
+
+export interface CompressorOptions {
+  /** Go on from the newest checkpoint; where there is none, begin. Defaults to `false`. */
+  resume?: boolean;
+  /** Replace outputs and, unless resuming, start over where there are checkpoints. Defaults to `false`. */
+  force?: boolean;
+  /** Go on though the checkpoint was made with another instruction set: the last bits will differ. Defaults to `false`. */
+  otherInstructionSet?: boolean;
+  /** Strategies of the caller's own, behind those of the configuration. */
+  strategies?: readonly Strategy[];
+  /** Classes of strategies that the configuration may name, besides the package's. */
+  strategyClasses?: Readonly<Record<string, StrategyMaker>>;
+  onEvent?: (event: CompressionEvent) => void;
+  /** Told as the pictures are checked. */
+  onCheck?: (done: number, total: number) => void;
+  /** Ends the run with ERR_ABORTED, in a checkpoint that it goes on from. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The whole job of a configuration: cuts, training, evaluation, epoch by epoch, with checkpoints from which a run that was
+ * stopped in whatever way goes on to the same bits. An error ends it; none is swallowed.
+ *
+ * @example
+ * const config = await readConfig('compress.yaml');
+ * const report = await new Compressor(config, { onEvent: console.error }).run();
+ */
+export class Compressor {
+  readonly #config: RunConfig;
+  readonly #options: CompressorOptions;
+  readonly #strategies: readonly Strategy[];
+  readonly #emit: (event: CompressionEvent) => void;
+
+  /** @throws {SsdPruneError} ERR_BAD_CONFIG for strategies that there are not, and for two of one name */
+  constructor(config: RunConfig, options: CompressorOptions = {}) {
+    this.#config = config;
+    this.#options = options;
+    const { strategies = [], strategyClasses, onEvent } = options;
+    this.#strategies = [...makeStrategies(config.compressor.strategies, strategyClasses), ...strategies];
+    const names = this.#strategies.map(({ name }) => name);
+    const twice = names.find((name, i) => names.indexOf(name) < i);
+    if (twice !== undefined) {
+      throw new SsdPruneError('ERR_BAD_CONFIG', `Two strategies are called ${twice}: checkpoints tell them by name.`);
+    }
+    this.#emit = onEvent ?? (() => {});
+  }
+
+  /**
+   * Runs, or goes on, until the model is written.
+   * @throws {SsdPruneError} ERR_ABORTED and ERR_DIVERGED naming the checkpoints; ERR_OUTPUT_EXISTS; ERR_USAGE for
+   * checkpoints of another run, saying what differs; ERR_BAD_DATA where none of them is whole; what {@link openInputs},
+   * `pruneModel`, `Trainer.run` and `evaluateModel` throw
+   */
+  async run(): Promise<RunReport> {
+    const { resume = false, force = false, otherInstructionSet = false, onCheck, signal } = this.#options;
+    const config = this.#config;
+    for (const message of config.warnings) this.#emit({ event: 'warning', message });
+    const inputs = await openInputs(config, { force: force || resume, signal, onCheck });
+    const { problems } = inputs;
+    for (const problem of problems.slice(0, 5)) this.#emit({ event: 'warning', message: `${problem}; left out` });
+    if (problems.length > 5) this.#emit({ event: 'warning', message: `and ${problems.length - 5} more are left out` });
+    const { folder: place, keep } = config.compressor.checkpoints;
+    const folder = await CheckpointFolder.open(place, { keep, resume, force });
+    try {
+      const identity = identify(config, inputs.digest);
+      const from = resume ? await this.#latest(folder) : undefined;
+      if (from) checkSameRun(from.place, from.document.identity, identity);
+      else await checkOutput(config.output.model, { force });
+      this.#emit({ event: 'begin', epochs: config.compressor.epochs, resumed: from?.place ?? null });
+      const strategies = this.#strategies;
+      const run = new Run({
+        ...{ config, identity, inputs, strategies, folder, otherInstructionSet, signal },
+        emit: this.#emit,
+      });
+      if (from) await run.restore(from);
+      else await run.begin();
+      await run.finish();
+      return await this.#conclude(run, inputs, from);
+    } finally {
+      await folder.close();
+    }
+  }
+
+  async #latest(folder: CheckpointFolder): Promise<StoredCheckpoint | undefined> {
+    const found = await folder.latest((message) => this.#emit({ event: 'warning', message }));
+    if (!found) this.#emit({ event: 'note', message: `There is no checkpoint in ${folder.folder} yet: beginning.` });
+    return found;
+  }
+
+  /** Writes the model and the report. */
+  async #conclude(run: Run, inputs: RunInputs, from: StoredCheckpoint | undefined): Promise<RunReport> {
+    const { model: files, output, data, compressor, warnings, file } = this.#config;
+    const { trainer } = run;
+    const model = trainer.model(output.keep);
+    const map = inputs.evaluation ? await run.evaluate(model) : null;
+    if (inputs.carried !== undefined) model.setMetadata(detectorKey, inputs.carried);
+    await writeModel(model, output.model, { force: true });
+    const report: RunReport = {
+      schema: 'ssd-prune.run/1',
+      ...{ configuration: file, model: files.file, output: output.model, teacher: files.teacher },
+      data: {
+        ...{ folder: data.folder, train: data.train, trained: trainer.trained.length, heldBack: trainer.held.length },
+        ...{ leftOut: inputs.problems.length, evaluation: data.evaluation },
+        evaluated: inputs.evaluation?.samples.length ?? 0,
+      },
+      ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
+      ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.heldBack },
+      ...{ kept: output.keep, macs: compared(inputs.model, model, countMacs), map },
+      parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
+      ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },
+    };
+    if (output.report !== null) await saveReport(output.report, report);
+    return report;
+  }
+}
+
+function countMacs(model: OnnxModel): number {
+  const { macs } = openPruner(model);
+  return macs.total(macs.whole());
+}
+
+function compared(before: OnnxModel, after: OnnxModel, count: (model: OnnxModel) => number): CountChange {
+  const [whole, left] = [count(before), count(after)];
+  return { before: whole, after: left, cut: 1 - left / whole };
+}
+
+/** Parameters of both models in definition order; those that only one has come with the other's neighbours. */
+function shapeChanges(before: OnnxModel, after: OnnxModel): ShapeChange[] {
+  const shapes = (model: OnnxModel) => new Map(listParameters(model).map(({ name, shape }) => [name, shape]));
+  const [old, now] = [shapes(before), shapes(after)];
+  return [...new Set([...old.keys(), ...now.keys()])].map((name) => ({
+    name,
+    before: old.get(name) ?? null,
+    after: now.get(name) ?? null,
+  }));
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import type { RunConfig } from '../config/config';
+import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
+import { checkOutput } from '../files';
+import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
+import type { OnnxModel } from '../model/onnx-model';
+import { readModel } from '../model/read';
+import { encodeChunks } from '../model/write';
+import type { Teacher } from '../train/teacher';
+import { openTrainingData } from '../train/training-data';
+
+/** What a run works on, opened and checked. */
+export interface RunInputs {
+  /** The network to begin with. */
+  model: OnnxModel;
+  /** SHA-256 of it. */
+  digest: string;
+  detector: DetectorSettings;
+  /** Detector settings for the metadata of what is written, where the model has none of its own. */
+  carried: string | undefined;
+  teacher: Teacher | undefined;
+  training: Pick<Dataset, 'classes' | 'samples'>;
+  /** What was left out of the training pictures, and why. */
+  problems: readonly string[];
+  /** Null where nothing is evaluated but what is held back of the training pictures. */
+  evaluation: Dataset | null;
+}
+
+/**
+ * Opens model, teacher and pictures of a configuration, and finds out whether its outputs may be written.
+ * @throws {SsdPruneError} what {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
+ * {@link openDataset} and {@link checkOutput} throw
+ */
+export async function openInputs(config: RunConfig, { force, signal, onCheck }: OpenInputsOptions): Promise<RunInputs> {
+  const { model: files, data, output } = config;
+  const file = config.compressor.initModel ?? files.file;
+  await checkOutput(output.model, { force });
+  const model = await readModel(file);
+  const detector = readDetectorSettings(model, files.detector);
+  const carried = settingsToCarry(model, files.detector);
+  const digest = createHash('sha256');
+  for (const chunk of encodeChunks(model)) digest.update(chunk);
+  // Index 0 is background, whatever the settings call it.
+  const classes = ['background', ...detector.classes.slice(1)];
+  const training = await openTrainingData(data.folder, classes, {
+    ...{ split: data.train, skipBad: data.skipBad },
+    ...(config.training.labels !== undefined && { labels: config.training.labels }),
+    ...(onCheck && { onProgress: onCheck }),
+    ...(signal && { signal }),
+  });
+  const evaluation =
+    data.evaluation === null ? null : await openDataset(data.folder, { split: data.evaluation, classes });
+  const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
+  const read = [file, files.file, ...model.dataFiles, ...settings, ...training.files];
+  if (evaluation) read.push(...datasetFiles(evaluation));
+  for (const written of [output.report, ...(force ? [] : [output.model])]) {
+    if (written !== null) await checkOutput(written, { inputs: [...read, config.file] });
+  }
+  return {
+    ...{ model, digest: digest.digest('hex'), detector, carried, training: training.dataset },
+    ...{ problems: training.problems, evaluation, teacher: await openTeacher(config, file, model, detector) },
+  };
+}
+
+export interface OpenInputsOptions {
+  /** Whether the output may be there. */
+  force: boolean;
+  signal?: AbortSignal | undefined;
+  /** Told as the pictures are checked. */
+  onCheck?: ((done: number, total: number) => void) | undefined;
+}
+
+async function openTeacher(
+  { model: { teacher, detector: detectorFile } }: RunConfig,
+  file: string,
+  model: OnnxModel,
+  detector: DetectorSettings,
+): Promise<Teacher | undefined> {
+  if (teacher === null) return undefined;
+  if (teacher === file) return { model, detector };
+  const other = await readModel(teacher);
+  return { model: other, detector: readDetectorSettings(other, detectorFile) };
+}

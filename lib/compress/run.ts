@@ -1,0 +1,259 @@
+import { throwIfAborted } from '../abort';
+import type { RunConfig } from '../config/config';
+import type { Dataset } from '../data/dataset';
+import { SsdPruneError } from '../errors';
+import type { DetectorSettings } from '../model/detector';
+import type { OnnxModel } from '../model/onnx-model';
+import { pruneModel } from '../prune/prune-model';
+import type { PruneReport } from '../prune/report';
+import { Trainer } from '../train/trainer';
+import type { Evaluation } from '../train/trainer-events';
+import type { Checkpoint, Identity, Position } from './checkpoint';
+import type { CheckpointFolder, StoredCheckpoint } from './checkpoint-folder';
+import { checkRequest, pruneOptions } from './cut-request';
+import type { CompressionEvent } from './events';
+import type { Metric } from './metric';
+import type { RunInputs } from './run-inputs';
+import type { CutRecord } from './run-report';
+import type { CompressionContext, CutRequest, Strategy } from './strategy';
+
+/** What a run is made of. */
+export interface RunParts {
+  config: RunConfig;
+  identity: Identity;
+  inputs: RunInputs;
+  strategies: readonly Strategy[];
+  folder: CheckpointFolder;
+  /** Go on though checkpoints were made with another instruction set. */
+  otherInstructionSet: boolean;
+  emit: (event: CompressionEvent) => void;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * A compression in progress: epoch after epoch, its strategies, training, evaluation, checkpoint. Everything that it is
+ * at the end of an epoch, or between two steps of one, is in a checkpoint or follows from the configuration.
+ */
+export class Run implements CompressionContext {
+  readonly metrics: Metric[] = [];
+  readonly cuts: CutRecord[] = [];
+  readonly #parts: RunParts;
+  /** What training went on with behind the last cut, with the weights of that moment. */
+  #network: OnnxModel;
+  #trainer: Trainer | undefined;
+  #position: Position = { epoch: 0, begun: false };
+  /** On the pictures held back, of networks before the last cut. */
+  #earlier: readonly Evaluation[] = [];
+  #acting: Strategy | undefined;
+  #secondsBefore = 0;
+  #savedAt = performance.now();
+  readonly #startedAt = performance.now();
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    this.#network = parts.inputs.model;
+  }
+
+  get config(): RunConfig {
+    return this.#parts.config;
+  }
+
+  get epoch(): number {
+    return this.#position.epoch;
+  }
+
+  get epochs(): number {
+    return this.config.compressor.epochs;
+  }
+
+  get detector(): DetectorSettings {
+    return this.#parts.inputs.detector;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#parts.signal;
+  }
+
+  /** Trains the network; made when it is first needed, since cuts before the first epoch need none. */
+  get trainer(): Trainer {
+    const { config, inputs } = this.#parts;
+    this.#trainer ??= new Trainer(this.#network, inputs.detector, inputs.training, {
+      ...config.training,
+      ...{ epochs: this.epochs, evaluateEvery: config.compressor.evalEpoch, threads: config.device.threads },
+      ...(inputs.teacher && { teacher: inputs.teacher }),
+    });
+    return this.#trainer;
+  }
+
+  /** Of all networks there were, on the pictures held back. */
+  get heldBack(): readonly Evaluation[] {
+    return [...this.#earlier, ...(this.#trainer?.result.evaluations ?? [])];
+  }
+
+  /** Of all calls. */
+  get seconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#startedAt) / 1000;
+  }
+
+  model(): OnnxModel {
+    return this.#trainer ? this.#trainer.model('last') : this.#network;
+  }
+
+  note(message: string): void {
+    this.#parts.emit({ event: 'note', message });
+  }
+
+  check(request: CutRequest): void {
+    const { config, emit } = this.#parts;
+    const prefixOnly = checkRequest(this.model(), request, config);
+    if (prefixOnly.length === 0) return;
+    emit({
+      event: 'warning',
+      message: `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
+    });
+  }
+
+  async cut(request: CutRequest): Promise<PruneReport> {
+    const { config, signal, emit } = this.#parts;
+    const { cut, report } = await pruneModel(this.model(), {
+      ...pruneOptions(request, config),
+      ...(signal && { signal }),
+    });
+    this.#earlier = this.heldBack;
+    this.#trainer = this.#trainer?.withCut(cut);
+    this.#network = cut.model;
+    const strategy = this.#acting?.name ?? '';
+    this.cuts.push({ strategy, epoch: this.epoch, step: this.#step, report });
+    emit({ event: 'cut', strategy, epoch: this.epoch, report });
+    await this.#measure('cut', this.epoch);
+    return report;
+  }
+
+  async evaluate(model: OnnxModel): Promise<number> {
+    return (await this.#evaluate(model)).map;
+  }
+
+  /** Goes on from a checkpoint of the same run. */
+  async restore({ document, network, state }: StoredCheckpoint): Promise<void> {
+    const { readModel } = require('../model/read') as typeof import('../model/read');
+    this.#network = await readModel(network);
+    this.#position = document.position;
+    this.metrics.push(...document.metrics);
+    this.cuts.push(...document.cuts);
+    this.#earlier = document.earlier;
+    this.#secondsBefore = document.seconds;
+    for (const strategy of this.#parts.strategies) strategy.restore?.(document.strategies[strategy.name]);
+    await this.trainer.restore(state, { otherInstructionSet: this.#parts.otherInstructionSet });
+  }
+
+  /** Before the first epoch. */
+  async begin(): Promise<void> {
+    await this.#measure('start', 0);
+    await this.#each((strategy) => strategy.onCompressionBegin?.(this));
+  }
+
+  /** The epochs that are left, and the strategies' last word. */
+  async finish(): Promise<void> {
+    while (this.epoch < this.epochs) await this.#runEpoch();
+    await this.#each((strategy) => strategy.onCompressionEnd?.(this));
+  }
+
+  async #runEpoch(): Promise<void> {
+    const { emit, config } = this.#parts;
+    const { epoch } = this;
+    emit({ event: 'epoch', epoch, epochs: this.epochs });
+    if (!this.#position.begun) {
+      const cuts = this.cuts.length;
+      await this.#each((strategy) => strategy.onEpochBegin?.(this));
+      this.#position = { epoch, begun: true };
+      // What chose the channels may have taken long, and looked at a clock.
+      if (this.cuts.length > cuts) await this.#save();
+    }
+    try {
+      await this.#train((epoch + 1) * this.trainer.recipe.stepsPerEpoch);
+      const { evalEpoch } = config.compressor;
+      if ((epoch + 1) % evalEpoch === 0 || epoch + 1 === this.epochs) await this.#measure('epoch', epoch + 1);
+    } catch (error) {
+      throw await this.#savedFor(error);
+    }
+    await this.#each((strategy) => strategy.onEpochEnd?.(this));
+    this.#position = { epoch: epoch + 1, begun: false };
+    await this.#save();
+  }
+
+  async #train(until: number): Promise<void> {
+    const { emit, signal, config } = this.#parts;
+    const milliseconds = 60_000 * config.compressor.checkpoints.minutes;
+    await this.trainer.run({
+      maxSteps: Math.max(0, until - this.trainer.step),
+      onEvent: emit,
+      afterStep: async () => {
+        if (performance.now() - this.#savedAt >= milliseconds) await this.#save();
+      },
+      ...(signal && { signal }),
+    });
+  }
+
+  async #each(act: (strategy: Strategy) => Promise<void> | void | undefined): Promise<void> {
+    for (const strategy of this.#parts.strategies) {
+      throwIfAborted(this.signal);
+      this.#acting = strategy;
+      await act(strategy);
+    }
+    this.#acting = undefined;
+  }
+
+  get #step(): number {
+    return this.#trainer?.step ?? 0;
+  }
+
+  /** Evaluates the network on the evaluation split, where there is one. */
+  async #measure(stage: Metric['stage'], epoch: number): Promise<void> {
+    const { inputs, emit } = this.#parts;
+    if (!inputs.evaluation) return;
+    const begin = performance.now();
+    const found = await this.#evaluate(this.model());
+    const metric: Metric = { stage, epoch, step: this.#step, ...found };
+    this.metrics.push(metric);
+    emit({ event: 'metric', ...metric, seconds: (performance.now() - begin) / 1000 });
+  }
+
+  async #evaluate(model: OnnxModel): Promise<Pick<Metric, 'map' | 'meanOver20'>> {
+    const { inputs, config, signal } = this.#parts;
+    const { encodeModel } = require('../model/write') as typeof import('../model/write');
+    const { evaluateModel } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
+    const held = { ...inputs.training, samples: this.trainer.held } as Dataset;
+    const { result } = await evaluateModel(encodeModel(model), inputs.detector, inputs.evaluation ?? held, {
+      ...config.evaluation,
+      ...{ device: config.device.evaluation, threads: config.device.threads, name: 'the network in training' },
+      ...(signal && { signal }),
+    });
+    return { map: result.map ?? 0, meanOver20: result.meanOver20.map };
+  }
+
+  async #save(): Promise<void> {
+    const { folder, strategies, identity, emit } = this.#parts;
+    const { trainer } = this;
+    const document: Checkpoint = {
+      ...{ schema: 'ssd-prune.checkpoint/1', identity, position: this.#position, step: trainer.step },
+      best: !this.#position.begun && trainer.result.best?.step === trainer.step,
+      strategies: Object.fromEntries(strategies.map((strategy) => [strategy.name, strategy.save?.() ?? null])),
+      ...{ metrics: this.metrics, cuts: this.cuts, earlier: this.#earlier, seconds: this.seconds },
+    };
+    const place = await folder.save(document, this.#network, (file) => trainer.save(file));
+    this.#savedAt = performance.now();
+    emit({ event: 'checkpoint', place });
+  }
+
+  /** The error that ends an epoch, once what there is has been saved. */
+  async #savedFor(error: unknown): Promise<unknown> {
+    if (!(error instanceof SsdPruneError) || !['ERR_ABORTED', 'ERR_DIVERGED'].includes(error.code)) return error;
+    await this.#save();
+    const { folder } = this.#parts.folder;
+    const hint =
+      error.code === 'ERR_ABORTED'
+        ? `The state after step ${this.#step} is in ${folder}: go on with --resume.`
+        : `The state before the step is in ${folder}.`;
+    return new SsdPruneError(error.code, `${error.message} ${hint}`, { cause: error });
+  }
+}

@@ -1,0 +1,76 @@
+import type { RunConfig } from '../config/config';
+import type { DetectorSettings } from '../model/detector';
+import type { OnnxModel } from '../model/onnx-model';
+import type { PruneModelOptions } from '../prune/prune-model';
+import type { PruneReport } from '../prune/report';
+import type { Metric } from './metric';
+
+/** What a strategy may ask of a cut; the run adds its pictures, detector settings and signal. */
+export type CutRequest = Pick<
+  PruneModelOptions,
+  | 'prunedParams'
+  | 'targetRatio'
+  | 'ratios'
+  | 'latency'
+  | 'criterion'
+  | 'allocation'
+  | 'align'
+  | 'count'
+  | 'tolerance'
+  | 'minChannels'
+  | 'paddle1x'
+  | 'skipLocked'
+  | 'includeTied'
+> & {
+  /** What is refitted on the calibration's pictures. Defaults to `full` for criterion `obs`, else to `none`. */
+  repair?: 'none' | 'bias' | 'least_squares' | 'full';
+};
+
+/** The run as its strategies see it. */
+export interface CompressionContext {
+  readonly config: RunConfig;
+  /** The epoch that begins or ended, from 0. */
+  readonly epoch: number;
+  /** How many there will be. */
+  readonly epochs: number;
+  readonly detector: DetectorSettings;
+  /** What was measured on the evaluation split so far. */
+  readonly metrics: readonly Metric[];
+  readonly signal: AbortSignal | undefined;
+  /** The network with the weights that it has now (their average, where one is kept). */
+  model(): OnnxModel;
+  /**
+   * Finds out before hours of training whether a cut can be made of the network as it is, and warns of what is odd.
+   * @throws {SsdPruneError} what {@link cut} would throw for its pattern and target
+   */
+  check(request: CutRequest): void;
+  /**
+   * Cuts channels of the network; training goes on with what is left. Ratios and targets are of the network as it is now.
+   * @throws {SsdPruneError} what {@link pruneModel} throws
+   */
+  cut(request: CutRequest): Promise<PruneReport>;
+  /** Mean average precision on the evaluation split, or on the pictures held back where there is none. */
+  evaluate(model: OnnxModel): Promise<number>;
+  /** A remark for people and logs. */
+  note(message: string): void;
+}
+
+/**
+ * What happens to a network besides training. Its methods are awaited in the order of the strategies; what they throw
+ * ends the run. A strategy follows from its options, the context and what it saves alone, or a run that was resumed would
+ * end with other bits.
+ */
+export interface Strategy {
+  /** Its name in the configuration. */
+  readonly name: string;
+  /** Once, before the first epoch; not again where a run is resumed. */
+  onCompressionBegin?(context: CompressionContext): Promise<void> | void;
+  onEpochBegin?(context: CompressionContext): Promise<void> | void;
+  /** After the epoch's training and evaluation. */
+  onEpochEnd?(context: CompressionContext): Promise<void> | void;
+  /** Once, after the last epoch, before the model is written. */
+  onCompressionEnd?(context: CompressionContext): Promise<void> | void;
+  /** What {@link restore} needs to go on: plain JSON, kept in every checkpoint. */
+  save?(): unknown;
+  restore?(saved: unknown): void;
+}

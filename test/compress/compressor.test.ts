@@ -1,0 +1,199 @@
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { CompressionEvent } from '../../lib/compress/events';
+import type { CompressionContext, Strategy } from '../../lib/compress/strategy';
+import type { RunConfig } from '../../lib/config/config';
+import { temporary } from '../data/folders';
+import { pattern, scenesFolder, scenesRun } from './scenes-run';
+
+const dist = (name: string) => require(`../../dist/lib/${name}`);
+const { Compressor } = dist('compress/compressor') as typeof import('../../lib/compress/compressor');
+const { pruneFile } = dist('prune/prune-file') as typeof import('../../lib/prune/prune-file');
+const { readModel } = dist('model/read') as typeof import('../../lib/model/read');
+const { listParameters } = dist('model/parameters') as typeof import('../../lib/model/parameters');
+
+jest.setTimeout(300_000);
+
+let data: string;
+beforeAll(async () => {
+  data = await scenesFolder();
+});
+
+const bytesOf = (config: RunConfig): Buffer => readFileSync(config.output.model);
+const checkpointsOf = (config: RunConfig): string[] =>
+  readdirSync(config.compressor.checkpoints.folder).filter((name) => !name.startsWith('.'));
+
+let unbroken: { config: RunConfig; model: Buffer; map: number | null };
+const events: CompressionEvent[] = [];
+
+test('cuts at the begin and in the middle, trains, evaluates each epoch, and writes model and shapes', async () => {
+  const config = scenesRun(data);
+  const report = await new Compressor(config, { onEvent: (event) => events.push(event) }).run();
+  unbroken = { config, model: bytesOf(config), map: report.map };
+  expect(report.metrics.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual([
+    ...['start 0', 'cut 0', 'epoch 1', 'cut 1', 'epoch 2', 'epoch 3'],
+  ]);
+  // 32 pictures in batches of 4; each network is judged as it is cut, and behind each of its epochs.
+  expect(report.steps).toBe(24);
+  expect(report.heldBack.map(({ epoch }) => epoch)).toEqual([0, 1, 1, 2, 3]);
+  expect(report.cuts.map(({ strategy, epoch, step }) => [strategy, epoch, step])).toEqual([
+    ['first', 0, 0],
+    ['second', 1, 8],
+  ]);
+  const [first, second] = report.cuts.map((cut) => cut.report);
+  // The first cut is that of `prune` on the file; the second one is of what the first left.
+  const alone = await pruneFile(config.model.file, undefined, {
+    ...{ prunedParams: pattern, targetRatio: 0.2, tolerance: 0.05 },
+  });
+  expect(first!.layers.map(({ kept }) => kept)).toEqual(alone.layers.map(({ kept }) => kept));
+  expect(second!.macs.before).toBe(first!.macs.after);
+  expect(report.macs).toEqual({
+    before: first!.macs.before,
+    after: second!.macs.after,
+    cut: 1 - second!.macs.after / first!.macs.before,
+  });
+  const written = listParameters(await readModel(config.output.model));
+  expect(report.shapes.map(({ name, after }) => ({ name, shape: after }))).toEqual(
+    written.map(({ name, shape }) => ({ name, shape })),
+  );
+  // The last two, and that of the best weights of the network as it is now.
+  const best = report.heldBack.slice(2).reduce((a, b) => (b.map > a.map ? b : a));
+  const kept = checkpointsOf(config).map((name) => Number(name.split('-').at(-1)));
+  expect(new Set(kept)).toEqual(new Set([16, 24, ...(best.epoch > 1 ? [best.step] : [])]));
+  expect(events.filter(({ event }) => event === 'checkpoint')).toHaveLength(5);
+});
+
+/** Ends runs at a step, as an interruption would, and goes on, until one is through. */
+async function runInParts(config: RunConfig, steps: readonly number[]): Promise<CompressionEvent[]> {
+  const seen: CompressionEvent[] = [];
+  for (const stop of [...steps, Number.POSITIVE_INFINITY]) {
+    const controller = new AbortController();
+    const run = new Compressor(config, {
+      resume: true,
+      signal: controller.signal,
+      onEvent: (event) => {
+        seen.push(event);
+        if (event.event === 'step' && event.step === stop) controller.abort(new Error('enough'));
+      },
+    }).run();
+    if (stop === Number.POSITIVE_INFINITY) await run;
+    else await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED', message: expect.stringContaining('--resume') });
+  }
+  return seen;
+}
+
+test('called off in mid-epoch before and behind a cut, it goes on to the same bits', async () => {
+  const config = scenesRun(data);
+  const seen = await runInParts(config, [3, 8, 11, 24]);
+  expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+  expect(seen.filter(({ event }) => event === 'cut')).toHaveLength(2);
+  const resumed = seen.flatMap((event) => (event.event === 'begin' ? [event.resumed !== null] : []));
+  expect(resumed).toEqual([false, true, true, true, true]);
+});
+
+test('a checkpoint after every step changes no bit either', async () => {
+  const config = scenesRun(data);
+  config.compressor.checkpoints.minutes = 0;
+  await new Compressor(config).run();
+  expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+});
+
+test('a damaged checkpoint is told and passed over; where none is whole the run ends', async () => {
+  const config = scenesRun(data);
+  await runInParts(config, []);
+  const [older, newest] = checkpointsOf(config).sort().slice(-2);
+  const file = (name: string, part: string) => path.join(config.compressor.checkpoints.folder, name, part);
+  truncateSync(file(newest!, 'training'), 1000);
+  const warnings: string[] = [];
+  const resume = () =>
+    new Compressor(config, {
+      resume: true,
+      onEvent: (event) => event.event === 'warning' && warnings.push(event.message),
+    }).run();
+  const report = await resume();
+  expect(warnings).toEqual([expect.stringContaining(`${newest}/training is cut short or was changed`)]);
+  expect(report.resumed).toBe(path.join(config.compressor.checkpoints.folder, older!));
+  expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+  for (const name of checkpointsOf(config)) writeFileSync(file(name, 'checkpoint.json'), '{');
+  await expect(resume()).rejects.toMatchObject({
+    code: 'ERR_BAD_DATA',
+    message: expect.stringMatching(/No checkpoint in .* is whole: .*--force/s),
+  });
+});
+
+test('checkpoints of another run are refused with what differs, and are not overwritten unasked', async () => {
+  const { config } = unbroken;
+  const change = (edit: (copy: RunConfig) => void): RunConfig => {
+    const copy = structuredClone(config);
+    edit(copy);
+    return copy;
+  };
+  await expect(new Compressor(config).run()).rejects.toMatchObject({ code: 'ERR_OUTPUT_EXISTS' });
+  const other = change((copy) => {
+    copy.output.model = path.join(temporary(), 'other.onnx');
+  });
+  await expect(new Compressor(other).run()).rejects.toMatchObject({
+    code: 'ERR_OUTPUT_EXISTS',
+    message: expect.stringContaining('--resume'),
+  });
+  const target = change((copy) => {
+    copy.training.rate = 2e-3;
+    copy.compressor.epochs = 5;
+    copy.compressor.checkpoints.keep = 7;
+  });
+  await expect(new Compressor(target, { resume: true }).run()).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringMatching(/compressor.epochs was 3, now it is 5; training.rate was 0.001, now it is 0.002\. /),
+  });
+  expect(checkpointsOf(config).length).toBeGreaterThanOrEqual(2);
+});
+
+test('a pattern that selects nothing and a target out of reach end it before anything is trained', async () => {
+  const run = (options: object) => {
+    const config = structuredClone(scenesRun(data));
+    const [first] = config.compressor.strategies;
+    const entry = { ...first!, options: { ...first!.options, ...options, startEpoch: 2 } };
+    const seen: string[] = [];
+    const onEvent = ({ event }: CompressionEvent) => seen.push(event);
+    const compressor = { ...config.compressor, strategies: [entry] };
+    return { seen, done: new Compressor({ ...config, compressor }, { onEvent }).run() };
+  };
+  const nothing = run({ prunedParams: 'conv.*_weights' });
+  await expect(nothing.done).rejects.toMatchObject({ code: 'ERR_NO_MATCH' });
+  expect(nothing.seen).toEqual(['begin', 'metric']);
+  await expect(run({ targetRatio: 0.99 }).done).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
+});
+
+test('a strategy of one’s own is told of everything in order, saved, and restored', async () => {
+  const config = scenesRun(data);
+  class Counting implements Strategy {
+    readonly name = 'counting';
+    readonly calls: string[] = [];
+    count = 0;
+    onCompressionBegin = ({ epochs }: CompressionContext): void => this.#call(`begin ${epochs}`);
+    onEpochBegin = ({ epoch }: CompressionContext): void => this.#call(`epoch ${epoch}`);
+    onEpochEnd = ({ epoch, metrics }: CompressionContext): void => this.#call(`end ${epoch} ${metrics.at(-1)!.stage}`);
+    onCompressionEnd = (): void => this.#call('done');
+    #call(what: string): void {
+      this.count++;
+      this.calls.push(what);
+    }
+    save = (): unknown => this.count;
+    restore(saved: unknown): void {
+      this.count = saved as number;
+    }
+  }
+  const own = new Counting();
+  const controller = new AbortController();
+  const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === 10 && controller.abort();
+  const options = { strategies: [own], onEvent, signal: controller.signal };
+  await expect(new Compressor(config, options).run()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  expect(own.calls).toEqual(['begin 3', 'epoch 0', 'end 0 epoch', 'epoch 1']);
+  const next = new Counting();
+  await new Compressor(config, { strategies: [next], resume: true }).run();
+  expect(next.calls).toEqual(['end 1 epoch', 'epoch 2', 'end 2 epoch', 'done']);
+  expect(next.count).toBe(8);
+  expect(() => new Compressor(config, { strategies: [own, next] })).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_CONFIG' }),
+  );
+});
