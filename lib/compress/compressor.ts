@@ -110,7 +110,7 @@ export class Compressor {
     const { model: files, output, data, compressor, warnings, file } = this.#config;
     const { trainer } = run;
     const model = trainer.model(output.keep);
-    const map = inputs.evaluation ? await run.evaluate(model) : null;
+    const map = await run.evaluate(model);
     if (inputs.carried !== undefined) model.setMetadata(detectorKey, inputs.carried);
     await writeModel(model, output.model, { force: true });
     const report: RunReport = {

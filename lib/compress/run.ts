@@ -114,11 +114,8 @@ export class Run implements CompressionContext {
   }
 
   async cut(request: CutRequest): Promise<PruneReport> {
-    const { config, signal, emit } = this.#parts;
-    const { cut, report } = await pruneModel(this.model(), {
-      ...pruneOptions(request, config),
-      ...(signal && { signal }),
-    });
+    const { emit } = this.#parts;
+    const { cut, report } = await this.#prune(request, true);
     this.#earlier = this.heldBack;
     this.#trainer = this.#trainer?.withCut(cut);
     this.#network = cut.model;
@@ -129,8 +126,31 @@ export class Run implements CompressionContext {
     return report;
   }
 
-  async evaluate(model: OnnxModel): Promise<number> {
-    return (await this.#evaluate(model)).map;
+  async attempt(request: CutRequest): Promise<{ model: OnnxModel; report: PruneReport }> {
+    const { cut, report } = await this.#prune(request, false);
+    return { model: cut.model, report };
+  }
+
+  async judge(model: OnnxModel): Promise<number> {
+    const { training } = this.#parts.inputs;
+    if (this.trainer.held.length === 0) {
+      throw new SsdPruneError(
+        'ERR_USAGE',
+        `${this.#acting?.name ?? 'A strategy'} chooses by pictures held back: set training.held_back above 0.`,
+      );
+    }
+    return (await this.#evaluate(model, { ...training, samples: this.trainer.held })).map;
+  }
+
+  /** mAP of a model on the evaluation split; null where there is none. */
+  async evaluate(model: OnnxModel): Promise<number | null> {
+    const { evaluation } = this.#parts.inputs;
+    return evaluation && (await this.#evaluate(model, evaluation)).map;
+  }
+
+  #prune(request: CutRequest, verify: boolean): ReturnType<typeof pruneModel> {
+    const { config, signal } = this.#parts;
+    return pruneModel(this.model(), { ...pruneOptions(request, config), verify, ...(signal && { signal }) });
   }
 
   /** Goes on from a checkpoint of the same run. */
@@ -212,18 +232,20 @@ export class Run implements CompressionContext {
     const { inputs, emit } = this.#parts;
     if (!inputs.evaluation) return;
     const begin = performance.now();
-    const found = await this.#evaluate(this.model());
+    const found = await this.#evaluate(this.model(), inputs.evaluation);
     const metric: Metric = { stage, epoch, step: this.#step, ...found };
     this.metrics.push(metric);
     emit({ event: 'metric', ...metric, seconds: (performance.now() - begin) / 1000 });
   }
 
-  async #evaluate(model: OnnxModel): Promise<Pick<Metric, 'map' | 'meanOver20'>> {
+  async #evaluate(
+    model: OnnxModel,
+    pictures: Pick<Dataset, 'classes' | 'samples'>,
+  ): Promise<Pick<Metric, 'map' | 'meanOver20'>> {
     const { inputs, config, signal } = this.#parts;
     const { encodeModel } = require('../model/write') as typeof import('../model/write');
     const { evaluateModel } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
-    const held = { ...inputs.training, samples: this.trainer.held } as Dataset;
-    const { result } = await evaluateModel(encodeModel(model), inputs.detector, inputs.evaluation ?? held, {
+    const { result } = await evaluateModel(encodeModel(model), inputs.detector, pictures as Dataset, {
       ...config.evaluation,
       ...{ device: config.device.evaluation, threads: config.device.threads, name: 'the network in training' },
       ...(signal && { signal }),

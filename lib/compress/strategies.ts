@@ -1,5 +1,8 @@
 import type { StrategyConfig, UniformOptions } from '../config/config';
 import { SsdPruneError } from '../errors';
+import { type AutoOptions, AutoStrategy } from './auto-strategy';
+import { type IterativeOptions, IterativeStrategy } from './iterative-strategy';
+import { type LatencyOptions, LatencyStrategy } from './latency-strategy';
 import type { Strategy } from './strategy';
 import { UniformStrategy } from './uniform-strategy';
 
@@ -9,6 +12,9 @@ export type StrategyMaker = (entry: StrategyConfig) => Strategy;
 /** By the class that a configuration names. */
 const makers: Readonly<Record<string, StrategyMaker>> = {
   UniformPruneStrategy: ({ name, options }) => new UniformStrategy(name, options as unknown as UniformOptions),
+  IterativePruneStrategy: ({ name, options }) => new IterativeStrategy(name, options as unknown as IterativeOptions),
+  LatencyPruneStrategy: ({ name, options }) => new LatencyStrategy(name, options as unknown as LatencyOptions),
+  AutoPruneStrategy: ({ name, options }) => new AutoStrategy(name, options as unknown as AutoOptions),
 };
 
 /**

@@ -49,8 +49,14 @@ export interface CompressionContext {
    * @throws {SsdPruneError} what {@link pruneModel} throws
    */
   cut(request: CutRequest): Promise<PruneReport>;
-  /** Mean average precision on the evaluation split, or on the pictures held back where there is none. */
-  evaluate(model: OnnxModel): Promise<number>;
+  /** Cuts a copy of the network, without a proof, and leaves the network as it is. */
+  attempt(request: CutRequest): Promise<{ model: OnnxModel; report: PruneReport }>;
+  /**
+   * Mean average precision on the training pictures that are held back: what choices are made by, since nothing may be
+   * chosen on the evaluation split.
+   * @throws {SsdPruneError} ERR_USAGE where none are held back
+   */
+  judge(model: OnnxModel): Promise<number>;
   /** A remark for people and logs. */
   note(message: string): void;
 }

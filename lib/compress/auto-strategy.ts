@@ -1,0 +1,147 @@
+import type { CutOptions } from '../config/config';
+import { SsdPruneError } from '../errors';
+import { uniform } from '../model/random';
+import type { ChannelGroup } from '../prune/channel-groups';
+import { openPruner } from '../prune/prune-model';
+import { nearestStep, type WidthGrid, widthGrid } from '../prune/width-grid';
+import { pruneOptions } from './cut-request';
+import type { CompressionContext, CutRequest, Strategy } from './strategy';
+
+/** AutoPruneStrategy's options. */
+export interface AutoOptions extends CutOptions {
+  startEpoch: number;
+  endEpoch: number;
+  /** Least and greatest share of the work that may be gone. */
+  minRatio: number;
+  maxRatio: number;
+  /** Widths that are tried, one after the other. */
+  searchSteps: number;
+  annealing: Annealing;
+  /** Everything random follows from it. */
+  seed: number;
+}
+
+/** Simulated annealing, as PaddleSlim's SAController has it. */
+export interface Annealing {
+  /** What a step leaves of the temperature. */
+  reduceRate: number;
+  /** At first, in terms of mAP: a network worse by so much is taken with probability 1/e. */
+  initTemperature: number;
+  /** Changes of a width that are drawn until one fits between the least and the greatest cut. */
+  maxIterNumber: number;
+}
+
+/** Widths on trial: a position on the grid of each group. */
+type Positions = readonly number[];
+
+/**
+ * Searches widths by simulated annealing: it begins with the uniform cut between the least and the greatest, changes one
+ * group's width at a time, cuts and judges a copy of the network, and cuts the network to the best widths found. Nothing
+ * is trained between trials.
+ */
+export class AutoStrategy implements Strategy {
+  readonly #options: Omit<AutoOptions, keyof CutOptions | 'endEpoch'>;
+  readonly #cut: Omit<CutRequest, 'targetRatio' | 'ratios'>;
+
+  constructor(
+    readonly name: string,
+    { startEpoch, endEpoch: _, minRatio, maxRatio, searchSteps, annealing, seed, ...cut }: AutoOptions,
+  ) {
+    this.#options = { startEpoch, minRatio, maxRatio, searchSteps, annealing, seed };
+    this.#cut = cut;
+  }
+
+  onCompressionBegin(context: CompressionContext): void {
+    context.check({ ...this.#cut, targetRatio: this.#middle });
+  }
+
+  async onEpochBegin(context: CompressionContext): Promise<void> {
+    if (context.epoch !== this.#options.startEpoch) return;
+    const { allocation: _, ...cut } = this.#cut;
+    await context.cut({ ...cut, ratios: await this.#search(context) });
+  }
+
+  get #middle(): number {
+    return (this.#options.minRatio + this.#options.maxRatio) / 2;
+  }
+
+  async #search(context: CompressionContext): Promise<ReadonlyMap<string, number>> {
+    const { searchSteps, annealing } = this.#options;
+    const { allocation: _, ...cut } = this.#cut;
+    const space = this.#space(context);
+    const try_ = async (positions: Positions): Promise<number> => {
+      const { model } = await context.attempt({ ...cut, ratios: space.ratios(positions) });
+      return context.judge(model);
+    };
+    let current = { positions: space.first, map: await try_(space.first) };
+    let best = current;
+    for (let step = 1; step <= searchSteps; step++) {
+      const positions = this.#neighbour(space, current.positions, step);
+      const map = await try_(positions);
+      const temperature = annealing.initTemperature * annealing.reduceRate ** step;
+      const taken = map > current.map || this.#draw('taken', step) <= Math.exp((map - current.map) / temperature);
+      if (taken) current = { positions, map };
+      if (map > best.map) best = current;
+      context.note(
+        `${this.name}: widths ${step} of ${searchSteps}, mAP ${map.toFixed(4)} held back, best ${best.map.toFixed(4)}`,
+      );
+    }
+    return space.ratios(best.positions);
+  }
+
+  /** What is searched, on the network as it is. */
+  #space(context: CompressionContext): Space {
+    const { minRatio, maxRatio } = this.#options;
+    const pruner = openPruner(context.model());
+    const options = pruneOptions({ ...this.#cut, allocation: 'uniform', targetRatio: this.#middle }, context.config);
+    const { selection, options: complete, search } = pruner.plan({ ...options, criterion: 'l1_norm' });
+    const grids = selection.groups.map((group) => widthGrid(group, complete));
+    const cost = pruner.costOf(complete);
+    const kept = (positions: Positions): number[] => {
+      const counts = cost.whole();
+      for (const [i, grid] of grids.entries()) counts[grid.group.id] = grid.steps[positions[i]!]!;
+      return counts;
+    };
+    return {
+      grids,
+      first: grids.map((grid) => nearestStep(grid, 1 - search.kept[grid.group.id]! / grid.group.classes.length)),
+      fits: (positions) => {
+        const gone = cost.cut(kept(positions));
+        return gone >= minRatio && gone <= maxRatio;
+      },
+      ratios: (positions) => new Map(grids.flatMap(({ group, steps }, i) => ratiosOf(group, steps[positions[i]!]!))),
+    };
+  }
+
+  /** The widths with another one of one group, such that the cut stays between its bounds. */
+  #neighbour({ grids, fits }: Space, positions: Positions, step: number): Positions {
+    const { maxIterNumber } = this.#options.annealing;
+    for (let i = 0; i < maxIterNumber; i++) {
+      const changed = [...positions];
+      const at = Math.floor(this.#draw(`group ${i}`, step) * grids.length);
+      changed[at] = Math.floor(this.#draw(`width ${i}`, step) * grids[at]!.steps.length);
+      if (changed[at] !== positions[at] && fits(changed)) return changed;
+    }
+    const { minRatio, maxRatio } = this.#options;
+    throw new SsdPruneError(
+      'ERR_TARGET_UNREACHABLE',
+      `${this.name}: of ${maxIterNumber} changes of a width none cuts between ${minRatio} and ${maxRatio} of the work: give them more room.`,
+    );
+  }
+
+  #draw(purpose: string, step: number): number {
+    return uniform(this.#options.seed, `auto/${purpose}`)(step);
+  }
+}
+
+interface Space {
+  readonly grids: readonly WidthGrid[];
+  /** The uniform cut. */
+  readonly first: Positions;
+  fits(positions: Positions): boolean;
+  ratios(positions: Positions): ReadonlyMap<string, number>;
+}
+
+/** The share that goes of each of a group's layers. */
+const ratiosOf = ({ layers, classes }: ChannelGroup, kept: number): [string, number][] =>
+  layers.map(({ producer }) => [producer.name, 1 - kept / classes.length]);

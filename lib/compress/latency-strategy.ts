@@ -1,0 +1,40 @@
+import type { CutOptions } from '../config/config';
+import type { LatencyTarget } from '../latency/target';
+import type { CompressionContext, CutRequest, Strategy } from './strategy';
+
+/** LatencyPruneStrategy's options. */
+export interface LatencyOptions extends CutOptions {
+  startEpoch: number;
+  endEpoch: number;
+  /** A share of the network's latency at that moment, or milliseconds. */
+  target: LatencyTarget;
+  /** Threads that it is measured with. */
+  threads: number;
+}
+
+/**
+ * One cut to a latency that is measured on this machine, by a table of layers and widths (see lib/latency). Clocks
+ * chose its widths: the checkpoint right behind it keeps them, and a resumed run measures nothing again.
+ */
+export class LatencyStrategy implements Strategy {
+  readonly #startEpoch: number;
+  readonly #cut: CutRequest;
+
+  constructor(
+    readonly name: string,
+    { startEpoch, endEpoch: _, target, threads, ...cut }: LatencyOptions,
+  ) {
+    this.#startEpoch = startEpoch;
+    this.#cut = { ...cut, latency: { target, threads } };
+  }
+
+  onCompressionBegin(context: CompressionContext): void {
+    context.check(this.#cut);
+  }
+
+  async onEpochBegin(context: CompressionContext): Promise<void> {
+    if (context.epoch !== this.#startEpoch) return;
+    const onNote = (message: string): void => context.note(message);
+    await context.cut({ ...this.#cut, latency: { ...this.#cut.latency!, onNote } });
+  }
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import type { CompressionEvent } from '../../lib/compress/events';
+import type { RunConfig } from '../../lib/config/config';
+import { scenesFolder, scenesRun } from './scenes-run';
+
+const dist = (name: string) => require(`../../dist/lib/${name}`);
+const { Compressor } = dist('compress/compressor') as typeof import('../../lib/compress/compressor');
+const { cutAfter } = dist('compress/iterative-strategy') as typeof import('../../lib/compress/iterative-strategy');
+
+jest.setTimeout(300_000);
+
+let data: string;
+beforeAll(async () => {
+  data = await scenesFolder();
+});
+
+/** A run with one strategy of a class, whose options are those of the uniform cut but for these. */
+function runOf(name: string, epochs: number, options: object): RunConfig {
+  const config = scenesRun(data);
+  const { targetRatio: _, ...common } = config.compressor.strategies[0]!.options;
+  const strategies = [{ name: 'own', class: name, where: 'run.yaml:1:1', options: { ...common, ...options } }];
+  return { ...config, compressor: { ...config.compressor, epochs, strategies } };
+}
+
+test('the share that is gone after some of the cuts', () => {
+  // By hand: equal factors, 0.6^(1/3) of what is left each; half a cosine.
+  expect([1, 2, 3].map((step) => cutAfter(step / 3, 0.4, 'exponential'))).toEqual([
+    expect.closeTo(1 - 0.843433, 5),
+    expect.closeTo(1 - 0.711379, 5),
+    expect.closeTo(0.4, 10),
+  ]);
+  expect([0.25, 0.5, 1].map((share) => cutAfter(share, 0.4, 'cosine'))).toEqual([
+    expect.closeTo(0.0585786, 6),
+    expect.closeTo(0.2, 10),
+    expect.closeTo(0.4, 10),
+  ]);
+});
+
+describe('a little every epoch', () => {
+  const options = { targetRatio: 0.4, steps: 3, every: 1, curve: 'exponential', align: 4 };
+  let model: Buffer;
+
+  test('reaches the target in as many cuts as are asked for, each relative to what is left', async () => {
+    const config = runOf('IterativePruneStrategy', 4, options);
+    const report = await new Compressor(config).run();
+    model = readFileSync(config.output.model);
+    expect(report.cuts.map(({ epoch }) => epoch)).toEqual([0, 1, 2]);
+    const whole = report.macs.before;
+    for (const [i, cut] of report.cuts.entries()) {
+      const gone = 1 - cut.report.macs.after / whole;
+      expect(gone).toBeCloseTo(cutAfter((i + 1) / 3, 0.4, 'exponential'), 1);
+    }
+    expect(Math.abs(report.macs.cut - 0.4)).toBeLessThan(0.05);
+  });
+
+  test('stopped between two cuts, it goes on to the same bits', async () => {
+    const config = runOf('IterativePruneStrategy', 4, options);
+    const controller = new AbortController();
+    const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === 12 && controller.abort();
+    await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    await new Compressor(config, { resume: true }).run();
+    expect(readFileSync(config.output.model).equals(model)).toBe(true);
+  });
+});
+
+test('annealing cuts to the best widths that it judged, within its bounds, and to the same again', async () => {
+  const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+  const options = { minRatio: 0.1, maxRatio: 0.3, searchSteps: 4, annealing, seed: 3 };
+  const search = async () => {
+    const notes: string[] = [];
+    const config = runOf('AutoPruneStrategy', 1, options);
+    const onEvent = (event: CompressionEvent) => event.event === 'note' && notes.push(event.message);
+    const report = await new Compressor(config, { onEvent }).run();
+    return { notes, report };
+  };
+  const { notes, report } = await search();
+  expect(notes).toHaveLength(4);
+  expect(report.macs.cut).toBeGreaterThanOrEqual(0.1);
+  expect(report.macs.cut).toBeLessThanOrEqual(0.3);
+  // The cut network is judged once more, as training begins with it.
+  const best = Number(/best ([\d.]+)$/.exec(notes[3]!)![1]);
+  expect(report.heldBack[0]!.map).toBeCloseTo(best, 4);
+  const again = await search();
+  expect(again.notes).toEqual(notes);
+  expect(again.report.cuts[0]!.report.layers).toEqual(report.cuts[0]!.report.layers);
+});
+
+test('a latency is reached as it is measured here', async () => {
+  const config = runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
+  const report = await new Compressor(config).run();
+  const { latency } = report.cuts[0]!.report;
+  expect(latency).not.toBeNull();
+  // Other work may run meanwhile: bench-latency.js says how near it comes.
+  expect(report.macs.cut).toBeGreaterThan(0.05);
+  expect(report.macs.cut).toBeLessThan(0.7);
+});
+
+test('without pictures held back nothing can be chosen by them', async () => {
+  const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+  const config = runOf('AutoPruneStrategy', 1, { minRatio: 0.1, maxRatio: 0.3, searchSteps: 1, annealing, seed: 0 });
+  config.training.heldBack = 0;
+  await expect(new Compressor(config).run()).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringContaining('training.held_back'),
+  });
+});
