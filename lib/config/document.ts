@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -11,7 +10,9 @@ import {
   type Node,
   Parser,
   parseDocument,
+  type Scalar,
   type YAMLMap,
+  type YAMLSeq,
 } from 'yaml';
 import { readError } from '../files';
 import type { Located, LocatedEntry, Place } from './located';
@@ -71,7 +72,7 @@ export function parseLocated(text: string, start: Place, problems: Problems): Lo
     return undefined;
   }
   try {
-    return new Locator(document, placeAt, problems).locate(document.contents);
+    return new Locator(placeAt, problems).locate(document.contents);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
     problems.add(placeAt(error.offset), error.message);
@@ -149,10 +150,11 @@ class TooMuch extends Error {
 /** Turns the parser's nodes into located values: aliases written out, merge keys (<<) merged, keys compared. */
 class Locator {
   private values = 0;
+  private expanding = 0;
+  private readonly anchors = new Map<string, Node>();
   private readonly within = new Set<Node>();
 
   constructor(
-    private readonly document: Document.Parsed,
     private readonly placeAt: (offset: number) => Place,
     private readonly problems: Problems,
   ) {}
@@ -162,12 +164,18 @@ class Locator {
     const place = this.placeAt(offset);
     if (++this.values > mostValues) throw new TooMuch(offset, `more than ${mostValues} values, aliases written out`);
     if (isAlias(node)) {
-      const target = node.resolve(this.document);
+      const target = this.anchors.get(node.source);
       if (!target) throw new TooMuch(offset, `no anchor &${node.source} before this alias`);
       if (this.within.has(target)) throw new TooMuch(offset, `the alias *${node.source} is inside of its own anchor`);
+      this.expanding++;
+      const located = this.locate(target);
+      this.expanding--;
       // Only what is inside is written elsewhere.
-      return { ...this.locate(target), place };
+      return { ...located, place };
     }
+    // In the order of the text: a later anchor of the name counts for what is behind it.
+    const anchor = (node as Scalar | YAMLMap | YAMLSeq).anchor;
+    if (anchor !== undefined && this.expanding === 0) this.anchors.set(anchor, node);
     this.within.add(node);
     let value: Located['value'];
     if (isMap(node)) value = this.entries(node);

@@ -54,11 +54,12 @@ export class IssueTeller {
     const place = keyPlace(this.root, [...path, key]);
     const why = path.length === 0 ? whyUnsupported(key) : undefined;
     if (why !== undefined) this.problems.add(place, why);
-    else this.problems.add(place, `unknown key ${key}${inside(path)}${this.hint(path, key)}`);
+    else this.problems.add(place, `unknown key ${short(key)}${inside(path)}${this.hint(path, key)}`);
   }
 
   /** What was probably meant by a key that isn't known where it stands. */
   private hint(path: Path, key: string): string {
+    if (key.length > longestName) return '';
     const own = Object.keys(this.schemaOf(path)?.properties ?? {});
     const elsewhere = sections(this.schema).filter(({ name, keys }) => name !== path[0] && keys.includes(key));
     const meant = nearest(key, own);
@@ -82,22 +83,28 @@ export class IssueTeller {
       );
       return;
     }
-    const meant = nearest(value, [...known, ...Object.keys(unsupported)]);
+    const meant = value.length > longestName ? undefined : nearest(value, [...known, ...Object.keys(unsupported)]);
     const hint = meant === undefined ? `: there is ${known.join(', ')}` : `: did you mean ${meant}?`;
-    this.problems.add(place, whyUnsupported(value) ?? `unknown class ${value}${hint}`);
+    this.problems.add(place, whyUnsupported(value) ?? `unknown class ${short(value)}${hint}`);
   }
 }
+
+/** Longer ones are no mistyped key, and take long to compare. */
+const longestName = 60;
 
 const inside = (path: Path): string => (path.length === 0 ? '' : ` in ${path.join('.')}`);
 
 /** All keys of each section, those of all classes together. */
 function sections(schema: JsonSchema): { name: string; keys: string[] }[] {
-  return Object.entries(schema.properties!).map(([name, { properties, additionalProperties }]) => {
+  const named = Object.entries(schema.properties!).filter(([name]) => name !== 'compress_pass');
+  return named.map(([name, { properties, additionalProperties }]) => {
     const plugins = typeof additionalProperties === 'object' ? (additionalProperties.oneOf ?? []) : [];
     const all = [properties ?? {}, ...plugins.map((plugin) => plugin.properties ?? {})];
     return { name, keys: all.flatMap((keys) => Object.keys(keys)).filter((key) => key !== 'class') };
   });
 }
+
+const short = (text: string): string => (text.length > longestName ? `${text.slice(0, longestName)}…` : text);
 
 /** A value as messages show it. */
 export function shown(value: Located['value']): string {
@@ -106,5 +113,5 @@ export function shown(value: Located['value']): string {
   if (value instanceof Map) return 'a map';
   const written: Exclude<Scalar, null> = value;
   if (typeof written !== 'string') return `${written} of type ${typeof written}`;
-  return `${JSON.stringify(written.length > 60 ? `${written.slice(0, 60)}…` : written)} of type string`;
+  return `${JSON.stringify(short(written))} of type string`;
 }

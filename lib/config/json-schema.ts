@@ -33,6 +33,7 @@ export function runJsonSchema(): JsonSchema {
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       delete jsonSchema.propertyNames;
+      if (takesNull(jsonSchema as JsonSchema)) jsonSchema.anyOf!.push({ const: 'none' });
     },
   }) as JsonSchema;
 }
@@ -45,9 +46,15 @@ export function schemaAt(schema: JsonSchema, value: unknown, path: Path): JsonSc
   const own = ofClass(schema, value);
   const [key, ...rest] = path;
   if (key === undefined) return own ?? schema;
-  const inner = own?.properties?.[String(key)] ?? own?.items ?? own?.additionalProperties;
+  const inner = propertyOf(own, String(key)) ?? own?.items ?? own?.additionalProperties;
   if (inner === undefined || typeof inner === 'boolean') return undefined;
   return schemaAt(inner, (value as Record<PropertyKey, unknown> | null | undefined)?.[key], rest);
+}
+
+/** What a map's schema says of a key. */
+export function propertyOf(schema: JsonSchema | undefined, key: string): JsonSchema | undefined {
+  const properties = schema?.properties ?? {};
+  return Object.hasOwn(properties, key) ? properties[key] : undefined;
 }
 
 /** The schema of the class that a value names, where a schema is of several. */
@@ -57,9 +64,9 @@ function ofClass(schema: JsonSchema, value: unknown): JsonSchema | undefined {
   return schema.oneOf.find(({ properties }) => properties?.class?.const === name);
 }
 
-/** The same without null, where it may be that, too. */
+/** The same without null, and the word for it, where it may be that, too. */
 export function withoutNull(schema: JsonSchema): JsonSchema {
-  const [only, ...others] = schema.anyOf?.filter(({ type }) => type !== 'null') ?? [];
+  const [only, ...others] = schema.anyOf?.filter(({ type, const: word }) => type !== 'null' && word !== 'none') ?? [];
   return only && others.length === 0 ? only : schema;
 }
 

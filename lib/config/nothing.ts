@@ -1,4 +1,4 @@
-import { type JsonSchema, schemaAt, takesNull, withoutNull } from './json-schema';
+import { type JsonSchema, propertyOf, schemaAt, takesNull, withoutNull } from './json-schema';
 import { type Located, type Path, plain } from './located';
 
 /**
@@ -12,7 +12,7 @@ export function dropNothing(root: Located, schema: JsonSchema): void {
     const own = schemaAt(schema, document, path);
     for (const [key, { value }] of node.value) {
       visit(value, [...path, key]);
-      const inner = own?.properties?.[key];
+      const inner = propertyOf(own, key);
       if (!inner) continue;
       const isNone = typeof value.value === 'string' && value.value.toLowerCase() === 'none';
       if (isNone && !withoutNull(inner).enum?.includes('none')) value.value = null;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type PruneCriterion, pruneCriteria } from '../prune/options';
 
 const structurePruner = z.strictObject({
-  class: z.literal('StructurePruner'),
+  class: z.literal('StructurePruner').describe('Whole channels go'),
   pruning_axis: z
     .record(z.string(), z.literal(0))
     .default({ '*': 0 })

@@ -66,7 +66,7 @@ const evaluation = z.strictObject({
     unset: '0.5',
   }),
   evaluate_difficult: z.boolean().default(false).describe('Count difficult objects too'),
-  batch_size: optional(whole(1), {
+  batch_size: optional(whole(1, 4096), {
     describe: 'Pictures that the detector is given at a time',
     unset: 'one that suits the device',
   }),

@@ -37,7 +37,7 @@ export function checkSections(root: Located, schema: JsonSchema, problems: Probl
   };
 
   const sections: Sections = { strategies: new Map(), strategyNames: [] };
-  const unknown = [...(root.value as Map<string, unknown>).keys()].filter((key) => !(key in shape));
+  const unknown = [...(root.value as Map<string, unknown>).keys()].filter((key) => !Object.hasOwn(shape, key));
   if (unknown.length > 0) teller.tell([{ code: 'unrecognized_keys', keys: unknown, path: [], message: '' }]);
   for (const name of simple) Object.assign(sections, { [name]: check(shape[name], [name]) });
   checkVersion(root, check(shape.version, ['version']), problems);

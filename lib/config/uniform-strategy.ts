@@ -11,7 +11,7 @@ export interface UniformOptions extends CutOptions {
 }
 
 const schema = z.strictObject({
-  class: z.literal('UniformPruneStrategy'),
+  class: z.literal('UniformPruneStrategy').describe('One cut of all selected layers, to a target'),
   ...cutKeys,
   start_epoch: whole(0).default(0).describe('Epoch, from 0, at whose beginning channels are cut'),
   end_epoch: whole(0).default(0).describe('The run lasts at least so many epochs'),
