@@ -184,7 +184,7 @@ function unknownCommand(name: string, args: readonly string[]): SsdPruneError {
   if (args[0]!.startsWith('-') && later !== undefined) {
     return new SsdPruneError('ERR_USAGE', `The command comes before its options: ssd-prune ${later} …`);
   }
-  const { nearest } = require('./suggest') as typeof import('./suggest');
+  const { nearest } = require('../nearest') as typeof import('../nearest');
   const meant = nearest(
     name,
     commands.map(({ command }) => command.split(' ')[0]!),
@@ -209,7 +209,7 @@ function wrongUsage(
     return new SsdPruneError('ERR_USAGE', `Missing: ${missing.join(' ')}\n${see}`, { cause: error });
   }
   if (!unknown) return new SsdPruneError('ERR_USAGE', `${message}\n${see}`, { cause: error });
-  const { nearest } = require('./suggest') as typeof import('./suggest');
+  const { nearest } = require('../nearest') as typeof import('../nearest');
   // yargs names a-b as aB, too; what was typed is enough.
   const typed = unknown.filter((name) => args.some((arg) => arg.replace(/^-+|=.*$/gs, '') === name));
   const { key } = optionsOf(parser);

@@ -1,11 +1,22 @@
-import type { Repair } from '../calibrate/repair';
+import path from 'node:path';
 import type { EvaluateOptions } from '../evaluate/mean-ap';
 import type { DeviceChoice } from '../evaluate/providers';
-import type { CountMode } from '../prune/cost';
-import type { PruneCriterion } from '../prune/options';
 import type { RecipeOptions } from '../train/recipe';
+import { type RecipeSettings, recipeOptions } from '../train/recipe-settings';
+import { checkTogether } from './checks';
+import { readIncluding } from './include';
+import { runJsonSchema } from './json-schema';
+import { type Located, resolveAt } from './located';
+import { dropNothing } from './nothing';
+import { applyOverrides } from './overrides';
+import { checkPlaces } from './places';
+import { Problems } from './problems';
+import { checkSections, type Sections } from './sections';
 
-/** What `readConfig` gives: everything checked, defaults filled in, paths made absolute. */
+export type { CutOptions } from './cut-keys';
+export type { UniformOptions } from './uniform-strategy';
+
+/** What a run is to do: everything checked, defaults filled in, paths made absolute. */
 export interface RunConfig {
   /** The file it was read from. */
   file: string;
@@ -18,18 +29,14 @@ export interface RunConfig {
     /** File to learn from besides the annotations: the unpruned model by default; null: none. */
     teacher: string | null;
   };
-  data: {
-    folder: string;
-    train: string /** null: no evaluation but on what is held back of `train` */;
-    evaluation: string | null;
-    skipBad: boolean;
-  };
-  /** Everything but epochs, evaluateEvery and what the sections above say: lib/train/recipe.ts RecipeOptions. */
+  /** `evaluation` null: no evaluation but on what is held back of `train`. */
+  data: { folder: string; train: string; evaluation: string | null; skipBad: boolean };
   training: Omit<RecipeOptions, 'epochs' | 'evaluateEvery'>;
-  /** lib/evaluate/mean-ap.ts EvaluateOptions (protocol, apVersion, overlapThreshold, evaluateDifficult; bootstrap 0). */
+  /** Without a bootstrap. */
   evaluation: EvaluateOptions & { batchSize?: number };
   /** Pictures that criterion `obs` and repairs are computed from. */
   calibration: { pictures: string; split?: string; images: number; seed: number };
+  /** `threads` of training; 0: one a core. */
   device: { evaluation: DeviceChoice; threads: number };
   output: { model: string; report: string | null; keep: 'best' | 'last' };
   compressor: {
@@ -40,9 +47,10 @@ export interface RunConfig {
     checkpoints: { folder: string; keep: number; minutes: number };
     /** Epochs between evaluations. */
     evalEpoch: number;
+    /** In the order they act in. */
     strategies: readonly StrategyConfig[];
   };
-  /** Remarks that don't stop the run (metric_name: acc_top1 is mAP here; a name that only Paddle's prefix match takes …). */
+  /** Remarks that don't stop the run, with their places. */
   warnings: readonly string[];
 }
 
@@ -51,31 +59,97 @@ export interface StrategyConfig {
   name: string;
   /** Such as UniformPruneStrategy. */
   class: string;
-  /** Options of its class, checked by that class's schema, in camelCase. */
+  /** Options of its class, checked, in camelCase. */
   options: Readonly<Record<string, unknown>>;
-  /** Where the file defines it, for messages: file:line:column. */
+  /** Where the file defines it: file:line:column. */
   where: string;
 }
 
-/** UniformPruneStrategy's options. */
-export interface UniformOptions extends CutOptions {
-  startEpoch: number;
-  endEpoch: number;
-  targetRatio: number;
+export interface ReadConfigOptions {
+  /** Changes such as `strategies.uniform.target_ratio=0.3`: a path of keys and a value in YAML. */
+  set?: readonly string[];
 }
 
-/** What every pruning strategy says of its cuts; from the pruner it names and its own keys. */
-export interface CutOptions {
-  prunedParams: string;
-  /** From the pruner's `criterions` ('*' or by exact name; one for all, or an error). Default l1_norm. */
-  criterion: PruneCriterion;
-  /** none by default; full for criterion obs. */
-  repair: Repair;
-  allocation: 'uniform' | 'global' | 'error'; // default: error for obs, else uniform
-  align?: number;
-  count?: CountMode;
-  tolerance?: number;
-  minChannels?: number;
-  skipLocked: boolean;
-  includeTied: boolean;
+/**
+ * Reads a run's configuration: PaddleSlim 1.x's YAML with sections for what Python code said there, see REFERENCE.md.
+ * Paths are relative to the file that names them, in `set` to the working directory. No model and no data are opened.
+ * @throws {SsdPruneError} ERR_BAD_CONFIG with all that is wrong, a line each as `file:line:column: message`; ERR_IO where
+ * the file can't be read
+ */
+export async function readConfig(file: string, { set = [] }: ReadConfigOptions = {}): Promise<RunConfig> {
+  const problems = new Problems();
+  const root = await readIncluding(file, problems);
+  problems.throwIfAny();
+  const given: Located = root!;
+  applyOverrides(given, set, problems);
+  const schema = runJsonSchema();
+  dropNothing(given, schema);
+  const warnings: string[] = [];
+  const sections = checkSections(given, schema, problems, warnings);
+  checkTogether(sections, given, problems, warnings);
+  await checkPlaces(sections, given, problems);
+  problems.throwIfAny();
+  return complete(path.resolve(file), sections as Required<Sections>, given, warnings);
+}
+
+function complete(file: string, sections: Required<Sections>, root: Located, warnings: readonly string[]): RunConfig {
+  const { model, data, training, evaluation, calibration, device, output, compressor } = sections;
+  const pathAt = (section: string, key: string, name: string): string => resolveAt(root, [section, key], name);
+  const modelFile = pathAt('model', 'file', model.file);
+  const folder = pathAt('data', 'folder', data.folder);
+  const { name: run } = compressor;
+  const { epoch, init_model: initModel, checkpoint_path: checkpoints, eval_epoch: evalEpoch } = compressor;
+  const { strategies } = sections;
+  const used = compressor.strategies.map((name) => strategies.get(name)!);
+  return {
+    file,
+    paddle1x: sections.compat === 'paddle1x',
+    model: {
+      file: modelFile,
+      ...(model.detector !== undefined && { detector: pathAt('model', 'detector', model.detector) }),
+      teacher:
+        model.teacher === null || model.teacher === 'unpruned'
+          ? model.teacher && modelFile
+          : pathAt('model', 'teacher', model.teacher),
+    },
+    data: { folder, train: data.train, evaluation: data.evaluation, skipBad: data.skip_bad },
+    training: recipeOptions(camelKeys(training) as unknown as RecipeSettings),
+    evaluation: camelKeys(evaluation),
+    calibration: {
+      pictures: calibration.pictures === undefined ? folder : pathAt('calibration', 'pictures', calibration.pictures),
+      ...(calibration.split !== undefined
+        ? { split: calibration.split }
+        : calibration.pictures === undefined && { split: data.train }),
+      images: calibration.images,
+      seed: calibration.seed,
+    },
+    device,
+    output: {
+      model: pathAt('output', 'model', output.model),
+      report: output.report === null ? null : pathAt('output', 'report', output.report),
+      keep: output.keep,
+    },
+    compressor: {
+      epochs: Math.max(epoch, ...used.map(({ options }) => Number(options.endEpoch ?? 0))),
+      ...(initModel !== undefined && { initModel: pathAt(run, 'init_model', initModel) }),
+      checkpoints: {
+        folder: pathAt(run, 'checkpoint_path', checkpoints),
+        keep: compressor.keep_checkpoints,
+        minutes: compressor.checkpoint_minutes,
+      },
+      evalEpoch,
+      strategies: used,
+    },
+    warnings,
+  };
+}
+
+type Camel<Key> = Key extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Key;
+
+/** Keys as the library writes them; those without a value are left out. */
+function camelKeys<T extends object>(section: T): { [Key in keyof T as Camel<Key>]: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(section).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()), value]),
+  ) as { [Key in keyof T as Camel<Key>]: Exclude<T[Key], undefined> };
 }

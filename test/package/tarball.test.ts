@@ -67,11 +67,13 @@ afterAll(() => rmSync(place.folder, { recursive: true, force: true }));
 test('the tarball holds the library, the native sources and what compiles them, and nothing else', () => {
   const files = packed.files.map((file) => file.path);
   const model = 'lib/embedded/scenes.onnx';
+  const configuration = ['lib/config/REFERENCE.md', 'lib/config/run.schema.json'];
   const single = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json', 'dist/index.mjs', model];
   const examples = ['scripts/examples/prune.mjs', 'scripts/examples/prune.py'];
   const scripts = ['scripts/build.js', 'scripts/sources.js', 'scripts/toolchain.js', ...examples];
-  expect(files).toEqual(expect.arrayContaining([...single, ...scripts, 'native/CMakeLists.txt']));
-  const rest = files.filter((file) => ![...single, ...scripts, 'dist/index.d.mts'].includes(file));
+  expect(files).toEqual(expect.arrayContaining([...single, ...configuration, ...scripts, 'native/CMakeLists.txt']));
+  const named = [...single, ...configuration, ...scripts, 'dist/index.d.mts'];
+  const rest = files.filter((file) => !named.includes(file));
   const isNative = (file: string) => /^native\/(?!test\/)([a-z]+\/[\w-]+\.(cc|h)|\w+\.(txt|json|md))$/.test(file);
   // No stale build either: every compiled file has its source.
   const isLibrary = (file: string) =>

@@ -1,0 +1,68 @@
+import { nearest } from '../nearest';
+import { describePlace, keyPlace, type Located, type Path, valuePlace } from './located';
+import type { Problems } from './problems';
+import type { Sections } from './sections';
+
+/** Checks what only several keys together say; sections that are wrong themselves are passed over. */
+export function checkTogether(sections: Sections, root: Located, problems: Problems, warnings: string[]): void {
+  const refuse = (path: Path, message: string) => problems.add(valuePlace(root, path), message);
+  checkTraining(sections, refuse);
+  checkEvaluation(sections, refuse);
+  checkStrategies(sections, root, refuse, warnings);
+}
+
+type Refuse = (path: Path, message: string) => void;
+
+function checkTraining({ training, model, compressor }: Sections, refuse: Refuse): void {
+  if (!training) return;
+  const { batch_size: batch, micro_batch: micro, heads_first: headsFirst, labels } = training;
+  if (micro !== undefined && batch % micro !== 0) {
+    refuse(
+      ['training', 'micro_batch'],
+      `Expected a divisor of batch_size (${batch}) for training.micro_batch but received ${micro}`,
+    );
+  }
+  if (compressor && headsFirst > compressor.epoch) {
+    refuse(['training', 'heads_first'], `heads_first is ${headsFirst}, and the run has ${compressor.epoch} epochs`);
+  }
+  if (labels !== 'none') return;
+  if (model?.teacher === null)
+    refuse(['training', 'labels'], 'without labels a teacher is needed, and model.teacher is none');
+  if (training.teacher_classes === 0 && training.teacher_boxes === 0) {
+    refuse(['training', 'labels'], 'without labels a teacher is needed, and teacher_classes and teacher_boxes are 0');
+  }
+}
+
+function checkEvaluation({ evaluation }: Sections, refuse: Refuse): void {
+  if (evaluation?.protocol !== 'coco') return;
+  for (const key of ['ap_version', 'overlap_threshold'] as const) {
+    if (evaluation[key] !== undefined) refuse(['evaluation', key], `protocol coco has its own: leave ${key} off`);
+  }
+}
+
+function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warnings: string[]): void {
+  const { compressor, strategies, strategyNames } = sections;
+  if (!compressor) return;
+  const used = compressor.strategies;
+  for (const [i, name] of used.entries()) {
+    const at = [compressor.name, 'strategies', i];
+    if (!strategyNames.includes(name)) {
+      const meant = nearest(name, strategyNames);
+      refuse(at, `there is no strategy ${name}${meant === undefined ? '' : `: did you mean ${meant}?`}`);
+    } else if (used.indexOf(name) < i) refuse(at, `the strategy ${name} stands here a second time`);
+  }
+  for (const name of strategyNames) {
+    if (used.includes(name)) continue;
+    const where = describePlace(keyPlace(root, ['strategies', name]));
+    warnings.push(`${where}: the strategy ${name} is not used: ${compressor.name}.strategies doesn't name it`);
+  }
+  const epochs = Math.max(compressor.epoch, ...used.map((name) => Number(strategies.get(name)?.options.endEpoch ?? 0)));
+  for (const name of used) {
+    const start = strategies.get(name)?.options.startEpoch;
+    if (typeof start !== 'number' || start < epochs) continue;
+    refuse(
+      ['strategies', name, 'start_epoch'],
+      `start_epoch is ${start}, and the run has ${epochs} epochs, from 0 to ${epochs - 1}: it would never begin`,
+    );
+  }
+}

@@ -1,0 +1,25 @@
+import type { z } from 'zod';
+import type { PrunerKeys } from './pruners';
+import { uniformPruneStrategy } from './uniform-strategy';
+
+/** How a class of strategies is configured. */
+export interface StrategyClass<Keys = never> {
+  /** Its keys, `class` among them. */
+  schema: z.ZodObject;
+  /** Options from checked keys; remarks on what no schema says go to the context. */
+  options(keys: Keys, context: StrategyContext): Readonly<Record<string, unknown>>;
+}
+
+/** What a strategy's keys may hang on, and where it says what is wrong with them. */
+export interface StrategyContext {
+  /** The pruner that the strategy names; undefined where it names none, or one that is wrong itself. */
+  pruner: PrunerKeys | undefined;
+  paddle1x: boolean;
+  /** Tells what is wrong with a key. */
+  refuse(key: string, message: string): void;
+  /** Tells what is as good as ignored. */
+  warn(key: string, message: string): void;
+}
+
+/** All strategies there are, by class. A new one is one entry. */
+export const strategyClasses = new Map<string, StrategyClass>([['UniformPruneStrategy', uniformPruneStrategy]]);

@@ -1,0 +1,21 @@
+/** What PaddleSlim 1.x knows and ssd-prune doesn't do, by the name that a configuration has for it. */
+export const unsupported: Readonly<Record<string, string>> = {
+  quantizers: 'ssd-prune quantises nothing',
+  distillers: 'what is learnt from is model.teacher',
+  controllers: 'ssd-prune searches no architectures',
+  QuantizationStrategy: 'ssd-prune quantises nothing',
+  MKLDNNPostTrainingQuantStrategy: 'ssd-prune quantises nothing',
+  DistillationStrategy: 'what is learnt from is model.teacher',
+  LightNASStrategy: 'ssd-prune searches no architectures',
+  MagnitudePruner: 'whole channels are cut, by a StructurePruner',
+  RatioPruner: 'whole channels are cut, by a StructurePruner',
+  SensitivePruneStrategy: 'not yet',
+  AutoPruneStrategy: 'not yet',
+};
+
+/** Why a name that PaddleSlim knows is refused; undefined for any other. */
+export function whyUnsupported(name: string): string | undefined {
+  const why = Object.hasOwn(unsupported, name) ? unsupported[name] : undefined;
+  if (why === 'not yet') return `${name} is not supported yet`;
+  return why === undefined ? undefined : `${name} is not supported: ${why}`;
+}
