@@ -11,6 +11,14 @@ export type { LatencyMeasurement, LatencyOptions, LatencySeries, TimedModel } fr
 export { measureLatency } from './bench/latency';
 export { renderBenchReport } from './bench/table';
 export type { CalibrationOptions, CalibrationReport } from './calibrate/calibrate-file';
+export { Compressor, type CompressorOptions } from './compress/compressor';
+export type { CompressionEvent } from './compress/events';
+export type { Metric } from './compress/metric';
+export type { CutRecord, RunReport, ShapeChange } from './compress/run-report';
+export { renderRunReport } from './compress/run-table';
+export type { StrategyMaker } from './compress/strategies';
+export type { CompressionContext, CutRequest, Strategy } from './compress/strategy';
+export { type ReadConfigOptions, type RunConfig, readConfig, type StrategyConfig } from './config/config';
 export type { Dataset, OpenDatasetOptions, Sample } from './data/dataset';
 export { limitDataset, openDataset } from './data/dataset';
 export type { DemoModel, DemoOptions, DemoReport, DemoStage } from './demo/demo';

@@ -23,6 +23,7 @@ const loaded = `Object.keys(require.cache).map((file) => /node_modules.(@[^/\\\\
 
 /** Names that scripts of users may count on; whoever takes one away breaks them. */
 const names = [
+  'Compressor',
   'DetectorSession',
   'ExitCode',
   'OnnxModel',
@@ -57,6 +58,7 @@ const names = [
   'pruneFile',
   'pruneModel',
   'readClassNames',
+  'readConfig',
   'readDetections',
   'readDetectorSettings',
   'readModel',
@@ -66,6 +68,7 @@ const names = [
   'renderDoctorReport',
   'renderEvalReport',
   'renderPruneReport',
+  'renderRunReport',
   'renderSensitivityReport',
   'runDemo',
   'sceneClasses',

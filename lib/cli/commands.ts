@@ -22,6 +22,7 @@ export const commands: CommandEntry[] = [
   { command: 'init <output>', describe: 'Write the built-in MobileNetV1-SSD, untrained', load: load('init') },
   { command: 'prune <model>', describe: 'Cut channels until a share of the work is gone', load: load('prune') },
   { command: 'finetune <model>', describe: 'Train what is left, and write the better weights', load: load('finetune') },
+  { command: 'run <config>', describe: 'The whole job of a configuration file, resumable', load: load('run') },
   { command: 'sensitivity <model>', describe: 'What each layer loses as it gets narrower', load: load('sensitivity') },
   { command: 'score <detections>', describe: 'mAP of saved detections, without a model', load: load('score') },
   { command: 'eval <model>', describe: 'Measure mAP on Pascal VOC or COCO data', load: load('eval') },

@@ -12,7 +12,7 @@ import { checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
 import type { CompressionEvent } from './events';
 import { Run } from './run';
-import { openInputs, type RunInputs } from './run-inputs';
+import type { RunInputs } from './run-inputs';
 import type { RunReport, ShapeChange } from './run-report';
 import { makeStrategies, type StrategyMaker } from './strategies';
 import type { Strategy } from './strategy';
@@ -73,6 +73,8 @@ export class Compressor {
     const { resume = false, force = false, otherInstructionSet = false, onCheck, signal } = this.#options;
     const config = this.#config;
     for (const message of config.warnings) this.#emit({ event: 'warning', message });
+    // Loaded here: who imports the class for another one's sake needs no schema and no annotations.
+    const { openInputs } = require('./run-inputs') as typeof import('./run-inputs');
     const inputs = await openInputs(config, { force: force || resume, signal, onCheck });
     const { problems } = inputs;
     for (const problem of problems.slice(0, 5)) this.#emit({ event: 'warning', message: `${problem}; left out` });

@@ -1,0 +1,101 @@
+import type { Argv } from 'yargs';
+import type { CompressionEvent } from '../compress/events';
+import { interruptible } from './guards';
+import { TrainingDisplay } from './training-display';
+import { makeUi, type Ui } from './ui';
+
+interface RunArguments {
+  config: string;
+  check: boolean;
+  set?: string[];
+  resume: boolean;
+  force: boolean;
+  otherInstructionSet: boolean;
+  json: boolean;
+  quiet: boolean;
+}
+
+export function builder(yargs: Argv): Argv {
+  return yargs
+    .positional('config', { type: 'string', demandOption: true, describe: 'YAML file' })
+    .options({
+      check: {
+        type: 'boolean',
+        default: false,
+        describe: 'Only check the configuration, and print it with all defaults',
+      },
+      set: { type: 'string', array: true, nargs: 1, describe: 'Replace a setting: compressor.epoch=3' },
+      resume: { type: 'boolean', default: false, describe: 'Go on from the newest checkpoint' },
+      force: {
+        type: 'boolean',
+        default: false,
+        describe: 'Replace the output, start over where there are checkpoints',
+      },
+      'other-instruction-set': {
+        type: 'boolean',
+        default: false,
+        describe: 'Resume what ran on another instruction set: last bits differ',
+      },
+    })
+    .example('$0 run compress.yaml --check', 'every mistake, with its line')
+    .example('$0 run compress.yaml', 'cut, train, evaluate, epoch by epoch')
+    .example('$0 run compress.yaml --resume', 'after whatever ended it')
+    .example('$0 run compress.yaml --set strategies.uniform.target_ratio=0.3', 'with another target');
+}
+
+export async function handler(args: RunArguments): Promise<void> {
+  const ui = makeUi(args);
+  const { readConfig } = require('../config/config') as typeof import('../config/config');
+  const config = await readConfig(args.config, { set: args.set ?? [] });
+  if (args.check) {
+    for (const warning of config.warnings) ui.warn(warning);
+    ui.result({ schema: 'ssd-prune.config/1', ...config }, () => `${args.config} is in order.`);
+    return;
+  }
+  // Read by the addon when it first shares out work.
+  if (config.device.threads > 0) process.env.SSD_PRUNE_THREADS = String(config.device.threads);
+  const { Compressor } = require('../compress/compressor') as typeof import('../compress/compressor');
+  const { renderRunReport } = require('../compress/run-table') as typeof import('../compress/run-table');
+  const { resume, force, otherInstructionSet } = args;
+  const training = new TrainingDisplay(ui);
+  const report = await interruptible((signal) =>
+    new Compressor(config, {
+      ...{ resume, force, otherInstructionSet, signal },
+      onCheck: (done, total) => training.checked(done, total),
+      onEvent: (event) => show(event, ui, training),
+    }).run(),
+  ).finally(() => training.stop());
+  ui.result(report, () => renderRunReport(report));
+}
+
+function show(event: CompressionEvent, ui: Ui, training: TrainingDisplay): void {
+  if (event.event === 'step' || event.event === 'evaluation' || event.event === 'recalibration') training.event(event);
+  else if (event.event === 'warning') ui.warn(event.message);
+  else if (event.event === 'note') ui.note(event.message);
+  else {
+    training.stop();
+    ui.event(event, () => describe(event));
+  }
+}
+
+type Told = Exclude<CompressionEvent, { event: 'step' | 'evaluation' | 'recalibration' | 'warning' | 'note' }>;
+
+function describe(event: Told): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+  switch (event.event) {
+    case 'begin':
+      return event.resumed === null ? `${event.epochs} epochs` : `going on from ${event.resumed}`;
+    case 'epoch':
+      return `epoch ${event.epoch + 1} of ${event.epochs}`;
+    case 'cut': {
+      const { macs, parameters } = event.report;
+      return `${event.strategy}: ${percent(macs.cut)} of the MACs and ${percent(parameters.cut)} of the parameters are cut`;
+    }
+    case 'metric': {
+      const when = event.stage === 'epoch' ? `epoch ${event.epoch}` : event.stage;
+      return `${when}: mAP ${event.map.toFixed(4)}`;
+    }
+    case 'checkpoint':
+      return `saved ${event.place}`;
+  }
+}

@@ -1,0 +1,145 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { RunReport } from '../../lib/compress/run-report';
+import { scenesFolder } from '../compress/scenes-run';
+import { command, errorOf, events, failure, interrupted, root, temporary } from './command';
+
+jest.setTimeout(300_000);
+
+let data: string;
+beforeAll(async () => {
+  data = await scenesFolder();
+});
+
+const detector = path.join(root, 'lib', 'embedded', 'scenes.onnx');
+
+/** PaddleSlim's own configuration of MobileNetV1-SSD, but for fewer epochs, and what Python code said beside it. */
+const paddle = `version: 1.0
+pruners:
+    pruner_1:
+        class: 'StructurePruner'
+        pruning_axis:
+            '*': 0
+        criterions:
+            '*': 'l1_norm'
+strategies:
+    uniform_pruning_strategy:
+        class: 'UniformPruneStrategy'
+        pruner: 'pruner_1'
+        start_epoch: 0
+        target_ratio: 0.2
+        pruned_params: 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'
+compressor:
+    epoch: 2
+    checkpoint_path: './checkpoints/'
+    strategies:
+        - uniform_pruning_strategy
+`;
+
+/** A folder of its own with a configuration. */
+function configuration(more = ''): { folder: string; file: string } {
+  const folder = temporary();
+  const file = path.join(folder, 'compress.yaml');
+  const sections = `
+model: {file: ${detector}}
+data: {folder: ${data}}
+training: {batch_size: 4, held_back: 0.2}
+device: {evaluation: cpu}
+output: {model: small.onnx, report: report.json}
+`;
+  writeFileSync(file, paddle + sections + more);
+  return { folder, file };
+}
+
+test('PaddleSlim’s configuration with our sections: cut, trained, evaluated, written, reported', () => {
+  const { folder, file } = configuration();
+  const result = command(['run', file, '--json']);
+  expect([result.status, events(result).filter(({ event }) => event === 'warning')]).toEqual([0, []]);
+  const report = JSON.parse(result.stdout) as RunReport;
+  expect(JSON.parse(readFileSync(path.join(folder, 'report.json'), 'utf8'))).toEqual(report);
+  expect(report).toMatchObject({
+    schema: 'ssd-prune.run/1',
+    configuration: file,
+    epochs: 2,
+    resumed: null,
+    kept: 'best',
+  });
+  expect(Math.abs(report.macs.cut - 0.2)).toBeLessThan(0.011);
+  expect(report.metrics.map(({ stage, epoch }) => [stage, epoch])).toEqual([
+    ['start', 0],
+    ['cut', 0],
+    ['epoch', 1],
+    ['epoch', 2],
+  ]);
+  // What is written is what was evaluated, and shows the shapes that were printed.
+  const output = path.join(folder, 'small.onnx');
+  const evaluated = command(['eval', output, '--data', data, '--device', 'cpu', '--json', '--quiet']);
+  expect(JSON.parse(evaluated.stdout).map).toBe(report.map);
+  const listed = JSON.parse(command(['params', output, '--json']).stdout) as {
+    parameters: { name: string; shape: number[] }[];
+  };
+  expect(report.shapes.map(({ name, after }) => [name, after])).toEqual(
+    listed.parameters.map(({ name, shape }) => [name, shape]),
+  );
+  // Once more: nothing is replaced unasked, and a finished run is found finished.
+  expect(failure(command(['run', file, '--json']))).toMatchObject({ status: 2, code: 'ERR_OUTPUT_EXISTS' });
+  const before = readFileSync(output);
+  const again = command(['run', file, '--resume', '--json', '--quiet']);
+  expect(again.status).toBe(0);
+  expect(JSON.parse(again.stdout).resumed).toContain('checkpoints');
+  expect(readFileSync(output).equals(before)).toBe(true);
+});
+
+test('for people: every parameter with its shapes, mAP by epoch, totals', () => {
+  const { file } = configuration();
+  const { status, stdout, stderr } = command(['run', file, '--set', 'compressor.epoch=1']);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/conv2d_2\.w_0 .*\(32, 16, 1, 1\) │ +\(24, 16, 1, 1\)/);
+  expect(stdout).toMatch(/cut at step 0 .*\n.*epoch 1 /s);
+  expect(stdout).toMatch(/small\.onnx holds the best weights on the pictures held back, mAP 0\.\d{4}/);
+  expect(stderr).toMatch(/uniform_pruning_strategy: \d+\.\d\d % of the MACs and \d+\.\d\d % of the parameters are cut/);
+});
+
+test('--check opens nothing but the file, and says what is wrong with its line', () => {
+  const { folder, file } = configuration();
+  const checked = command(['run', file, '--check', '--json']);
+  expect(checked.status).toBe(0);
+  expect(JSON.parse(checked.stdout)).toMatchObject({
+    schema: 'ssd-prune.config/1',
+    compressor: { epochs: 2, strategies: [{ class: 'UniformPruneStrategy', options: { targetRatio: 0.2 } }] },
+  });
+  expect(existsSync(path.join(folder, 'checkpoints'))).toBe(false);
+  writeFileSync(file, readFileSync(file, 'utf8').replace('target_ratio', 'traget_ratio'));
+  const wrong = command(['run', file, '--check', '--json']);
+  expect(failure(wrong)).toEqual({ status: 2, code: 'ERR_BAD_CONFIG', stdout: '' });
+  expect(errorOf(wrong).message).toMatch(/compress\.yaml:14:9: .*traget_ratio.*target_ratio/);
+});
+
+test('interrupted, it leaves a checkpoint and says how to go on', async () => {
+  const { file } = configuration();
+  const longer = ['--set', 'compressor.epoch=6', '--json'];
+  const ended = await interrupted(['run', file, ...longer], /"label":"steps","done":\d/);
+  expect(failure(ended)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
+  expect(errorOf(ended).message).toMatch(/The state after step \d+ is in .*checkpoints.*--resume/);
+  const resumed = command(['run', file, '--resume', ...longer]);
+  expect(resumed.status).toBe(0);
+  expect(JSON.parse(resumed.stdout).steps).toBe(48);
+});
+
+test('checkpoints in a place that can’t be written, or that another run writes into, are refused', () => {
+  const { folder, file } = configuration();
+  writeFileSync(path.join(folder, 'checkpoints'), '');
+  const inTheWay = command(['run', file, '--json']);
+  expect(failure(inTheWay)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+  const other = configuration();
+  const place = path.join(other.folder, 'checkpoints');
+  mkdirSync(place);
+  const holder = { pid: process.ppid, host: require('node:os').hostname(), begun: null };
+  writeFileSync(path.join(place, '.lock'), JSON.stringify(holder));
+  const locked = command(['run', other.file, '--json']);
+  expect(failure(locked)).toMatchObject({ status: 2, code: 'ERR_USAGE' });
+  expect(errorOf(locked).message).toContain(String(process.ppid));
+  // A process that is no more holds nothing.
+  writeFileSync(path.join(place, '.lock'), JSON.stringify({ ...holder, pid: 2 ** 22 + 1 }));
+  expect(command(['run', other.file, '--set', 'compressor.epoch=1', '--json']).status).toBe(0);
+});
