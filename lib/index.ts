@@ -11,6 +11,8 @@ export type { LatencyMeasurement, LatencyOptions, LatencySeries, TimedModel } fr
 export { measureLatency } from './bench/latency';
 export { renderBenchReport } from './bench/table';
 export type { CalibrationOptions, CalibrationReport } from './calibrate/calibrate-file';
+export type { CutOptions, ReadConfigOptions, RunConfig, StrategyConfig, UniformOptions } from './config/config';
+export { readConfig } from './config/config';
 export type { Dataset, OpenDatasetOptions, Sample } from './data/dataset';
 export { limitDataset, openDataset } from './data/dataset';
 export type { DemoModel, DemoOptions, DemoReport, DemoStage } from './demo/demo';

@@ -27,7 +27,6 @@ export class IssueTeller {
       if (issue.code === 'unrecognized_keys') for (const key of issue.keys) this.unknownKey(path, key);
       else if (!valueAt(this.root, path)) this.missing(path);
       else if (issue.code === 'invalid_union' && path.at(-1) === 'class') this.unknownClass(path);
-      else if (issue.code === 'custom') this.problems.add(valuePlace(this.root, path), issue.message);
       else this.wrongValue(path);
     }
   }
