@@ -1,7 +1,7 @@
 import { nearest } from '../nearest';
 import { describePlace, keyPlace, type Located, type Path, valuePlace } from './located';
 import type { Problems } from './problems';
-import type { Sections } from './sections';
+import { epochsOf, type Sections } from './sections';
 
 /** Checks what only several keys together say; sections that are wrong themselves are passed over. */
 export function checkTogether(sections: Sections, root: Located, problems: Problems, warnings: string[]): void {
@@ -13,7 +13,7 @@ export function checkTogether(sections: Sections, root: Located, problems: Probl
 
 type Refuse = (path: Path, message: string) => void;
 
-function checkTraining({ training, model, compressor }: Sections, refuse: Refuse): void {
+function checkTraining({ training, model, compressor, strategies }: Sections, refuse: Refuse): void {
   if (!training) return;
   const { batch_size: batch, micro_batch: micro, heads_first: headsFirst, labels } = training;
   if (micro !== undefined && batch % micro !== 0) {
@@ -22,8 +22,9 @@ function checkTraining({ training, model, compressor }: Sections, refuse: Refuse
       `Expected a divisor of batch_size (${batch}) for training.micro_batch but received ${micro}`,
     );
   }
-  if (compressor && headsFirst > compressor.epoch) {
-    refuse(['training', 'heads_first'], `heads_first is ${headsFirst}, and the run has ${compressor.epoch} epochs`);
+  const epochs = compressor ? epochsOf({ compressor, strategies }) : Number.POSITIVE_INFINITY;
+  if (headsFirst > epochs) {
+    refuse(['training', 'heads_first'], `heads_first is ${headsFirst}, and the run has ${epochs} epochs`);
   }
   if (labels !== 'none') return;
   if (model?.teacher === null)
@@ -56,7 +57,7 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
     const where = describePlace(keyPlace(root, ['strategies', name]));
     warnings.push(`${where}: the strategy ${name} is not used: ${compressor.name}.strategies doesn't name it`);
   }
-  const epochs = Math.max(compressor.epoch, ...used.map((name) => Number(strategies.get(name)?.options.endEpoch ?? 0)));
+  const epochs = epochsOf({ compressor, strategies });
   for (const name of used) {
     const start = strategies.get(name)?.options.startEpoch;
     if (typeof start !== 'number' || start < epochs) continue;

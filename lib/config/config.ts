@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { EvaluateOptions } from '../evaluate/mean-ap';
 import type { DeviceChoice } from '../evaluate/providers';
 import type { RecipeOptions } from '../train/recipe';
-import { type RecipeSettings, recipeOptions } from '../train/recipe-settings';
+import { recipeOptions } from '../train/recipe-settings';
 import { checkTogether } from './checks';
 import { readIncluding } from './include';
 import { runJsonSchema } from './json-schema';
@@ -11,7 +11,7 @@ import { dropNothing } from './nothing';
 import { applyOverrides } from './overrides';
 import { checkPlaces } from './places';
 import { Problems } from './problems';
-import { checkSections, type Sections } from './sections';
+import { checkSections, epochsOf, type Sections } from './sections';
 
 export type { CutOptions } from './cut-keys';
 export type { UniformOptions } from './uniform-strategy';
@@ -98,7 +98,7 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
   const modelFile = pathAt('model', 'file', model.file);
   const folder = pathAt('data', 'folder', data.folder);
   const { name: run } = compressor;
-  const { epoch, init_model: initModel, checkpoint_path: checkpoints, eval_epoch: evalEpoch } = compressor;
+  const { init_model: initModel, checkpoint_path: checkpoints, eval_epoch: evalEpoch } = compressor;
   const { strategies } = sections;
   const used = compressor.strategies.map((name) => strategies.get(name)!);
   return {
@@ -113,7 +113,7 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
           : pathAt('model', 'teacher', model.teacher),
     },
     data: { folder, train: data.train, evaluation: data.evaluation, skipBad: data.skip_bad },
-    training: recipeOptions(camelKeys(training) as unknown as RecipeSettings),
+    training: recipeOptions(camelKeys(training)),
     evaluation: camelKeys(evaluation),
     calibration: {
       pictures: calibration.pictures === undefined ? folder : pathAt('calibration', 'pictures', calibration.pictures),
@@ -130,7 +130,7 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
       keep: output.keep,
     },
     compressor: {
-      epochs: Math.max(epoch, ...used.map(({ options }) => Number(options.endEpoch ?? 0))),
+      epochs: epochsOf(sections),
       ...(initModel !== undefined && { initModel: pathAt(run, 'init_model', initModel) }),
       checkpoints: {
         folder: pathAt(run, 'checkpoint_path', checkpoints),

@@ -82,6 +82,8 @@ export function parseLocated(text: string, start: Place, problems: Problems): Lo
 
 const syntaxMessages: Partial<Record<string, string>> = {
   BAD_ALIAS: 'no name of an alias: a * alone is written in quotes, "*"',
+  BLOCK_AS_IMPLICIT_KEY:
+    'a second "key: value" on one line: write text with a colon in quotes, a map on lines of its own',
   MULTIPLE_DOCS: 'a second document begins here: a file has one',
   TAB_AS_INDENT: 'tabs are not allowed as indentation: write spaces',
   TAG_RESOLVE_FAILED: 'tags (!…) are not supported',
@@ -132,7 +134,8 @@ function tooDeep(text: string, lines: LineCounter): number | undefined {
     const { offset } = parser;
     // The parser goes on by being asked.
     for (const _ of parser.next(lexeme));
-    if (parser.stack.length > mostDepth) return offset;
+    // The document is one of them.
+    if (parser.stack.length > mostDepth + 1) return offset;
   }
   return undefined;
 }

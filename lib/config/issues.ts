@@ -8,6 +8,8 @@ import { unsupported, whyUnsupported } from './unsupported';
 /** Tells what a schema finds wrong in a configuration's own terms and places. */
 export class IssueTeller {
   private readonly document: unknown;
+  private readonly sections: { name: string; keys: string[] }[];
+  private hints = 0;
 
   constructor(
     private readonly root: Located,
@@ -15,6 +17,7 @@ export class IssueTeller {
     private readonly problems: Problems,
   ) {
     this.document = plain(root);
+    this.sections = sectionsOf(schema);
   }
 
   /** @param section path of what was checked */
@@ -24,7 +27,6 @@ export class IssueTeller {
       if (issue.code === 'unrecognized_keys') for (const key of issue.keys) this.unknownKey(path, key);
       else if (!valueAt(this.root, path)) this.missing(path);
       else if (issue.code === 'invalid_union' && path.at(-1) === 'class') this.unknownClass(path);
-      else if (issue.code === 'custom') this.problems.add(valuePlace(this.root, path), issue.message);
       else this.wrongValue(path);
     }
   }
@@ -59,13 +61,13 @@ export class IssueTeller {
 
   /** What was probably meant by a key that isn't known where it stands. */
   private hint(path: Path, key: string): string {
-    if (key.length > longestName) return '';
+    if (key.length > longestName || this.hints++ >= mostHints) return '';
     const own = Object.keys(this.schemaOf(path)?.properties ?? {});
-    const elsewhere = sections(this.schema).filter(({ name, keys }) => name !== path[0] && keys.includes(key));
+    const elsewhere = this.sections.filter(({ name, keys }) => name !== path[0] && keys.includes(key));
     const meant = nearest(key, own);
     if (meant !== undefined) return `: did you mean ${meant}?`;
     if (elsewhere.length > 0) return `: it belongs in ${elsewhere.map(({ name }) => name).join(' or ')}`;
-    const far = sections(this.schema)
+    const far = this.sections
       .map(({ name, keys }) => ({ name, meant: nearest(key, keys) }))
       .find(({ name, meant }) => name !== path[0] && meant !== undefined);
     if (far) return `: did you mean ${far.meant} in ${far.name}?`;
@@ -89,13 +91,16 @@ export class IssueTeller {
   }
 }
 
+/** Keys that a hint is looked for; a file with more wrong ones is something else. */
+const mostHints = 100;
+
 /** Longer ones are no mistyped key, and take long to compare. */
 const longestName = 60;
 
 const inside = (path: Path): string => (path.length === 0 ? '' : ` in ${path.join('.')}`);
 
 /** All keys of each section, those of all classes together. */
-function sections(schema: JsonSchema): { name: string; keys: string[] }[] {
+function sectionsOf(schema: JsonSchema): { name: string; keys: string[] }[] {
   const named = Object.entries(schema.properties!).filter(([name]) => name !== 'compress_pass');
   return named.map(([name, { properties, additionalProperties }]) => {
     const plugins = typeof additionalProperties === 'object' ? (additionalProperties.oneOf ?? []) : [];

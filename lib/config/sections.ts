@@ -22,6 +22,12 @@ export interface Sections
   strategyNames: readonly string[];
 }
 
+/** Epochs of the whole run: those of the file, or more where a strategy that is used ends later. */
+export function epochsOf({ compressor, strategies }: Pick<Required<Sections>, 'compressor' | 'strategies'>): number {
+  const ends = compressor.strategies.map((name) => strategies.get(name)?.options.endEpoch);
+  return Math.max(compressor.epoch, ...ends.filter((end) => typeof end === 'number'));
+}
+
 const simple = ['model', 'data', 'training', 'evaluation', 'calibration', 'device', 'output', 'compat'] as const;
 
 /** Checks each section by its schema, and plugins by their classes. */
