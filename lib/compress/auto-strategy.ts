@@ -1,4 +1,4 @@
-import type { CutOptions } from '../config/config';
+import type { AutoOptions, CutOptions } from '../config/config';
 import { SsdPruneError } from '../errors';
 import { uniform } from '../model/random';
 import type { ChannelGroup } from '../prune/channel-groups';
@@ -6,30 +6,6 @@ import { openPruner } from '../prune/prune-model';
 import { nearestStep, type WidthGrid, widthGrid } from '../prune/width-grid';
 import { pruneOptions } from './cut-request';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
-
-/** AutoPruneStrategy's options. */
-export interface AutoOptions extends CutOptions {
-  startEpoch: number;
-  endEpoch: number;
-  /** Least and greatest share of the work that may be gone. */
-  minRatio: number;
-  maxRatio: number;
-  /** Widths that are tried, one after the other. */
-  searchSteps: number;
-  annealing: Annealing;
-  /** Everything random follows from it. */
-  seed: number;
-}
-
-/** Simulated annealing, as PaddleSlim's SAController has it. */
-export interface Annealing {
-  /** What a step leaves of the temperature. */
-  reduceRate: number;
-  /** At first, in terms of mAP: a network worse by so much is taken with probability 1/e. */
-  initTemperature: number;
-  /** Changes of a width that are drawn until one fits between the least and the greatest cut. */
-  maxIterNumber: number;
-}
 
 /** Widths on trial: a position on the grid of each group. */
 type Positions = readonly number[];

@@ -1,20 +1,5 @@
-import type { CutOptions } from '../config/config';
+import type { CutOptions, IterativeOptions } from '../config/config';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
-
-/** IterativePruneStrategy's options. */
-export interface IterativeOptions extends CutOptions {
-  /** Share of the work to remove in all. */
-  targetRatio: number;
-  /** Epoch of the first cut. */
-  startEpoch: number;
-  /** Cuts in all. */
-  steps: number;
-  /** Epochs from one to the next. */
-  every: number;
-  /** `exponential`: each takes the same share of what is left; `cosine`: little at first and last, most between. */
-  curve: 'exponential' | 'cosine';
-  endEpoch: number;
-}
 
 /** The work of the network before the first cut and behind the last one. */
 interface Work {

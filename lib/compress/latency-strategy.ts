@@ -1,16 +1,5 @@
-import type { CutOptions } from '../config/config';
-import type { LatencyTarget } from '../latency/target';
+import type { LatencyOptions } from '../config/config';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
-
-/** LatencyPruneStrategy's options. */
-export interface LatencyOptions extends CutOptions {
-  startEpoch: number;
-  endEpoch: number;
-  /** A share of the network's latency at that moment, or milliseconds. */
-  target: LatencyTarget;
-  /** Threads that it is measured with. */
-  threads: number;
-}
 
 /**
  * One cut to a latency that is measured on this machine, by a table of layers and widths (see lib/latency). Clocks

@@ -1,8 +1,8 @@
-import type { StrategyConfig, UniformOptions } from '../config/config';
+import type { AutoOptions, IterativeOptions, LatencyOptions, StrategyConfig, UniformOptions } from '../config/config';
 import { SsdPruneError } from '../errors';
-import { type AutoOptions, AutoStrategy } from './auto-strategy';
-import { type IterativeOptions, IterativeStrategy } from './iterative-strategy';
-import { type LatencyOptions, LatencyStrategy } from './latency-strategy';
+import { AutoStrategy } from './auto-strategy';
+import { IterativeStrategy } from './iterative-strategy';
+import { LatencyStrategy } from './latency-strategy';
 import type { Strategy } from './strategy';
 import { UniformStrategy } from './uniform-strategy';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { apVersions, protocols } from '../evaluate/mean-ap';
 import { recipeKeys } from '../train/recipe-settings';
+import { controllers } from './controllers';
 import { pruners } from './pruners';
 import { fraction, number, optional, share, text, whole } from './schema-kinds';
 import { strategyClasses } from './strategies';
@@ -123,6 +124,7 @@ export const runSchema = () =>
     model: model.describe('The model'),
     data: data.describe('The pictures'),
     pruners: pruners.optional().describe('How channels are ranked, by name'),
+    controllers: controllers.optional().describe('What searches for an AutoPruneStrategy, by name'),
     strategies: z.record(z.string(), strategy()).optional().describe('What is cut when, by name'),
     compressor: compressor.optional().describe('The run'),
     compress_pass: compressor.optional().describe('An older name of compressor'),

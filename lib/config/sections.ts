@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { nearest } from '../nearest';
 import type { StrategyConfig } from './config';
+import { type ControllerKeys, controller as controllerSchema } from './controllers';
 import { IssueTeller } from './issues';
 import type { JsonSchema } from './json-schema';
 import { describePlace, keyPlace, type Located, type Path, plain, valueAt, valuePlace } from './located';
@@ -71,20 +72,30 @@ export function checkSections(root: Located, schema: JsonSchema, problems: Probl
       return [plugin, keys];
     }),
   );
+  const controllers = new Map<string, ControllerKeys | undefined>(
+    pluginNames(root, 'controllers', teller).map((plugin) => [
+      plugin,
+      check(controllerSchema, ['controllers', plugin]),
+    ]),
+  );
   sections.strategyNames = pluginNames(root, 'strategies', teller);
   const type = strategySchema();
   for (const plugin of sections.strategyNames) {
     const at = ['strategies', plugin];
     const keys = check(type, at);
     if (!keys) continue;
-    const named = (keys as { pruner?: string }).pruner;
-    if (named !== undefined && !pruners.has(named)) {
-      const meant = nearest(named, pruners.keys());
+    /** What another section's plugin says, by the name that the strategy has for it. */
+    const named = <Keys>(key: 'pruner' | 'controller', plugins: ReadonlyMap<string, Keys>): Keys | undefined => {
+      const name = (keys as Record<string, string | undefined>)[key];
+      if (name === undefined || plugins.has(name)) return name === undefined ? undefined : plugins.get(name);
+      const meant = nearest(name, plugins.keys());
       const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
-      problems.add(valuePlace(root, [...at, 'pruner']), `there is no pruner ${named}${hint}`);
-    }
+      problems.add(valuePlace(root, [...at, key]), `there is no ${key} ${name}${hint}`);
+      return undefined;
+    };
     const options = strategyClasses.get(String(keys.class))!.options(keys as never, {
-      pruner: named === undefined ? undefined : pruners.get(named),
+      pruner: named('pruner', pruners),
+      controller: named('controller', controllers),
       paddle1x: sections.compat === 'paddle1x',
       refuse: (key, message) => problems.add(valuePlace(root, [...at, key]), message),
       warn: (key, message) => warnings.push(`${describePlace(valuePlace(root, [...at, key]))}: ${message}`),
@@ -96,7 +107,7 @@ export function checkSections(root: Located, schema: JsonSchema, problems: Probl
 }
 
 /** Names of a section's plugins. */
-function pluginNames(root: Located, section: 'pruners' | 'strategies', teller: IssueTeller): string[] {
+function pluginNames(root: Located, section: 'pruners' | 'controllers' | 'strategies', teller: IssueTeller): string[] {
   const at = valueAt(root, [section]);
   if (!at) return [];
   if (at.value instanceof Map) return [...at.value.keys()];

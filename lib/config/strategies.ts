@@ -1,4 +1,8 @@
 import type { z } from 'zod';
+import { autoPruneStrategy } from './auto-strategy';
+import type { ControllerKeys } from './controllers';
+import { iterativePruneStrategy } from './iterative-strategy';
+import { latencyPruneStrategy } from './latency-strategy';
 import type { PrunerKeys } from './pruners';
 import { uniformPruneStrategy } from './uniform-strategy';
 
@@ -14,6 +18,8 @@ export interface StrategyClass<Keys = never> {
 export interface StrategyContext {
   /** The pruner that the strategy names; undefined where it names none, or one that is wrong itself. */
   pruner: PrunerKeys | undefined;
+  /** Likewise the controller. */
+  controller: ControllerKeys | undefined;
   paddle1x: boolean;
   /** Tells what is wrong with a key. */
   refuse(key: string, message: string): void;
@@ -22,4 +28,9 @@ export interface StrategyContext {
 }
 
 /** All strategies there are, by class. A new one is one entry. */
-export const strategyClasses = new Map<string, StrategyClass>([['UniformPruneStrategy', uniformPruneStrategy]]);
+export const strategyClasses = new Map<string, StrategyClass>([
+  ['UniformPruneStrategy', uniformPruneStrategy],
+  ['IterativePruneStrategy', iterativePruneStrategy],
+  ['LatencyPruneStrategy', latencyPruneStrategy],
+  ['AutoPruneStrategy', autoPruneStrategy],
+]);

@@ -2,7 +2,6 @@
 export const unsupported: Readonly<Record<string, string>> = {
   quantizers: 'ssd-prune quantises nothing',
   distillers: 'what is learnt from is model.teacher',
-  controllers: 'ssd-prune searches no architectures',
   QuantizationStrategy: 'ssd-prune quantises nothing',
   MKLDNNPostTrainingQuantStrategy: 'ssd-prune quantises nothing',
   DistillationStrategy: 'what is learnt from is model.teacher',
@@ -10,7 +9,6 @@ export const unsupported: Readonly<Record<string, string>> = {
   MagnitudePruner: 'whole channels are cut, by a StructurePruner',
   RatioPruner: 'whole channels are cut, by a StructurePruner',
   SensitivePruneStrategy: 'not yet',
-  AutoPruneStrategy: 'not yet',
 };
 
 /** Why a name that PaddleSlim knows is refused; undefined for any other. */

@@ -207,6 +207,39 @@ describe('cuts', () => {
   });
 });
 
+describe('other strategies', () => {
+  const options = async (strategy: string, more = '') => {
+    const text = `${ownYaml}${more}\nstrategies: {s: {${strategy}}}\ncompressor: {epoch: 2, strategies: [s]}\n`;
+    const { compressor } = await read(text);
+    return { epochs: compressor.epochs, ...compressor.strategies[0]!.options };
+  };
+
+  test('a little every few epochs: the run lasts to the end of the last cut’s', async () => {
+    expect(await options('class: IterativePruneStrategy, num_steps: 3, every: 2, curve: cosine')).toMatchObject({
+      ...{ epochs: 5, endEpoch: 5, startEpoch: 0, steps: 3, every: 2, curve: 'cosine', targetRatio: 0.5 },
+    });
+  });
+
+  test('latency as a share, in percent, or in milliseconds', async () => {
+    const target = async (text: string) =>
+      (await options(`class: LatencyPruneStrategy, target_latency: ${text}`)) as Record<string, unknown>;
+    expect(await target('0.8')).toMatchObject({ target: { share: 0.8 }, threads: 1, startEpoch: 0 });
+    expect(await target('75%')).toMatchObject({ target: { share: 0.75 } });
+    expect(await target('9.5ms')).toMatchObject({ target: { milliseconds: 9.5 } });
+  });
+
+  test('annealing as its controller says, or as suits mAP', async () => {
+    const own = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+    expect(await options('class: AutoPruneStrategy, min_ratio: 0.1, max_ratio: 0.3')).toMatchObject({
+      ...{ minRatio: 0.1, maxRatio: 0.3, searchSteps: 50, seed: 0, annealing: own },
+    });
+    const controllers = '\ncontrollers: {sa: {class: SAController, reduce_rate: 0.5}}';
+    expect(await options('class: AutoPruneStrategy, controller: sa', controllers)).toMatchObject({
+      annealing: { reduceRate: 0.5, initTemperature: 1024, maxIterNumber: 300 },
+    });
+  });
+});
+
 describe('remarks', () => {
   test('accuracy as a metric becomes mAP', async () => {
     const { warnings } = await read(cut(', metric_name: acc_top1'));

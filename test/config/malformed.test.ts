@@ -58,7 +58,7 @@ const keys: Case[] = [
   ['→versoin: 1.0', 'unknown key versoin: did you mean version?'],
   [
     '→dataset: {folder: voc}',
-    'unknown key dataset: there are version, include, compat, model, data, pruners, strategies, compressor, compress_pass, training, evaluation, calibration, device, output',
+    'unknown key dataset: there are version, include, compat, model, data, pruners, controllers, strategies, compressor, compress_pass, training, evaluation, calibration, device, output',
   ],
   ['training:\n  seed: 1\n  →bach_size: 4', 'unknown key bach_size in training: did you mean batch_size?'],
   [
@@ -209,7 +209,6 @@ const values: Case[] = [
 const unsupported: Case[] = [
   ['→quantizers: {q: {class: BasicQuantizer}}', 'quantizers is not supported: ssd-prune quantises nothing'],
   ['→distillers: {}', 'distillers is not supported: what is learnt from is model.teacher'],
-  ['→controllers:\n  sa: {class: SAController}', 'controllers is not supported: ssd-prune searches no architectures'],
   [
     'strategies: {q: {class: →QuantizationStrategy}}',
     'QuantizationStrategy is not supported: ssd-prune quantises nothing',
@@ -223,20 +222,42 @@ const unsupported: Case[] = [
     'LightNASStrategy is not supported: ssd-prune searches no architectures',
   ],
   ['strategies: {q: {class: →SensitivePruneStrategy}}', 'SensitivePruneStrategy is not supported yet'],
-  ['strategies: {q: {class: →AutoPruneStrategy}}', 'AutoPruneStrategy is not supported yet'],
-  ['strategies: {q: {class: →UniformPrune}}', 'unknown class UniformPrune: there is UniformPruneStrategy'],
+  [
+    'strategies: {q: {class: →UniformPrune}}',
+    'unknown class UniformPrune: there is UniformPruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy',
+  ],
   [
     'strategies: {q: {class: →UniformPruneStrategie}}',
     'unknown class UniformPruneStrategie: did you mean UniformPruneStrategy?',
   ],
   [
     'strategies: {q: {class: →3}}',
-    'Expected one of UniformPruneStrategy for strategies.q.class but received 3 of type number',
+    'Expected one of UniformPruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy for strategies.q.class but received 3 of type number',
   ],
   ['pruners: {p: {class: →RatioPruner}}', 'RatioPruner is not supported: whole channels are cut, by a StructurePruner'],
 ];
 
 const together: Case[] = [
+  [
+    'controllers: {sa: {class: SAController, reduce_rate: →1}}',
+    'Expected a number between 0 and 1 for controllers.sa.reduce_rate but received 1 of type number',
+  ],
+  [
+    'controllers: {sa: {class: SAController}}\nstrategies: {a: {class: AutoPruneStrategy, controller: →as}}\ncompressor: {epoch: 1, strategies: [a]}',
+    'there is no controller as: did you mean sa?',
+  ],
+  [
+    'strategies: {a: {class: AutoPruneStrategy, min_ratio: →0.8}}\ncompressor: {epoch: 1, strategies: [a]}',
+    'min_ratio is 0.8, and must be below max_ratio, 0.7',
+  ],
+  [
+    'strategies: {l: {class: LatencyPruneStrategy, target_latency: →1.5}}\ncompressor: {epoch: 1, strategies: [l]}',
+    'Expected a share of the latency between 0 and 1 such as 0.8, or milliseconds such as 9.5ms, for target_latency but received "1.5" of type string',
+  ],
+  [
+    'strategies: {l: {class: →LatencyPruneStrategy, target_latency: 9.5ms}}\ncompressor: {epoch: 1, strategies: [l]}\ncompat: paddle1x',
+    'compat: paddle1x knows no latency: leave one of them off',
+  ],
   [uniform(', start_epoch: →4'), 'start_epoch is 4, and the run has 4 epochs, from 0 to 3: it would never begin'],
   [uniform('').replace('pruner: p1', 'pruner: →p2'), 'there is no pruner p2: did you mean p1?'],
   [
@@ -334,7 +355,7 @@ compressor: {epoch: 1, strategies: [other]}
     `${file}:2:1: missing key folder in data (Folder in Pascal VOC or COCO layout)`,
     `${file}:3:15: model.file: ${folder.at('nowhere.onnx')} is not there`,
     `${file}:4:61: Expected a number between 0 and 1 for strategies.u.target_ratio but received 2 of type number`,
-    `${file}:4:76: unknown class Nonsense: there is UniformPruneStrategy`,
+    `${file}:4:76: unknown class Nonsense: there is UniformPruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy`,
     `${file}:5:37: there is no strategy other`,
     '--set device.threads=-1: Expected a whole number from 0 to 256 for device.threads but received -1 of type number',
   ]);
