@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { scenesFolder } from './compress/scenes-run';
 
 const root = path.resolve(__dirname, '..');
 const main = path.join(root, 'dist', 'lib', 'cli', 'main.js');
@@ -46,6 +47,54 @@ describe('the Node example', () => {
 });
 
 const hasPython = run('python3', '--version').status === 0;
+
+/** The example's configuration with the embedded detector and drawn scenes, shortened to an epoch. */
+function shortened(data: string): string {
+  const text = readFileSync(path.join(examples, 'compress.yaml'), 'utf8')
+    .replace('epoch: 6', 'epoch: 1')
+    .replace('file: ssd.onnx', `file: ${path.join(root, 'lib', 'embedded', 'scenes.onnx')}`)
+    .replace('folder: VOC2007', `folder: ${data}`);
+  const place = mkdtempSync(path.join(folder, 'run-'));
+  writeFileSync(
+    path.join(place, 'compress.yaml'),
+    `${text}training: {batch_size: 4, held_back: 0.2}\ndevice: {evaluation: cpu}\n`,
+  );
+  return path.join(place, 'compress.yaml');
+}
+
+describe('a whole run of a configuration', () => {
+  let data: string;
+  beforeAll(async () => {
+    data = await scenesFolder();
+  });
+
+  test('the configuration is in order as it stands', () => {
+    const place = path.join(folder, 'as-it-stands');
+    mkdirSync(path.join(place, 'VOC2007'), { recursive: true });
+    writeFileSync(path.join(place, 'ssd.onnx'), '');
+    const file = path.join(place, 'compress.yaml');
+    copyFileSync(path.join(examples, 'compress.yaml'), file);
+    const { status, stdout } = run(process.execPath, main, 'run', file, '--check');
+    expect([status, stdout]).toEqual([0, `${file} is in order.\n`]);
+  });
+
+  test('in Node, with a strategy of its own', () => {
+    const { status, stdout, stderr } = run(process.execPath, path.join(examples, 'compress.mjs'), shortened(data));
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/^uniform_pruning_strategy: (19|20|21)\.\d % cut\n$/)]);
+    expect(stdout).toMatch(/^epoch 1: mAP 0\.\d{4}\n.*small\.onnx: (19|20|21)\.\d % less work, mAP 0\.\d{4}\n$/);
+  });
+
+  (hasPython ? test : test.skip)('in Python, gone on with where it was (skipped without python3)', () => {
+    const file = shortened(data);
+    const first = run('python3', '-B', path.join(examples, 'compress.py'), file);
+    expect([first.status, first.stderr]).toEqual([0, '']);
+    expect(first.stdout).toMatch(/^start 0: mAP 0\.\d{4}\ncut 0: mAP 0\.\d{4}\n[\s\S]*\nepoch 1: mAP 0\.\d{4}\n/);
+    expect(first.stdout).toMatch(/\nconv2d_2\.w_0 \[32, 16, 1, 1\] \[24, 16, 1, 1\]\n/);
+    const again = run('python3', '-B', path.join(examples, 'compress.py'), file);
+    expect(again.stdout).toMatch(/^\d\d\.\d% of the multiplications are gone, mAP 0\.\d{4}\n/);
+  });
+});
+
 (hasPython ? describe : describe.skip)('the Python example (skipped without python3)', () => {
   const example = path.join(examples, 'prune.py');
   const prune = (...args: string[]) => run('python3', example, 'ssd.onnx', 'small.onnx', ...args);

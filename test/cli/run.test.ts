@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunReport } from '../../lib/compress/run-report';
 import { scenesFolder } from '../compress/scenes-run';
-import { command, errorOf, events, failure, interrupted, root, temporary } from './command';
+import { command, errorOf, events, failure, interrupted, main, root, temporary } from './command';
 
 jest.setTimeout(300_000);
 
@@ -125,6 +126,29 @@ test('interrupted, it leaves a checkpoint and says how to go on', async () => {
   expect(resumed.status).toBe(0);
   expect(JSON.parse(resumed.stdout).steps).toBe(48);
 });
+
+const limited = process.platform === 'win32' ? test.skip : test;
+limited(
+  'where a checkpoint can’t be written whole, the run ends, and what was there before goes on to the same bytes',
+  () => {
+    const { folder, file } = configuration();
+    const output = path.join(folder, 'small.onnx');
+    expect(command(['run', file, '--quiet']).status).toBe(0);
+    const expected = readFileSync(output);
+    expect(command(['run', file, '--quiet', '--force', '--set', 'compressor.checkpoint_minutes=1000']).status).toBe(0);
+    expect(readFileSync(output).equals(expected)).toBe(true);
+    // No file may be larger than this: the network fits, the training's state doesn't, as on a disk that is full.
+    const script = 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"';
+    const small = configuration();
+    const args = [process.execPath, main, 'run', small.file, '--json'];
+    const full = spawnSync('bash', ['-c', script, 'bash', '2048', ...args], { encoding: 'utf8' });
+    expect(failure(full)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+    expect(errorOf(full).message).toMatch(/^Can't write .*checkpoints.*training: /);
+    expect(readdirSync(path.join(small.folder, 'checkpoints'))).toEqual([]);
+    expect(command(['run', small.file, '--resume', '--quiet']).status).toBe(0);
+    expect(readFileSync(path.join(small.folder, 'small.onnx')).equals(expected)).toBe(true);
+  },
+);
 
 test('checkpoints in a place that can’t be written, or that another run writes into, are refused', () => {
   const { folder, file } = configuration();
