@@ -303,6 +303,8 @@ export interface NativeTrainer {
   /** Steps that each group was trained for. */
   steps(): number[];
   setSteps(steps: number[]): void;
+  /** Gives its memory back; every other call but `abort` throws from then on. */
+  close(): void;
 }
 
 /** What the addon exports. Arguments are checked by the callers in this package before they get here. */

@@ -92,10 +92,14 @@ export class Compressor {
         ...{ config, identity, inputs, strategies, folder, otherInstructionSet, signal },
         emit: this.#emit,
       });
-      if (from) await run.restore(from);
-      else await run.begin();
-      await run.finish();
-      return await this.#conclude(run, inputs, from);
+      try {
+        if (from) await run.restore(from);
+        else await run.begin();
+        await run.finish();
+        return await this.#conclude(run, inputs, from);
+      } finally {
+        run.close();
+      }
     } finally {
       await folder.close();
     }

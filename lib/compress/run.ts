@@ -117,7 +117,9 @@ export class Run implements CompressionContext {
     const { emit } = this.#parts;
     const { cut, report } = await this.#prune(request, true);
     this.#earlier = this.heldBack;
-    this.#trainer = this.#trainer?.withCut(cut);
+    const before = this.#trainer;
+    this.#trainer = before?.withCut(cut);
+    before?.close();
     this.#network = cut.model;
     const strategy = this.#acting?.name ?? '';
     this.cuts.push({ strategy, epoch: this.epoch, step: this.#step, report });
@@ -176,6 +178,11 @@ export class Run implements CompressionContext {
   async finish(): Promise<void> {
     while (this.epoch < this.epochs) await this.#runEpoch();
     await this.#each((strategy) => strategy.onCompressionEnd?.(this));
+  }
+
+  /** Gives back what training holds. */
+  close(): void {
+    this.#trainer?.close();
   }
 
   async #runEpoch(): Promise<void> {

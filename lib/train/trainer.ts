@@ -217,6 +217,15 @@ export class Trainer {
     return trainer;
   }
 
+  /**
+   * Gives back the memory of network, teacher and optimiser, which nothing else does soon; it can't be used any more.
+   * @throws {SsdPruneError} ERR_USAGE while it runs
+   */
+  close(): void {
+    if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs: close it between runs.');
+    this.#native.close();
+  }
+
   #setOptimizer(state: OptimizerState): void {
     writeOptimizer(this.#native, state, this.#placed, this.#network.weights.length);
   }

@@ -185,15 +185,28 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
         {InstanceMethod<&TrainerObject::Step>("step"), InstanceMethod<&TrainerObject::Abort>("abort"),
          InstanceMethod<&TrainerObject::Statistics>("statistics"), InstanceMethod<&TrainerObject::Get>("get"),
          InstanceMethod<&TrainerObject::Set>("set"), InstanceMethod<&TrainerObject::Steps>("steps"),
-         InstanceMethod<&TrainerObject::SetSteps>("setSteps"), InstanceAccessor<&TrainerObject::Planes>("planes"),
+         InstanceMethod<&TrainerObject::SetSteps>("setSteps"), InstanceMethod<&TrainerObject::Close>("close"),
+         InstanceAccessor<&TrainerObject::Planes>("planes"),
          InstanceAccessor<&TrainerObject::PictureFloats>("pictureFloats"),
          InstanceAccessor<&TrainerObject::Bytes>("bytes")});
   }
 
  private:
-  Trainer& Idle(Napi::Env env) {
-    if (shared_->busy) throw CodedError(env, "a step of this trainer is running", false);
+  Trainer& Open(Napi::Env env) {
+    if (!shared_) throw CodedError(env, "this trainer is closed", false);
     return shared_->trainer;
+  }
+  Trainer& Idle(Napi::Env env) {
+    Trainer& trainer = Open(env);
+    if (shared_->busy) throw CodedError(env, "a step of this trainer is running", false);
+    return trainer;
+  }
+
+  /// Gives its memory back now: the collector doesn't know how much hangs on this small object.
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    if (shared_) Idle(info.Env());
+    shared_.reset();
+    return info.Env().Undefined();
   }
 
   Napi::Value Step(const Napi::CallbackInfo& info) {
@@ -207,7 +220,7 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   }
 
   Napi::Value Abort(const Napi::CallbackInfo& info) {
-    shared_->abort = true;
+    if (shared_) shared_->abort = true;
     return info.Env().Undefined();
   }
 
@@ -255,13 +268,13 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
   }
 
   Napi::Value Planes(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(shared_->trainer.optimizer().PlaneCount()));
+    return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env()).optimizer().PlaneCount()));
   }
   Napi::Value PictureFloats(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(shared_->trainer.picture_floats()));
+    return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env()).picture_floats()));
   }
   Napi::Value Bytes(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(shared_->trainer.bytes()));
+    return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env()).bytes()));
   }
 
   std::shared_ptr<Shared> shared_;

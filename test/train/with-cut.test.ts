@@ -104,6 +104,16 @@ function compare(whole: OnnxModel, small: InstanceType<typeof Trainer>, tensors:
   expect(worst).toBeLessThan(2e-4);
 }
 
+test('closed, a trainer gives its memory back and says what it is', async () => {
+  const trainer = new Trainer(model, detector, { classes, samples }, quick);
+  const running = trainer.run({ maxSteps: 1 });
+  expect(() => trainer.close()).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  await running;
+  trainer.close();
+  trainer.close();
+  await expect(trainer.run()).rejects.toThrow('closed');
+});
+
 test('a cut network is judged anew, and its running statistics are measured anew', async () => {
   const options = { ...quick, heldBack: 0.25, recalibrate: 2, epochs: 3 };
   const trainer = new Trainer(model, detector, { classes, samples }, options);
