@@ -62,6 +62,7 @@ const names = [
   'readDetections',
   'readDetectorSettings',
   'readModel',
+  'registerStrategy',
   'renderBenchReport',
   'renderCompareReport',
   'renderDemoReport',

@@ -14,7 +14,7 @@ import type { CompressionEvent } from './events';
 import { Run } from './run';
 import type { RunInputs } from './run-inputs';
 import type { RunReport, ShapeChange } from './run-report';
-import { makeStrategies, type StrategyMaker } from './strategies';
+import { makeStrategies } from './strategies';
 import type { Strategy } from './strategy';
 
 export interface CompressorOptions {
@@ -26,8 +26,6 @@ export interface CompressorOptions {
   otherInstructionSet?: boolean;
   /** Strategies of the caller's own, behind those of the configuration. */
   strategies?: readonly Strategy[];
-  /** Classes of strategies that the configuration may name, besides the package's. */
-  strategyClasses?: Readonly<Record<string, StrategyMaker>>;
   onEvent?: (event: CompressionEvent) => void;
   /** Told as the pictures are checked. */
   onCheck?: (done: number, total: number) => void;
@@ -53,8 +51,8 @@ export class Compressor {
   constructor(config: RunConfig, options: CompressorOptions = {}) {
     this.#config = config;
     this.#options = options;
-    const { strategies = [], strategyClasses, onEvent } = options;
-    this.#strategies = [...makeStrategies(config.compressor.strategies, strategyClasses), ...strategies];
+    const { strategies = [], onEvent } = options;
+    this.#strategies = [...makeStrategies(config.compressor.strategies), ...strategies];
     const names = this.#strategies.map(({ name }) => name);
     const twice = names.find((name, i) => names.indexOf(name) < i);
     if (twice !== undefined) {

@@ -1,5 +1,5 @@
 import type { AutoOptions, IterativeOptions, LatencyOptions, StrategyConfig, UniformOptions } from '../config/config';
-import { SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import { AutoStrategy } from './auto-strategy';
 import { IterativeStrategy } from './iterative-strategy';
 import { LatencyStrategy } from './latency-strategy';
@@ -10,27 +10,39 @@ import { UniformStrategy } from './uniform-strategy';
 export type StrategyMaker = (entry: StrategyConfig) => Strategy;
 
 /** By the class that a configuration names. */
-const makers: Readonly<Record<string, StrategyMaker>> = {
-  UniformPruneStrategy: ({ name, options }) => new UniformStrategy(name, options as unknown as UniformOptions),
-  IterativePruneStrategy: ({ name, options }) => new IterativeStrategy(name, options as unknown as IterativeOptions),
-  LatencyPruneStrategy: ({ name, options }) => new LatencyStrategy(name, options as unknown as LatencyOptions),
-  AutoPruneStrategy: ({ name, options }) => new AutoStrategy(name, options as unknown as AutoOptions),
-};
+const makers = new Map<string, StrategyMaker>([
+  ['UniformPruneStrategy', ({ name, options }) => new UniformStrategy(name, options as unknown as UniformOptions)],
+  [
+    'IterativePruneStrategy',
+    ({ name, options }) => new IterativeStrategy(name, options as unknown as IterativeOptions),
+  ],
+  ['LatencyPruneStrategy', ({ name, options }) => new LatencyStrategy(name, options as unknown as LatencyOptions)],
+  ['AutoPruneStrategy', ({ name, options }) => new AutoStrategy(name, options as unknown as AutoOptions)],
+]);
+
+/**
+ * Lets configurations that are read from now on name a class of the caller's own. Its keys reach `make` as `options`, in
+ * camelCase; what is wrong with them is for it to say.
+ * @throws {SsdPruneError} ERR_USAGE for a name that is taken
+ */
+export function registerStrategy(className: string, make: StrategyMaker): void {
+  const { allowStrategy } = require('../config/strategies') as typeof import('../config/strategies');
+  if (typeof className !== 'string' || className === '') throw invalidArgument('className', 'a name', className);
+  if (typeof make !== 'function') throw invalidArgument('make', 'a function', make);
+  if (makers.has(className)) throw new SsdPruneError('ERR_USAGE', `There is a strategy ${className} already.`);
+  allowStrategy(className);
+  makers.set(className, make);
+}
 
 /**
  * The strategies of a configuration, in its order.
- * @param own classes of the caller's, which go before the package's
  * @throws {SsdPruneError} ERR_BAD_CONFIG for a class that there is not
  */
-export function makeStrategies(
-  entries: readonly StrategyConfig[],
-  own: Readonly<Record<string, StrategyMaker>> = {},
-): Strategy[] {
-  const known = { ...makers, ...own };
+export function makeStrategies(entries: readonly StrategyConfig[]): Strategy[] {
   return entries.map((entry) => {
-    const make = known[entry.class];
+    const make = makers.get(entry.class);
     if (make) return make(entry);
-    const names = Object.keys(known).join(', ');
+    const names = [...makers.keys()].join(', ');
     throw new SsdPruneError('ERR_BAD_CONFIG', `${entry.where}: there is no strategy ${entry.class}, only ${names}`);
   });
 }

@@ -3,6 +3,7 @@ import type { EvaluateOptions } from '../evaluate/mean-ap';
 import type { DeviceChoice } from '../evaluate/providers';
 import type { RecipeOptions } from '../train/recipe';
 import { recipeOptions } from '../train/recipe-settings';
+import { camelKeys } from './camel-keys';
 import { checkTogether } from './checks';
 import { readIncluding } from './include';
 import { runJsonSchema } from './json-schema';
@@ -145,14 +146,4 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
     },
     warnings,
   };
-}
-
-type Camel<Key> = Key extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : Key;
-
-/** Keys as the library writes them; those without a value are left out. */
-function camelKeys<T extends object>(section: T): { [Key in keyof T as Camel<Key>]: Exclude<T[Key], undefined> } {
-  const entries = Object.entries(section).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(
-    entries.map(([key, value]) => [key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()), value]),
-  ) as { [Key in keyof T as Camel<Key>]: Exclude<T[Key], undefined> };
 }

@@ -1,5 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { autoPruneStrategy } from './auto-strategy';
+import { camelKeys } from './camel-keys';
 import type { ControllerKeys } from './controllers';
 import { iterativePruneStrategy } from './iterative-strategy';
 import { latencyPruneStrategy } from './latency-strategy';
@@ -34,3 +35,12 @@ export const strategyClasses = new Map<string, StrategyClass>([
   ['LatencyPruneStrategy', latencyPruneStrategy],
   ['AutoPruneStrategy', autoPruneStrategy],
 ]);
+
+/** Lets configurations name a class of somebody else's, with whatever keys. */
+export function allowStrategy(name: string): void {
+  const own: StrategyClass<Record<string, unknown>> = {
+    schema: z.looseObject({ class: z.literal(name).describe('Registered by registerStrategy') }),
+    options: ({ class: _, ...keys }) => camelKeys(keys),
+  };
+  strategyClasses.set(name, own);
+}

@@ -20,8 +20,9 @@ import { recalibrate, type StatisticRange, statisticRanges } from './recalibrati
 import { completeRecipe, type Recipe } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
+import { stepEvent } from './step-event';
 import { checkClasses, teacherNetwork, withoutTeacher } from './teacher';
-import type { TrainEvent, TrainResult } from './trainer-events';
+import type { TrainResult } from './trainer-events';
 import type { ResumeOptions, RunOptions, TrainerOptions } from './trainer-options';
 import {
   checkIdentity,
@@ -275,7 +276,7 @@ export class Trainer {
         batch.release();
         this.#progress.data = next;
         this.#meter.add(this.recipe.batchSize, (performance.now() - begin) / 1000);
-        onEvent?.(this.#stepEvent(report));
+        onEvent?.(stepEvent(report, this.recipe, this.step, this.#meter.now));
         const { steps, stepsPerEpoch } = this.recipe;
         if (checkpoint && this.step % stepsPerEpoch === 0 && this.step < steps) await this.save(checkpoint);
         await afterStep?.();
@@ -317,18 +318,6 @@ export class Trainer {
     this.#progress.loss = withLoss(loss, report.loss);
     this.#progress.step++;
     return report;
-  }
-
-  #stepEvent(report: NativeStepReport): TrainEvent {
-    const { steps, stepsPerEpoch, schedule, batchSize } = this.recipe;
-    const { loss: total, classes, boxes, teacherClasses, teacherBoxes, gradientNorm } = report;
-    return {
-      ...{ event: 'step', step: this.step, steps, epoch: this.step / stepsPerEpoch },
-      loss: { total, classes, boxes, teacherClasses, teacherBoxes },
-      rate: learningRate(schedule, this.step - 1),
-      ...{ gradientNorm, imagesPerSecond: this.#meter.now },
-      secondsLeft: ((steps - this.step) * batchSize) / this.#meter.now,
-    };
   }
 
   async #evaluateWhereDue({ onEvent, signal }: RunOptions): Promise<void> {

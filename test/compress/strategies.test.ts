@@ -1,11 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import type { CompressionEvent } from '../../lib/compress/events';
-import type { RunConfig } from '../../lib/config/config';
+import type { Strategy } from '../../lib/compress/strategy';
+import type { RunConfig, StrategyConfig } from '../../lib/config/config';
+import { temporary } from '../data/folders';
 import { scenesFolder, scenesRun } from './scenes-run';
 
 const dist = (name: string) => require(`../../dist/lib/${name}`);
 const { Compressor } = dist('compress/compressor') as typeof import('../../lib/compress/compressor');
 const { cutAfter } = dist('compress/iterative-strategy') as typeof import('../../lib/compress/iterative-strategy');
+const { registerStrategy } = dist('compress/strategies') as typeof import('../../lib/compress/strategies');
+const { readConfig } = dist('config/config') as typeof import('../../lib/config/config');
 
 jest.setTimeout(300_000);
 
@@ -105,4 +110,31 @@ test('without pictures held back nothing can be chosen by them', async () => {
     code: 'ERR_USAGE',
     message: expect.stringContaining('training.held_back'),
   });
+});
+
+test('a class of one’s own is named by configurations, with its keys, once it is registered', async () => {
+  const folder = temporary();
+  const file = path.join(folder, 'run.yaml');
+  const { model, data: pictures } = scenesRun(data);
+  writeFileSync(
+    file,
+    `model: {file: ${model.file}}
+data: {folder: ${pictures.folder}, evaluation: none}
+training: {batch_size: 4, held_back: 0}
+output: {model: out.onnx}
+strategies: {own: {class: Counting, first_number: 3}}
+compressor: {epoch: 1, strategies: [own]}
+`,
+  );
+  await expect(readConfig(file)).rejects.toMatchObject({ code: 'ERR_BAD_CONFIG' });
+  const seen: unknown[] = [];
+  const make = ({ name, options }: StrategyConfig): Strategy => ({
+    name,
+    onEpochBegin: ({ epoch }) => void seen.push([name, epoch, options.firstNumber]),
+  });
+  registerStrategy('Counting', make);
+  expect(() => registerStrategy('Counting', make)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  const report = await new Compressor(await readConfig(file)).run();
+  expect(seen).toEqual([['own', 0, 3]]);
+  expect([report.map, report.metrics, report.macs.cut]).toEqual([null, [], 0]);
 });
