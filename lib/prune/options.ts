@@ -79,6 +79,12 @@ export function checkTarget({ targetRatio, ratios }: PruneOptions): void {
 export function completeOptions(given: PruneOptions): PrunePlanOptions {
   const { ratios, paddle1x = false } = given;
   if (ratios?.size === 0) throw invalidArgument('ratios', 'at least one NAME=RATIO', '');
+  if (ratios && given.allocation !== undefined) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      'Ratios by layer leave nothing to allocate: leave --allocation or --ratios off.',
+    );
+  }
   for (const [name, ratio] of ratios ?? []) {
     checkNumber(`ratios of ${name}`, ratio, (value) => value >= 0 && value <= 1, 'a number from 0 to 1');
   }
