@@ -9,6 +9,7 @@ import { checkInputShapes, graphInputs, readDetectorSize } from '../model/input-
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
 import type { InferOptions } from '../model/shape-inference';
+import type { LossCurves } from '../sensitivity/loss-curves';
 import type { PruneOptions } from './options';
 import { type PrunePlan, Pruner } from './prune';
 import { buildReport, type PruneReport } from './report';
@@ -104,11 +105,20 @@ export async function pruneFile(
 export async function checkReport(
   report: string,
   model: OnnxModel,
-  { output, calibrate }: { output?: string | undefined; calibrate?: CalibrationOptions | undefined },
+  {
+    output,
+    calibrate,
+    sensitivities,
+  }: {
+    output?: string | undefined;
+    calibrate?: CalibrationOptions | undefined;
+    sensitivities?: LossCurves | undefined;
+  },
 ): Promise<void> {
   const inputs = [...model.dataFiles];
   if (model.file !== undefined) inputs.push(model.file);
   if (output !== undefined) inputs.push(output, `${output}.data`);
+  if (sensitivities) inputs.push(sensitivities.source);
   if (calibrate) {
     const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
     const { findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
