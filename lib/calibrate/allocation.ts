@@ -12,17 +12,21 @@ import type { WidthGrid } from '../prune/width-grid';
 import type { ErrorCurve } from './reconstruction';
 import { type Table, WidthProgram } from './width-program';
 
-/** What a group's readers lose as it gets narrower, each group cut alone in the original. */
-export interface GroupCurve extends ErrorCurve {
+/** What is lost as a group gets narrower, each group cut alone in the original. */
+export interface WidthCurve extends Pick<ErrorCurve, 'errors'> {
   readonly group: ChannelGroup;
-  /** Layers that read the group's channels. */
-  readonly readers: readonly string[];
-  /** Whether there are others, which can't be refitted. */
+  /** Whether the curve leaves out some of what is lost. */
   readonly partial?: boolean;
 }
 
+/** What a group's readers lose; `partial` where there are others, which can't be refitted. */
+export interface GroupCurve extends WidthCurve, ErrorCurve {
+  /** Layers that read the group's channels. */
+  readonly readers: readonly string[];
+}
+
 /** Whether curves say anything of widths: they do where at least one group's readers were all measured. */
-export const sayWidths = (curves: readonly GroupCurve[]): boolean => curves.some(({ partial }) => !partial);
+export const sayWidths = (curves: readonly WidthCurve[]): boolean => curves.some(({ partial }) => !partial);
 
 /**
  * Widths that reach the target at the least summed error; the same ratio everywhere where no curve {@link sayWidths says
@@ -36,7 +40,7 @@ export const sayWidths = (curves: readonly GroupCurve[]): boolean => curves.some
  */
 export function allocateByError(
   grids: readonly WidthGrid[],
-  curves: readonly GroupCurve[],
+  curves: readonly WidthCurve[],
   cost: WidthCost,
   target: number,
   tolerance: number,

@@ -103,10 +103,11 @@ export async function calibrateWithPictures(
   }
   const pictures = await openPictures(model, options);
   const criterion = given.criterion ?? 'obs';
-  const allocation = given.allocation ?? (criterion === 'obs' ? 'error' : 'uniform');
+  // Ratios by hand leave nothing to allocate.
+  const allocation = given.allocation ?? (criterion === 'obs' && !given.ratios ? 'error' : undefined);
   const calibrated = await calibrate(
     model,
-    { ...given, criterion, allocation },
+    { ...given, criterion, ...(allocation && { allocation }) },
     {
       ...pictures,
       repair,

@@ -63,7 +63,7 @@ export interface Calibrated {
  */
 export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
   const student = new Student(model, given);
-  const byError = given.allocation === 'error' && !given.ratios;
+  const byError = given.allocation === 'error';
   // A target out of reach is found out before any picture is looked at. The widths by error follow from the pictures.
   const plan = options.widths ? undefined : student.pruner.plan(byError ? { ...given, allocation: 'uniform' } : given);
   return StageSamples.use(student, options, (samples) =>

@@ -7,7 +7,7 @@ import { Preprocessor } from '../evaluate/preprocess';
 import type { Feeds } from '../evaluate/session';
 import { readError } from '../files';
 import type { DetectorSettings } from '../model/detector';
-import { uniform } from '../model/random';
+import { draw } from '../model/random';
 
 /** Where activations begin: numbered inputs of a model. */
 export interface CalibrationSource {
@@ -105,9 +105,7 @@ async function faultOf(file: string): Promise<string | undefined> {
 export function drawPictures(files: readonly string[], count: number, seed: number): string[] {
   if (!Number.isInteger(count) || count < 1)
     throw invalidArgument('calibrationImages', 'an integer of 1 or more', count);
-  const random = uniform(seed, 'calibration pictures');
-  const order = Array.from(files, (_, i) => ({ i, key: random(i) })).sort((a, b) => a.key - b.key || a.i - b.i);
-  return order.slice(0, count).map(({ i }) => files[i]!);
+  return draw(count, files.length, seed, 'calibration pictures').map((i) => files[i]!);
 }
 
 /** Decoded pictures up to this many bytes are kept: the first ones are asked for several times (see stage-samples.ts). */

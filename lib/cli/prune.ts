@@ -3,7 +3,7 @@ import { breathe } from '../abort';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
 import type { LatencyBudget, LatencyStage } from '../latency/latency-search';
-import { type PruneOptions, pruneCriteria } from '../prune/options';
+import { allocations, type PruneOptions, pruneCriteria } from '../prune/options';
 import { type CalibrationArguments, calibration, calibrationOptions, refuseWithout } from './calibration-options';
 import { type LayerArguments, layerOptions, lockOptions, selectionOptions, widthOptions } from './layer-options';
 import { makeUi, type Progress, type Ui } from './ui';
@@ -17,6 +17,7 @@ interface PruneArguments extends LayerArguments, CalibrationArguments {
   ratios?: string;
   criterion?: PruneOptions['criterion'];
   allocation?: PruneOptions['allocation'];
+  sensitivities?: string;
   ranking?: PruneOptions['ranking'];
   order?: string;
   paddle1x: boolean;
@@ -52,9 +53,14 @@ export function builder(yargs: Argv): Argv {
         describe: 'How channels are scored; the lowest go  [default: "l1_norm"; "obs" with --calibrate]',
       },
       allocation: {
-        choices: ['uniform', 'global', 'error'],
+        choices: allocations,
         describe:
-          'Same ratio everywhere, rank across layers, or least error on the pictures  [default: "uniform"; "error" with --calibrate]',
+          'Same ratio everywhere, rank across layers, least error on the pictures, or least loss of mAP  [default: "uniform"; "error" with --calibrate]',
+      },
+      sensitivities: {
+        type: 'string',
+        describe:
+          'What each layer loses, for --allocation sensitivity: a report of sensitivity --data, or PaddleSlim’s pickle',
       },
       align: { type: 'number', describe: 'Widths become multiples of this  [default: 8; 1 with --paddle1x]' },
       ...widthOptions,
@@ -94,6 +100,10 @@ export function builder(yargs: Argv): Argv {
       "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-latency 0.8 --calibrate VOC2007",
       'a fifth less time on this machine',
     )
+    .example(
+      "$0 prune ssd.onnx -o small.onnx --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.5 --allocation sensitivity --sensitivities points.json",
+      'widths by what each layer costs in mAP, as sensitivity --data measured it',
+    )
     .example("$0 prune ssd.onnx --dry-run --pruned-params 'conv2d_[1-9].w_0' --target-ratio 0.1,0.2,0.3", '');
 }
 
@@ -102,6 +112,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   const targets = parseTargets(args);
   if (args.calibrate === undefined) refuseWithout('calibrate', [...Object.keys(calibrationOptions), 'repair'], args);
   if (args.targetLatency === undefined) refuseWithout('target-latency', ['threads'], args);
+  if (args.allocation !== 'sensitivity') refuseWithout('allocation sensitivity', ['sensitivities'], args);
   if (args.criterion !== 'random') refuseWithout('criterion random', ['seed'], args);
   if (args.paddle1x && args.ranking === 'frozen')
     throw usage('Paddle 1.x ranks each layer after the earlier cuts: leave --ranking frozen or --paddle1x off.');
@@ -117,7 +128,7 @@ export async function handler(args: PruneArguments): Promise<void> {
   }
   const { pruneFile } = require('../prune/prune-file') as typeof import('../prune/prune-file');
   const report = await pruneFile(args.model, args.output, {
-    ...options(args, targets[0]),
+    ...(await options(args, targets[0])),
     verify: args.verify ?? true,
     force: args.force,
     ...(args.report !== undefined && { report: args.report }),
@@ -160,9 +171,9 @@ async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly nu
   const { openPruner } = require('../prune/prune-model') as typeof import('../prune/prune-model');
   const { buildReport } = require('../prune/report') as typeof import('../prune/report');
   const { renderTargets } = require('../prune/prune-table') as typeof import('../prune/prune-table');
-  const base = options(args, undefined);
+  const base = await options(args, undefined);
   const model = await readModel(args.model);
-  if (args.report !== undefined) await checkReport(args.report, model, {});
+  if (args.report !== undefined) await checkReport(args.report, model, base);
   const pruner = openPruner(model, base.inputShapes);
   const columns: Parameters<typeof renderTargets>[0][number][] = [];
   for (const target of targets) {
@@ -189,7 +200,9 @@ async function compareTargets(args: PruneArguments, ui: Ui, targets: readonly nu
   ui.result(document, () => renderTargets(columns, largest));
 }
 
-function options(args: PruneArguments, targetRatio: number | undefined): PruneOptions {
+async function options(args: PruneArguments, targetRatio: number | undefined): Promise<PruneOptions> {
+  const { sensitivities } = args;
+  const { readLossCurves } = require('../sensitivity/loss-curves') as typeof import('../sensitivity/loss-curves');
   const set = <K extends keyof PruneOptions>(key: K, value: PruneOptions[K] | undefined) =>
     value === undefined ? {} : { [key]: value };
   return {
@@ -198,6 +211,7 @@ function options(args: PruneArguments, targetRatio: number | undefined): PruneOp
     ...set('seed', args.seed),
     ...set('criterion', args.criterion),
     ...set('allocation', args.allocation),
+    ...set('sensitivities', sensitivities === undefined ? undefined : await readLossCurves(sensitivities)),
     ...set('targetRatio', targetRatio),
     ...set('ratios', parseRatios(args.ratios)),
     ...set('ranking', args.ranking),

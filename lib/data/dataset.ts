@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidArgument, SsdPruneError } from '../errors';
 import { readError } from '../files';
+import { draw } from '../model/random';
 import { openCoco } from './coco';
 import { isVocDirectory, openVoc } from './voc';
 
@@ -81,6 +82,17 @@ export function limitDataset(dataset: Dataset, limit: number | undefined): Datas
   if (limit === undefined) return dataset;
   if (!Number.isInteger(limit) || limit < 1) throw invalidArgument('limit', 'an integer of 1 or more', limit);
   return { ...dataset, samples: dataset.samples.slice(0, limit) };
+}
+
+/**
+ * `count` pictures of a dataset, drawn by `seed`, in the dataset's order; all of them where there are no more.
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function drawDataset(dataset: Dataset, count: number, seed = 0): Dataset {
+  if (!Number.isInteger(count) || count < 1) throw invalidArgument('images', 'an integer of 1 or more', count);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('seed', 'a whole number from 0', seed);
+  const drawn = draw(count, dataset.samples.length, seed, 'evaluated pictures').sort((a, b) => a - b);
+  return { ...dataset, samples: drawn.map((i) => dataset.samples[i]!) };
 }
 
 /** Where a dataset's annotations and splits lie, and its pictures: what no output may replace. */

@@ -19,3 +19,15 @@ function mix(value: number): number {
   x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
   return x ^ (x >>> 15);
 }
+
+/**
+ * Draws `count` of `total` things without putting any back: their indexes in the order of the draw, all of them where
+ * there are no more. A larger draw of the same seed begins with the smaller one.
+ */
+export function draw(count: number, total: number, seed: number, purpose: string): number[] {
+  const random = uniform(seed, purpose);
+  const order = Array.from({ length: total }, (_, i) => ({ i, key: random(i) })).sort(
+    (a, b) => a.key - b.key || a.i - b.i,
+  );
+  return order.slice(0, count).map(({ i }) => i);
+}

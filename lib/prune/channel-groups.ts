@@ -17,6 +17,9 @@ export interface ChannelGroup {
   readonly locks: readonly (Lock | undefined)[];
 }
 
+/** Names of the layers that make a group's channels, joined by ` + `. */
+export const layerNames = ({ layers }: ChannelGroup): string => layers.map(({ producer }) => producer.name).join(' + ');
+
 export interface GroupLayer {
   readonly producer: ChannelProducer;
   /** For each member the channels of this layer that belong to it; all members have equally many. */

@@ -1,5 +1,6 @@
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { InferOptions } from '../model/shape-inference';
+import type { LossCurves } from '../sensitivity/loss-curves';
 import type { CountMode } from './cost';
 
 /** How channels are scored; the lowest go. */
@@ -15,8 +16,12 @@ export const pruneCriteria: readonly PruneCriterion[] = [
   'obs',
 ];
 
-/** `error` spreads by what the readers lose on calibration pictures, see lib/calibrate. */
-export type Allocation = 'uniform' | 'global' | 'error' | 'ratios';
+/**
+ * `error` spreads by what the readers lose on calibration pictures, see lib/calibrate; `sensitivity` by what the model's
+ * mAP loses, see lib/sensitivity.
+ */
+export type Allocation = 'uniform' | 'global' | 'error' | 'sensitivity' | 'ratios';
+export const allocations = ['uniform', 'global', 'error', 'sensitivity'] as const;
 
 export interface PruneOptions {
   /** Pattern that selects parameters by their full name, in Python's syntax. */
@@ -28,7 +33,9 @@ export interface PruneOptions {
   /** Defaults to `l1_norm`. */
   criterion?: PruneCriterion;
   /** How the cut is spread over layers. Defaults to `uniform`. */
-  allocation?: 'uniform' | 'global' | 'error';
+  allocation?: (typeof allocations)[number];
+  /** What each layer loses, for the allocation `sensitivity`. */
+  sensitivities?: LossCurves;
   /** Layer widths become multiples of this. Defaults to `8`. */
   align?: number;
   /** What the target counts. Defaults to `macs`. */
@@ -65,6 +72,7 @@ export interface PrunePlanOptions {
   order: readonly string[] | undefined;
   paddle1x: boolean;
   seed: number;
+  sensitivities: LossCurves | undefined;
 }
 
 /** Checks that it is said how much is to go. */
@@ -79,6 +87,12 @@ export function checkTarget({ targetRatio, ratios }: PruneOptions): void {
 export function completeOptions(given: PruneOptions): PrunePlanOptions {
   const { ratios, paddle1x = false } = given;
   if (ratios?.size === 0) throw invalidArgument('ratios', 'at least one NAME=RATIO', '');
+  if (ratios && given.allocation !== undefined) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      'Ratios by layer leave nothing to allocate: leave --allocation or --ratios off.',
+    );
+  }
   for (const [name, ratio] of ratios ?? []) {
     checkNumber(`ratios of ${name}`, ratio, (value) => value >= 0 && value <= 1, 'a number from 0 to 1');
   }
@@ -93,6 +107,7 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
     order: given.order,
     paddle1x,
     seed: given.seed ?? 0,
+    sensitivities: given.sensitivities,
   };
   const whole = (value: number) => Number.isSafeInteger(value) && value >= 1;
   checkNumber('align', options.align, whole, 'a whole number from 1');
@@ -100,7 +115,7 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
   checkNumber('tolerance', options.tolerance, (value) => value >= 0 && value < 1, 'a number from 0 to below 1');
   checkNumber('seed', options.seed, Number.isSafeInteger, 'a whole number');
   checkOneOf('criterion', options.criterion, pruneCriteria);
-  checkOneOf('allocation', options.allocation, ['uniform', 'global', 'error', 'ratios']);
+  checkOneOf('allocation', options.allocation, [...allocations, 'ratios']);
   checkOneOf('count', options.count, ['macs', 'paddle1x']);
   checkOneOf('ranking', options.ranking, ['frozen', 'sequential']);
   if (paddle1x) {
@@ -116,6 +131,12 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
       if (!kept)
         throw new SsdPruneError('ERR_USAGE', `Paddle 1.x knows only ${what}: leave the option or --paddle1x off.`);
     }
+  }
+  if ((options.allocation === 'sensitivity') !== (options.sensitivities !== undefined)) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      'The allocation sensitivity goes by what layers lose: name the file that says it (--sensitivities FILE), and no file without --allocation sensitivity.',
+    );
   }
   if (given.order && options.ranking === 'frozen') {
     throw new SsdPruneError('ERR_USAGE', 'An order matters for sequential ranking only: add --ranking sequential.');

@@ -4,6 +4,7 @@ import { checkOutput, replaceFile } from '../files';
 import { detectorKey } from '../model/detector-key';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
+import type { LossCurves } from '../sensitivity/loss-curves';
 import { type PruneModelOptions, pruneModel } from './prune-model';
 import type { PruneReport } from './report';
 
@@ -62,11 +63,20 @@ export async function pruneFile(
 export async function checkReport(
   report: string,
   model: OnnxModel,
-  { output, calibrate }: { output?: string | undefined; calibrate?: CalibrationOptions | undefined },
+  {
+    output,
+    calibrate,
+    sensitivities,
+  }: {
+    output?: string | undefined;
+    calibrate?: CalibrationOptions | undefined;
+    sensitivities?: LossCurves | undefined;
+  },
 ): Promise<void> {
   const inputs = [...model.dataFiles];
   if (model.file !== undefined) inputs.push(model.file);
   if (output !== undefined) inputs.push(output, `${output}.data`);
+  if (sensitivities) inputs.push(sensitivities.source);
   if (calibrate) {
     const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
     const { findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');

@@ -3,7 +3,7 @@ import type { OnnxModel } from '../model/onnx-model';
 import { listParameters, type Parameter } from '../model/parameters';
 import type { InferOptions } from '../model/shape-inference';
 import { ChannelGraph } from './channel-graph';
-import { type ChannelGroup, ChannelGroups } from './channel-groups';
+import { type ChannelGroup, ChannelGroups, layerNames } from './channel-groups';
 import { CostModel } from './cost';
 import { type CutResult, cutChannels } from './cut';
 import { checkTarget, completeOptions, type PruneOptions, type PrunePlanOptions } from './options';
@@ -81,13 +81,17 @@ export class Pruner {
 
   /**
    * How the allocation spreads a cut over layers, for any cost.
-   * @throws {SsdPruneError} ERR_USAGE for what goes by pictures
+   * @throws {SsdPruneError} ERR_USAGE for what goes by pictures, ERR_BAD_DATA for layers that the sensitivities lack
    */
   widthSearch(selected: readonly ChannelGroup[], options: PrunePlanOptions): WidthSearch {
     if (options.allocation === 'error') {
       throw new SsdPruneError('ERR_USAGE', 'The allocation error goes by pictures: give them (--calibrate DIR).');
     }
     const grids = selected.map((group) => widthGrid(group, options));
+    if (options.allocation === 'sensitivity') {
+      const { lossWidthSearch } = require('../sensitivity/loss-widths') as typeof import('../sensitivity/loss-widths');
+      return lossWidthSearch(this.groups, grids, options.sensitivities!);
+    }
     const path =
       options.allocation === 'global' ? globalPath(grids, this.ranking(options).scores(selected)) : uniformPath(grids);
     return (cost, target, tolerance) => searchAlong(path, grids, cost, target, tolerance);
@@ -191,8 +195,6 @@ export class Pruner {
     return removed;
   }
 }
-
-const layerNames = (group: ChannelGroup): string => group.layers.map(({ producer }) => producer.name).join(' + ');
 
 const emptied = (group: ChannelGroup): SsdPruneError =>
   new SsdPruneError(

@@ -7,6 +7,7 @@ import { readersOf } from '../calibrate/readers';
 import { fewPictures } from '../calibrate/stage-samples';
 import { groupStages, type Stage, whyUnread } from '../calibrate/stages';
 import type { OnnxModel } from '../model/onnx-model';
+import { layerNames } from '../prune/channel-groups';
 import type { CostModel, CountMode } from '../prune/cost';
 import { completeOptions, type PruneOptions } from '../prune/options';
 import { openPruner } from '../prune/prune-model';
@@ -214,7 +215,7 @@ function measureLayer(
   const cuts = sensitivityRatios.flatMap((ratio) => nearestPoint({ points, channels }, ratio) ?? []);
   const reason = whyUnread(stage);
   return {
-    name: names.join(' + '),
+    name: layerNames(group),
     readers: curve?.readers ?? [],
     channels,
     share: names.reduce((sum, name) => sum + cost.ofLayer(name, whole), 0) / cost.total(whole),

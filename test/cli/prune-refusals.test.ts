@@ -241,6 +241,10 @@ describe('outputs that cannot be', () => {
       'an order that names a layer twice',
       [...wish, '--ranking', 'sequential', '--order', 'onnx::Conv_133,onnx::Conv_133', '--dry-run'],
     ],
+    [
+      'ratios and an allocation',
+      ['--pruned-params', alone, '--ratios', 'onnx::Conv_139=0.5', '--allocation', 'uniform', '--dry-run'],
+    ],
     ['an order for a frozen ranking', [...wish, '--order', 'onnx::Conv_133', '-o', 'out.onnx']],
   ])('wrong usage (%s): exit 2', (_, args) => {
     const result = prune(model, ...args);
