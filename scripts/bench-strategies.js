@@ -46,6 +46,10 @@ const strategies = {
   uniform: { title: 'uniform, L1', strategy: { ...uniform, pruner: 'l1' } },
   repaired: { title: 'uniform widths, pictures', strategy: { ...uniform, pruner: 'pictures', allocation: 'uniform' } },
   calibrated: { title: 'widths by error, pictures', strategy: { ...uniform, pruner: 'pictures' } },
+  sensitive: {
+    title: 'widths by mAP lost, L1',
+    strategy: { ...uniform, class: 'SensitivePruneStrategy', pruner: 'l1', ...(flags.small && { delta_rate: 0.5 }) },
+  },
   iterative: {
     title: 'a little an epoch, L1',
     strategy: {
@@ -97,7 +101,9 @@ function run(own, name, seed) {
   const place = path.join(scratch, `${name}-seed${seed}`);
   const report = `${place}.json`;
   if (existsSync(report)) return JSON.parse(readFileSync(report, 'utf8'));
-  const { strategy } = strategies[name];
+  const { strategy: given } = strategies[name];
+  const file = { sensitivities_file: `${place}-sensitivities.json` };
+  const strategy = { ...given, ...(given.class === 'SensitivePruneStrategy' && file) };
   // JSON is YAML.
   const configuration = {
     ...{ version: 1, pruners, ...own },

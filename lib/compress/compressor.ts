@@ -87,7 +87,7 @@ export class Compressor {
       this.#emit({ event: 'begin', epochs: config.compressor.epochs, resumed: from?.place ?? null });
       const strategies = this.#strategies;
       const run = new Run({
-        ...{ config, identity, inputs, strategies, folder, otherInstructionSet, signal },
+        ...{ config, identity, inputs, strategies, folder, otherInstructionSet, signal, force },
         emit: this.#emit,
       });
       try {
@@ -126,7 +126,7 @@ export class Compressor {
         evaluated: inputs.evaluation?.samples.length ?? 0,
       },
       ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
-      ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.heldBack },
+      ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.evaluations },
       ...{ kept: output.keep, macs: compared(inputs.model, model, countMacs), map },
       parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
       ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },

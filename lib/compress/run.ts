@@ -28,6 +28,8 @@ export interface RunParts {
   otherInstructionSet: boolean;
   emit: (event: CompressionEvent) => void;
   signal: AbortSignal | undefined;
+  /** Replace what strategies keep in files of another run. */
+  force: boolean;
 }
 
 /**
@@ -74,6 +76,10 @@ export class Run implements CompressionContext {
     return this.#parts.signal;
   }
 
+  get force(): boolean {
+    return this.#parts.force;
+  }
+
   /** Trains the network; made when it is first needed, since cuts before the first epoch need none. */
   get trainer(): Trainer {
     const { config, inputs } = this.#parts;
@@ -86,8 +92,8 @@ export class Run implements CompressionContext {
   }
 
   /** Of all networks there were, on the pictures held back. */
-  get heldBack(): readonly Evaluation[] {
-    return [...this.#earlier, ...(this.#trainer?.result.evaluations ?? [])];
+  get evaluations(): readonly Evaluation[] {
+    return [...this.#earlier, ...this.judgements];
   }
 
   /** Of all calls. */
@@ -116,7 +122,7 @@ export class Run implements CompressionContext {
   async cut(request: CutRequest): Promise<PruneReport> {
     const { emit } = this.#parts;
     const { cut, report } = await this.#prune(request, true);
-    this.#earlier = this.heldBack;
+    this.#earlier = this.evaluations;
     const before = this.#trainer;
     this.#trainer = before?.withCut(cut);
     before?.close();
@@ -133,15 +139,26 @@ export class Run implements CompressionContext {
     return { model: cut.model, report };
   }
 
-  async judge(model: OnnxModel): Promise<number> {
-    const { training } = this.#parts.inputs;
-    if (this.trainer.held.length === 0) {
+  get judgements(): readonly Evaluation[] {
+    return this.#trainer?.result.evaluations ?? [];
+  }
+
+  heldBack(): Dataset {
+    const { held: samples } = this.trainer;
+    if (samples.length === 0) {
       throw new SsdPruneError(
         'ERR_USAGE',
         `${this.#acting?.name ?? 'A strategy'} chooses by pictures held back: set training.held_back above 0.`,
       );
     }
-    return (await this.#evaluate(model, { ...training, samples: this.trainer.held })).map;
+    const { data } = this.config;
+    const { classes } = this.#parts.inputs.training;
+    const about = { directory: data.folder, split: `${data.train}, held back`, categoryIds: [], warnings: [] };
+    return { format: 'voc', ...about, classes, samples };
+  }
+
+  async judge(model: OnnxModel): Promise<number> {
+    return (await this.#evaluate(model, this.heldBack())).map;
   }
 
   /** mAP of a model on the evaluation split; null where there is none. */

@@ -1,23 +1,28 @@
-import type { AutoOptions, IterativeOptions, LatencyOptions, StrategyConfig, UniformOptions } from '../config/config';
+import type { StrategyConfig } from '../config/config';
 import { invalidArgument, SsdPruneError } from '../errors';
 import { AutoStrategy } from './auto-strategy';
 import { IterativeStrategy } from './iterative-strategy';
 import { LatencyStrategy } from './latency-strategy';
+import { SensitiveStrategy } from './sensitive-strategy';
 import type { Strategy } from './strategy';
 import { UniformStrategy } from './uniform-strategy';
 
 /** Makes a strategy of its entry in a configuration. */
 export type StrategyMaker = (entry: StrategyConfig) => Strategy;
 
+const of =
+  <Options>(Class: new (name: string, options: Options) => Strategy): StrategyMaker =>
+  ({ name, options }) =>
+    // Checked by the class's schema, see lib/config/strategies.ts.
+    new Class(name, options as Options);
+
 /** By the class that a configuration names. */
 const makers = new Map<string, StrategyMaker>([
-  ['UniformPruneStrategy', ({ name, options }) => new UniformStrategy(name, options as unknown as UniformOptions)],
-  [
-    'IterativePruneStrategy',
-    ({ name, options }) => new IterativeStrategy(name, options as unknown as IterativeOptions),
-  ],
-  ['LatencyPruneStrategy', ({ name, options }) => new LatencyStrategy(name, options as unknown as LatencyOptions)],
-  ['AutoPruneStrategy', ({ name, options }) => new AutoStrategy(name, options as unknown as AutoOptions)],
+  ['UniformPruneStrategy', of(UniformStrategy)],
+  ['SensitivePruneStrategy', of(SensitiveStrategy)],
+  ['IterativePruneStrategy', of(IterativeStrategy)],
+  ['LatencyPruneStrategy', of(LatencyStrategy)],
+  ['AutoPruneStrategy', of(AutoStrategy)],
 ]);
 
 /**

@@ -1,8 +1,10 @@
 import type { RunConfig } from '../config/config';
+import type { Dataset } from '../data/dataset';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import type { PruneModelOptions } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
+import type { Evaluation } from '../train/trainer-events';
 import type { Metric } from './metric';
 
 /** What a strategy may ask of a cut; the run adds its pictures, detector settings and signal. */
@@ -14,6 +16,7 @@ export type CutRequest = Pick<
   | 'latency'
   | 'criterion'
   | 'allocation'
+  | 'sensitivities'
   | 'align'
   | 'count'
   | 'tolerance'
@@ -36,7 +39,11 @@ export interface CompressionContext {
   readonly detector: DetectorSettings;
   /** What was measured on the evaluation split so far. */
   readonly metrics: readonly Metric[];
+  /** What the network as it is was worth on the pictures held back: right behind its cut, and behind epochs since. */
+  readonly judgements: readonly Evaluation[];
   readonly signal: AbortSignal | undefined;
+  /** Whether files that strategies keep may be replaced where they are of another run. */
+  readonly force: boolean;
   /** The network with the weights that it has now (their average, where one is kept). */
   model(): OnnxModel;
   /**
@@ -51,6 +58,11 @@ export interface CompressionContext {
   cut(request: CutRequest): Promise<PruneReport>;
   /** Cuts a copy of the network, without a proof, and leaves the network as it is. */
   attempt(request: CutRequest): Promise<{ model: OnnxModel; report: PruneReport }>;
+  /**
+   * The training pictures that are held back.
+   * @throws {SsdPruneError} ERR_USAGE where none are
+   */
+  heldBack(): Dataset;
   /**
    * Mean average precision on the training pictures that are held back: what choices are made by, since nothing may be
    * chosen on the evaluation split.

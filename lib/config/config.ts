@@ -18,6 +18,7 @@ export type { Annealing, AutoOptions } from './auto-strategy';
 export type { CutOptions } from './cut-keys';
 export type { IterativeOptions } from './iterative-strategy';
 export type { LatencyOptions } from './latency-strategy';
+export type { SensitiveOptions } from './sensitive-strategy';
 export type { UniformOptions } from './uniform-strategy';
 
 /** What a run is to do: everything checked, defaults filled in, paths made absolute. */

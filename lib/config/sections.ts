@@ -4,7 +4,7 @@ import type { StrategyConfig } from './config';
 import { type ControllerKeys, controller as controllerSchema } from './controllers';
 import { IssueTeller } from './issues';
 import type { JsonSchema } from './json-schema';
-import { describePlace, keyPlace, type Located, type Path, plain, valueAt, valuePlace } from './located';
+import { describePlace, keyPlace, type Located, type Path, plain, resolveAt, valueAt, valuePlace } from './located';
 import type { Problems } from './problems';
 import { criteriaOf, type PrunerKeys, pruner as prunerSchema } from './pruners';
 import { type RunDocument, runSchema, strategy as strategySchema } from './schema';
@@ -97,6 +97,7 @@ export function checkSections(root: Located, schema: JsonSchema, problems: Probl
       pruner: named('pruner', pruners),
       controller: named('controller', controllers),
       paddle1x: sections.compat === 'paddle1x',
+      resolve: (key, name) => resolveAt(root, [...at, key], name),
       refuse: (key, message) => problems.add(valuePlace(root, [...at, key]), message),
       warn: (key, message) => warnings.push(`${describePlace(valuePlace(root, [...at, key]))}: ${message}`),
     });

@@ -5,6 +5,7 @@ import type { ControllerKeys } from './controllers';
 import { iterativePruneStrategy } from './iterative-strategy';
 import { latencyPruneStrategy } from './latency-strategy';
 import type { PrunerKeys } from './pruners';
+import { sensitivePruneStrategy } from './sensitive-strategy';
 import { uniformPruneStrategy } from './uniform-strategy';
 
 /** How a class of strategies is configured. */
@@ -22,6 +23,8 @@ export interface StrategyContext {
   /** Likewise the controller. */
   controller: ControllerKeys | undefined;
   paddle1x: boolean;
+  /** A file's place, by the key that names it. */
+  resolve(key: string, name: string): string;
   /** Tells what is wrong with a key. */
   refuse(key: string, message: string): void;
   /** Tells what is as good as ignored. */
@@ -31,6 +34,7 @@ export interface StrategyContext {
 /** All strategies there are, by class. A new one is one entry. */
 export const strategyClasses = new Map<string, StrategyClass>([
   ['UniformPruneStrategy', uniformPruneStrategy],
+  ['SensitivePruneStrategy', sensitivePruneStrategy],
   ['IterativePruneStrategy', iterativePruneStrategy],
   ['LatencyPruneStrategy', latencyPruneStrategy],
   ['AutoPruneStrategy', autoPruneStrategy],

@@ -8,12 +8,10 @@ export const unsupported: Readonly<Record<string, string>> = {
   LightNASStrategy: 'ssd-prune searches no architectures',
   MagnitudePruner: 'whole channels are cut, by a StructurePruner',
   RatioPruner: 'whole channels are cut, by a StructurePruner',
-  SensitivePruneStrategy: 'not yet',
 };
 
 /** Why a name that PaddleSlim knows is refused; undefined for any other. */
 export function whyUnsupported(name: string): string | undefined {
   const why = Object.hasOwn(unsupported, name) ? unsupported[name] : undefined;
-  if (why === 'not yet') return `${name} is not supported yet`;
   return why === undefined ? undefined : `${name} is not supported: ${why}`;
 }

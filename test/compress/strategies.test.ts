@@ -92,6 +92,58 @@ test('annealing cuts to the best widths that it judged, within its bounds, and t
   expect(again.report.cuts[0]!.report.layers).toEqual(report.cuts[0]!.report.layers);
 });
 
+describe('by what each layer costs', () => {
+  const options = (file: string) => ({ targetRatio: 0.4, steps: 1, ratios: [0.25, 0.5], evalRate: 1, file });
+  const pointsOf = (file: string) => {
+    const { layers, complete, base } = JSON.parse(readFileSync(file, 'utf8'));
+    return { layers, complete, base };
+  };
+
+  test('losses are measured once, whatever ends the run meanwhile, and widths follow from them', async () => {
+    const file = path.join(temporary(), 'sensitivities.json');
+    const config = runOf('SensitivePruneStrategy', 1, options(file));
+    const notes: string[] = [];
+    const controller = new AbortController();
+    const onEvent = (event: CompressionEvent) => {
+      if (event.event === 'note' && event.message.startsWith('own: conv2d')) notes.push(event.message);
+      if (notes.length === 5) controller.abort();
+    };
+    await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    expect(pointsOf(file).complete).toBe(false);
+    const report = await new Compressor(config, { resume: true, onEvent }).run();
+    expect(pointsOf(file).complete).toBe(true);
+    // Every point is told of once.
+    const told = notes.map((note) => /\((\d+) of (\d+)\)$/.exec(note)!.slice(1).map(Number));
+    expect(told.map(([done]) => done)).toEqual(Array.from({ length: told[0]![1]! }, (_, i) => i + 1));
+    expect(Math.abs(report.macs.cut - 0.4)).toBeLessThan(0.06);
+    expect(report.cuts[0]!.report.allocation).toBe('sensitivity');
+    // The layer that costs least at half its width keeps a smaller share than the one that costs most.
+    const { layers } = pointsOf(file) as { layers: { name: string; points: { kept: number; loss: number }[] }[] };
+    const ratio = (name: string) => report.cuts[0]!.report.layers.find((layer) => layer.name === name)!.ratio;
+    const costs = layers.map(({ name, points }) => ({
+      name,
+      loss: points.reduce((worst, one) => Math.max(worst, one.loss), 0),
+    }));
+    costs.sort((a, b) => a.loss - b.loss);
+    expect(ratio(costs[0]!.name)).toBeGreaterThan(ratio(costs.at(-1)!.name));
+  });
+
+  test('points of another model are refused, unless the run starts over by force', async () => {
+    const file = path.join(temporary(), 'sensitivities.json');
+    const config = runOf('SensitivePruneStrategy', 1, options(file));
+    await new Compressor(config).run();
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/"modelChecksum": ?"\w{8}/, '"modelChecksum": "00000000'));
+    await expect(new Compressor(runOf('SensitivePruneStrategy', 1, options(file))).run()).rejects.toMatchObject({
+      code: 'ERR_OUTPUT_EXISTS',
+    });
+    await new Compressor(runOf('SensitivePruneStrategy', 1, options(file)), { force: true }).run();
+    expect(pointsOf(file)).toEqual((({ layers, complete, base }) => ({ layers, complete, base }))(JSON.parse(text)));
+  });
+});
+
 test('a latency is reached as it is measured here', async () => {
   const config = runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
   const report = await new Compressor(config).run();

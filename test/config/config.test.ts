@@ -228,6 +228,23 @@ describe('other strategies', () => {
     expect(await target('9.5ms')).toMatchObject({ target: { milliseconds: 9.5 } });
   });
 
+  test('by sensitivities: PaddleSlim’s keys, its steps of delta_rate written out, its file beside the configuration', async () => {
+    const keys = 'num_steps: 2, delta_rate: 0.3, eval_rate: 0.5, sensitivities: {}, metric_name: map';
+    expect(await options(`class: SensitivePruneStrategy, ${keys}, sensitivities_file: s.data`)).toMatchObject({
+      ...{
+        steps: 2,
+        ratios: [0.3, 0.6, 0.9],
+        evalRate: 0.5,
+        file: at('s.data'),
+        targetRatio: 0.5,
+        criterion: 'l1_norm',
+      },
+    });
+    expect(await options('class: SensitivePruneStrategy')).toMatchObject({
+      ...{ steps: 1, ratios: [0.2, 0.4, 0.6, 0.8], evalRate: 1, file: at('sensitivities.json') },
+    });
+  });
+
   test('annealing as its controller says, or as suits mAP', async () => {
     const own = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
     expect(await options('class: AutoPruneStrategy, min_ratio: 0.1, max_ratio: 0.3')).toMatchObject({

@@ -221,10 +221,9 @@ const unsupported: Case[] = [
     'strategies: {q: {class: →LightNASStrategy}}',
     'LightNASStrategy is not supported: ssd-prune searches no architectures',
   ],
-  ['strategies: {q: {class: →SensitivePruneStrategy}}', 'SensitivePruneStrategy is not supported yet'],
   [
     'strategies: {q: {class: →UniformPrune}}',
-    'unknown class UniformPrune: there is UniformPruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy',
+    'unknown class UniformPrune: there is UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy',
   ],
   [
     'strategies: {q: {class: →UniformPruneStrategie}}',
@@ -232,12 +231,20 @@ const unsupported: Case[] = [
   ],
   [
     'strategies: {q: {class: →3}}',
-    'Expected one of UniformPruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy for strategies.q.class but received 3 of type number',
+    'Expected one of UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy for strategies.q.class but received 3 of type number',
   ],
   ['pruners: {p: {class: →RatioPruner}}', 'RatioPruner is not supported: whole channels are cut, by a StructurePruner'],
 ];
 
 const together: Case[] = [
+  [
+    "pruners: {p: {class: StructurePruner, criterions: {'*': obs}}}\nstrategies: {s: {class: SensitivePruneStrategy, pruner: →p}}\ncompressor: {epoch: 1, strategies: [s]}",
+    'losses are measured with a criterion of the weights: obs is not one',
+  ],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy, delta_rate: →1}}\ncompressor: {epoch: 1, strategies: [s]}',
+    'Expected a number between 0 and 1 for strategies.s.delta_rate but received 1 of type number',
+  ],
   [
     'controllers: {sa: {class: SAController, reduce_rate: →1}}',
     'Expected a number between 0 and 1 for controllers.sa.reduce_rate but received 1 of type number',
@@ -355,7 +362,7 @@ compressor: {epoch: 1, strategies: [other]}
     `${file}:2:1: missing key folder in data (Folder in Pascal VOC or COCO layout)`,
     `${file}:3:15: model.file: ${folder.at('nowhere.onnx')} is not there`,
     `${file}:4:61: Expected a number between 0 and 1 for strategies.u.target_ratio but received 2 of type number`,
-    `${file}:4:76: unknown class Nonsense: there is UniformPruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy`,
+    `${file}:4:76: unknown class Nonsense: there is UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy`,
     `${file}:5:37: there is no strategy other`,
     '--set device.threads=-1: Expected a whole number from 0 to 256 for device.threads but received -1 of type number',
   ]);

@@ -1,0 +1,104 @@
+import { stat } from 'node:fs/promises';
+import type { CutOptions, SensitiveOptions } from '../config/config';
+import { drawDataset } from '../data/dataset';
+import type { WeightCriterion } from '../prune/options';
+import { type LossCurves, lossCurves, readLossCurves } from '../sensitivity/loss-curves';
+import type { CompressionContext, Strategy } from './strategy';
+
+/** mAP that moves by less than this share of itself, from an epoch to the next, has come to rest. */
+const converged = 0.005;
+
+/**
+ * Cuts to widths that follow from what mAP each layer costs as it alone gets narrower. Losses are measured on the pictures
+ * held back, and kept point by point: a run that was killed meanwhile goes on with the next point. Of several steps each
+ * takes the same share of what is left, and comes when training has brought back what the one before took.
+ */
+export class SensitiveStrategy implements Strategy {
+  readonly #options: Pick<SensitiveOptions, 'startEpoch' | 'targetRatio' | 'steps' | 'ratios' | 'file' | 'evalRate'>;
+  readonly #cut: Omit<CutOptions, 'allocation'>;
+  /** Steps taken. */
+  #taken = 0;
+
+  constructor(
+    readonly name: string,
+    { startEpoch, endEpoch: _, targetRatio, steps, ratios, file, evalRate, ...cut }: SensitiveOptions,
+  ) {
+    this.#options = { startEpoch, targetRatio, steps, ratios, file, evalRate };
+    this.#cut = cut;
+  }
+
+  onCompressionBegin(context: CompressionContext): void {
+    context.check({ ...this.#cut, targetRatio: this.#step });
+  }
+
+  async onEpochBegin(context: CompressionContext): Promise<void> {
+    const { startEpoch, steps } = this.#options;
+    const { epoch } = context;
+    if (this.#taken === steps || epoch < startEpoch || (epoch > startEpoch && !atRest(context))) return;
+    const sensitivities = await this.#measure(context);
+    await context.cut({ ...this.#cut, targetRatio: this.#step, allocation: 'sensitivity', sensitivities });
+    this.#taken++;
+  }
+
+  onCompressionEnd(context: CompressionContext): void {
+    const { steps } = this.#options;
+    if (this.#taken < steps) {
+      context.note(`${this.name}: mAP held back moved until the end; ${this.#taken} of ${steps} cuts were made`);
+    }
+  }
+
+  save(): unknown {
+    return this.#taken;
+  }
+
+  restore(saved: unknown): void {
+    this.#taken = saved as number;
+  }
+
+  /** Share of what is left that a step takes. */
+  get #step(): number {
+    const { targetRatio, steps } = this.#options;
+    return 1 - (1 - targetRatio) ** (1 / steps);
+  }
+
+  async #measure(context: CompressionContext): Promise<LossCurves> {
+    const { ratios, evalRate } = this.#options;
+    const file = this.#taken === 0 ? this.#options.file : `${this.#options.file}.epoch${context.epoch}`;
+    // PaddleSlim's own file stays as it is; what is measured besides is kept beside it.
+    const paddle = await paddleCurves(file);
+    const held = context.heldBack();
+    const { evaluation: device, threads } = context.config.device;
+    const { repair: _, tolerance: __, criterion, ...layers } = this.#cut;
+    const { sensitivityByMap } =
+      require('../sensitivity/map-sensitivity') as typeof import('../sensitivity/map-sensitivity');
+    const report = await sensitivityByMap(context.model(), {
+      ...layers,
+      // The configuration lets no other one through.
+      criterion: criterion as WeightCriterion,
+      ...{ ratios, detector: context.detector, metric: context.config.evaluation, run: { device, threads } },
+      dataset: evalRate < 1 ? drawDataset(held, Math.max(1, Math.round(evalRate * held.samples.length))) : held,
+      results: paddle ? `${file}.json` : file,
+      force: context.force,
+      ...(paddle && { imported: paddle }),
+      ...(context.signal && { signal: context.signal }),
+      onPoint: ({ layer, ratio, map }, done, total) =>
+        context.note(
+          `${this.name}: ${layer} without ${(100 * ratio).toFixed(0)} %: mAP ${map.toFixed(4)} held back (${done} of ${total})`,
+        ),
+    });
+    return lossCurves(report, file);
+  }
+}
+
+/** Whether the last epoch moved mAP on the pictures held back by hardly anything. */
+function atRest({ judgements }: CompressionContext): boolean {
+  const [before, last] = judgements.slice(-2);
+  return before !== undefined && last !== undefined && Math.abs(last.map - before.map) < converged * before.map;
+}
+
+/** PaddleSlim's curves, where the file is one of its. */
+async function paddleCurves(file: string): Promise<LossCurves | undefined> {
+  if (!(await stat(file).catch(() => undefined))) return undefined;
+  const curves = await readLossCurves(file);
+  return curves.report ? undefined : curves;
+}
