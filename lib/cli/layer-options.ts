@@ -6,7 +6,7 @@ export interface LayerArguments {
   prunedParams: string;
   align?: number;
   count?: PruneOptions['count'];
-  tolerance: number;
+  tolerance?: number;
   minChannels: number;
   skipLocked: boolean;
   includeTied: boolean;
@@ -50,11 +50,11 @@ export const lockOptions = {
 export function layerOptions(args: LayerArguments) {
   return {
     prunedParams: args.prunedParams,
-    tolerance: args.tolerance,
     minChannels: args.minChannels,
     skipLocked: args.skipLocked,
     includeTied: args.includeTied,
     ...(args.align !== undefined && { align: args.align }),
+    ...(args.tolerance !== undefined && { tolerance: args.tolerance }),
     ...(args.count !== undefined && { count: args.count }),
     ...(args.inputShape.length > 0 && { inputShapes: parseInputShapes(args.inputShape) }),
   } satisfies PruneOptions;

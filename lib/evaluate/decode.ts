@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { addon, type NativeBoxSettings } from '../native';
@@ -58,8 +59,8 @@ export class BoxDecoder {
 
   private values(outputs: Feeds<OrtData>, name: string): { dims: number[]; data: Float32Array } {
     const { dims, data } = outputs[name] ?? { dims: [], data: undefined };
-    // By its tag: test runners run code in a realm of its own, where the runtime's arrays are of another class.
-    if (isFloat32(data)) return { dims, data };
+    // Not by instanceof, which an array of another realm (a vm context, as test runners make) fails.
+    if (types.isFloat32Array(data)) return { dims, data };
     throw new SsdPruneError('ERR_BAD_CONFIG', `Output "${name}" is not a floating-point tensor`);
   }
 
@@ -77,6 +78,3 @@ export class BoxDecoder {
     }
   }
 }
-
-const isFloat32 = (data: unknown): data is Float32Array =>
-  Object.prototype.toString.call(data) === '[object Float32Array]';

@@ -1,12 +1,7 @@
-import path from 'node:path';
 import type * as PlotLibrary from '@observablehq/plot' with { 'resolution-mode': 'import' };
-import {
-  type LayerSensitivity,
-  type SensitivityPoint,
-  type SensitivityReport,
-  workOf,
-  worstFirst,
-} from './sensitivity';
+import { type ChartLine, type ChartPoint, type CurveChart, chartOf, percent } from './curve-charts';
+import type { MapSensitivityReport } from './map-report';
+import type { SensitivityReport } from './sensitivity';
 
 /** Hues, and the patterns that tell layers of the same hue apart. */
 const hues = [
@@ -33,23 +28,23 @@ const grey = '#57606a';
 type Plot = typeof PlotLibrary;
 
 /**
- * The curves as an SVG document: channels kept against the error of the layers that read them, one line a layer, with a
- * dot at the width that a target chose. The error's axis has square root spacing, so that the first per mille and the
- * last half can both be read. With a target the axes end a little behind the narrowest layer.
+ * The curves as an SVG document: channels kept against what is lost, the error of the layers that read them or mAP, one
+ * line a layer, with a dot at the width that a target chose, or at every width that was evaluated. The axis of losses has
+ * square root spacing, so that the first per mille and the last half can both be read. With a target the axes end a
+ * little behind the narrowest layer.
  */
-export function drawCurves(report: SensitivityReport): string {
+export function drawCurves(report: SensitivityReport | MapSensitivityReport): string {
   // Loaded here, with the two hundred milliseconds that it takes, once there is something to draw.
   const plot = require('@observablehq/plot') as Plot;
   const { DOMImplementation, XMLSerializer } = require('@xmldom/xmldom') as typeof import('@xmldom/xmldom');
   const document = new DOMImplementation().createDocument('http://www.w3.org/2000/svg', 'svg', null);
-  const layers = report.layers
-    .filter(({ points }) => points.length > 0)
-    .map((layer) => ({ ...layer, name: readable(layer.name) }));
-  const narrowest = narrowestShown(layers);
-  const shown = layers.flatMap(({ points }) => points.filter((point) => keptShare(point) >= narrowest - 0.05));
-  const largest = Math.max(1e-4, ...shown.map(({ errorKept }) => errorKept));
-  const ticks = { x: shares.filter((share) => share >= narrowest), y: errorTicks(largest) };
-  const width = list.left + Math.max(1, Math.ceil(layers.length / rows)) * columnOf(layers);
+  const chart = chartOf(report);
+  const { lines } = chart;
+  const narrowest = narrowestShown(chart);
+  const shown = lines.flatMap(({ points }) => points.filter((point) => keptShare(point) >= narrowest - 0.05));
+  const largest = Math.max(1e-4, ...shown.map(({ lost }) => lost));
+  const ticks = { x: shares.filter((share) => share >= narrowest), y: lossTicks(largest) };
+  const width = list.left + Math.max(1, Math.ceil(lines.length / rows)) * columnOf(lines);
   const svg = plot.plot({
     document: document as never,
     width,
@@ -66,14 +61,14 @@ export function drawCurves(report: SensitivityReport): string {
       plot.gridY({ ticks: ticks.y }),
       plot.axisX({ ticks: ticks.x, tickFormat: percent, label: null }),
       plot.axisY({ ticks: ticks.y, tickFormat: percent, label: null }),
-      word(plot, 'What the layers behind lose as a layer gets narrower', 12, 17, { fontSize: 16, fontWeight: 600 }),
-      word(plot, subtitle(report), 12, 37, { fill: grey }),
-      word(plot, 'error kept: share of the output variance of the layers that read these channels', 12, frame.top - 20),
+      word(plot, chart.title, 12, 17, { fontSize: 16, fontWeight: 600 }),
+      word(plot, chart.subtitle, 12, 37, { fill: grey }),
+      word(plot, chart.unit, 12, frame.top - 20),
       word(plot, 'channels kept', frame.left + frame.width / 2, frame.top + frame.height + 36, {
         textAnchor: 'middle',
       }),
-      curves(plot, layers),
-      names(plot, layers, report),
+      curves(plot, lines),
+      names(plot, chart),
     ],
   });
   const paper = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
@@ -85,36 +80,33 @@ export function drawCurves(report: SensitivityReport): string {
 }
 
 /** Lines, and on top of them all the dots. */
-function curves(plot: Plot, layers: readonly LayerSensitivity[]): PlotLibrary.Markish[] {
-  const places = { x: keptShare, y: 'errorKept' };
-  const lines = layers.map(({ points, name }, i) =>
-    plot.line(points, { ...places, strokeWidth: 1.6, title: () => name, clip: true, ...styleOf(i) }),
+function curves(plot: Plot, shown: readonly ChartLine[]): PlotLibrary.Markish[] {
+  const places = { x: keptShare, y: 'lost', clip: true } as const;
+  const lines = shown.map(({ points, name }, i) =>
+    plot.line(points, { ...places, strokeWidth: 1.6, title: () => name, ...styleOf(i) }),
   );
-  const dots = layers.flatMap(({ chosen, name }, i) => {
-    if (!chosen) return [];
-    const title = (): string => `${name}: ${chosen.kept}`;
-    return plot.dot([chosen], { ...places, r: 4.5, fill: styleOf(i).stroke, stroke: 'white', title });
+  const dots = shown.flatMap(({ dots, name }, i) => {
+    if (dots.length === 0) return [];
+    const title = ({ kept }: ChartPoint): string => `${name}: ${kept}`;
+    return plot.dot(dots, { x: keptShare, y: 'lost', r: 4.5, fill: styleOf(i).stroke, stroke: 'white', title });
   });
   return [...lines, ...dots];
 }
 
-/** Which line is which layer, with its share of all error, or of all work; the three that lose most are bold. */
-function names(plot: Plot, layers: readonly LayerSensitivity[], report: SensitivityReport): PlotLibrary.Markish[] {
-  const head = report.targetRatio === null ? `of ${workOf(report)}` : 'of all error';
-  const worst = new Set(worstFirst(layers).slice(0, 3));
-  return layers.flatMap((layer, i) => {
-    const x = list.left + Math.floor(i / rows) * columnOf(layers);
+/** Which line is which layer, with the number that its share is. */
+function names(plot: Plot, { lines, shareOf }: CurveChart): PlotLibrary.Markish[] {
+  return lines.flatMap(({ name, share, bold }, i) => {
+    const x = list.left + Math.floor(i / rows) * columnOf(lines);
     const y = frame.top + (i % rows) * list.row;
-    const right = x + columnOf(layers) - list.gap;
-    const bold = worst.has(layer) ? { fontWeight: 700 } : {};
-    const share = layer.chosen ? layer.chosen.errorShare : layer.share;
+    const right = x + columnOf(lines) - list.gap;
+    const weight = bold ? { fontWeight: 700 } : {};
     const line = { x1: pixels(x), x2: pixels(x + list.swatch - 7), y1: pixels(y), y2: pixels(y), strokeWidth: 2 };
     const entry = [
       plot.link([0], { ...line, ...styleOf(i) }),
-      word(plot, shorten(layer.name), x + list.swatch, y, { title: [layer.name], ...bold }),
-      word(plot, share === null ? '–' : `${(100 * share).toFixed(1)} %`, right, y, { textAnchor: 'end', ...bold }),
+      word(plot, shorten(name), x + list.swatch, y, { title: [name], ...weight }),
+      word(plot, share === null ? '–' : `${(100 * share).toFixed(1)} %`, right, y, { textAnchor: 'end', ...weight }),
     ];
-    if (i % rows === 0) entry.push(word(plot, head, right, frame.top - 20, { textAnchor: 'end', fill: grey }));
+    if (i % rows === 0) entry.push(word(plot, shareOf, right, frame.top - 20, { textAnchor: 'end', fill: grey }));
     return entry;
   });
 }
@@ -126,8 +118,8 @@ const word = (plot: Plot, text: string, x: number, y: number, style: PlotLibrary
 const pixels = (value: number) => ({ value: [value], scale: null });
 
 /** Width of a column of the list. */
-const columnOf = (layers: readonly LayerSensitivity[]): number =>
-  list.swatch + Math.max(0, ...layers.map(({ name }) => shorten(name).length)) * list.letter + list.value + list.gap;
+const columnOf = (lines: readonly ChartLine[]): number =>
+  list.swatch + Math.max(0, ...lines.map(({ name }) => shorten(name).length)) * list.letter + list.value + list.gap;
 
 function styleOf(layer: number) {
   const dash = dashes[Math.floor(layer / hues.length) % dashes.length];
@@ -135,16 +127,15 @@ function styleOf(layer: number) {
 }
 
 const shares = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0];
-const keptShare = ({ ratio }: Pick<SensitivityPoint, 'ratio'>): number => 1 - ratio;
+const keptShare = ({ ratio }: Pick<ChartPoint, 'ratio'>): number => 1 - ratio;
 
 /** Where the axis of channels ends: a fifth of them behind the narrowest layer of a target. */
-function narrowestShown(layers: readonly LayerSensitivity[]): number {
-  const least = Math.min(...layers.map(({ chosen }) => (chosen ? keptShare(chosen) : 0)));
-  return shares.find((share) => share <= least - 0.2) ?? 0;
+function narrowestShown({ narrowest = 0 }: CurveChart): number {
+  return shares.find((share) => share <= narrowest - 0.2) ?? 0;
 }
 
 /** Zero, and 1, 2, 5 · 10ⁿ over the two decades up to the largest. */
-function errorTicks(largest: number): number[] {
+function lossTicks(largest: number): number[] {
   const ticks = [0];
   for (let n = Math.floor(Math.log10(largest)) - 2; n <= 0; n++) {
     for (const digit of [1, 2, 5]) ticks.push(digit * 10 ** n);
@@ -152,17 +143,6 @@ function errorTicks(largest: number): number[] {
   return ticks.filter((tick) => tick === 0 || (tick >= largest / 200 && tick <= largest));
 }
 
-const percent = (share: number): string => `${+(100 * share).toPrecision(3)} %`;
-
-/** XML has no place for control characters. */
-const readable = (name: string): string => name.replace(/\p{Cc}/gu, '\ufffd');
-
 /** The end of a long name says most. */
 const shorten = (name: string): string =>
   name.length > longestName ? `…${name.slice(1 - longestName).replace(/^\W+/, '')}` : name;
-
-function subtitle(report: SensitivityReport): string {
-  const { model, images, targetRatio } = report;
-  const dots = targetRatio === null ? '' : ` · dots: the widths for −${percent(targetRatio)} ${workOf(report)}`;
-  return `${model === null ? '' : `${readable(path.basename(model))} · `}each layer cut alone, ${images} pictures${dots}`;
-}

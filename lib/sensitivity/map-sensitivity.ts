@@ -47,7 +47,7 @@ export interface MapSensitivityOptions
   onPoint?: (point: MapPoint & { readonly layer: string }, done: number, total: number) => void;
   /** Told of each picture: how many were evaluated, and how many there are for all points that are not there yet. */
   onProgress?: (pictures: number, total: number) => void;
-  /** Told why the device is not CUDA, where `auto` was asked for. */
+  /** Told why the device is not CUDA, where `auto` was asked for, and of pictures of other sizes than annotated. */
   onNote?: (message: string) => void;
 }
 
@@ -216,16 +216,21 @@ class MapSensitivity {
 
   /** mAP of a model on all pictures. */
   private async evaluate(model: Uint8Array, evaluations: number): Promise<number> {
-    const { detector, dataset, metric, run, signal, onProgress } = this.options;
+    const { detector, dataset, metric, run, signal, onProgress, onNote } = this.options;
     const total = evaluations * dataset.samples.length;
-    const { result } = await evaluateModel(model, detector, dataset, {
+    const again = this.pictures > 0;
+    const { result, resized } = await evaluateModel(model, detector, dataset, {
       ...run,
+      // What is wrong with a picture is told once.
+      ...(again && run?.onBadPicture && { onBadPicture: () => {} }),
       ...metric,
       device: this.settings.device,
       ...(this.pruner.model.file !== undefined && { name: this.pruner.model.file }),
       ...(signal && { signal }),
       onProgress: () => onProgress?.(++this.pictures, total),
     });
+    if (!again && resized.length > 0)
+      onNote?.(`${resized.length} pictures are not of the size that their annotation says, ${resized[0]} first`);
     if (result.map === null)
       throw new SsdPruneError(
         'ERR_BAD_DATA',

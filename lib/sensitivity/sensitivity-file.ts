@@ -1,8 +1,7 @@
 import { breathe } from '../abort';
-import { SsdPruneError } from '../errors';
-import { checkOutput, replaceFile } from '../files';
 import { readModel } from '../model/read';
 import { checkReport, saveReport } from '../prune/prune-file';
+import { checkPlot, savePlot } from './plot-file';
 import { type SensitivityOptions, type SensitivityReport, sensitivityByPictures } from './sensitivity';
 
 export interface SensitivityFileOptions extends SensitivityOptions {
@@ -16,29 +15,18 @@ export interface SensitivityFileOptions extends SensitivityOptions {
 
 /**
  * {@link sensitivityByPictures} of a model file, its curves drawn and its report written.
- * @throws {SsdPruneError} what {@link sensitivityByPictures}, {@link readModel} and {@link checkOutput} throw
+ * @throws {SsdPruneError} what {@link sensitivityByPictures}, {@link readModel} and {@link checkPlot} throw
  */
 export async function sensitivityFile(input: string, options: SensitivityFileOptions): Promise<SensitivityReport> {
   const started = performance.now();
   const { plot, report, calibrate, force = false } = options;
-  if (plot !== undefined) {
-    if (!/\.svg$/i.test(plot)) {
-      throw new SsdPruneError(
-        'ERR_USAGE',
-        `Curves are drawn as SVG: give --plot a name that ends in .svg, not ${plot}.`,
-      );
-    }
-    await checkOutput(plot, { force });
-  }
+  if (plot !== undefined) await checkPlot(plot, force);
   await breathe(calibrate.signal);
   const model = await readModel(input);
   if (plot !== undefined) await checkReport(plot, model, { calibrate });
   if (report !== undefined) await checkReport(report, model, { calibrate, output: plot });
   const result = await sensitivityByPictures(model, options);
-  if (plot !== undefined) {
-    const { drawCurves } = require('./curve-plot') as typeof import('./curve-plot');
-    await replaceFile(plot, [Buffer.from(drawCurves(result))]);
-  }
+  if (plot !== undefined) await savePlot(plot, result);
   result.seconds = (performance.now() - started) / 1000;
   if (report !== undefined) await saveReport(report, result);
   return result;

@@ -150,7 +150,8 @@ export async function sensitivityByPictures(model: OnnxModel, asked: Sensitivity
 }
 
 /** What a report's shares of work are shares of. */
-export const workOf = ({ count }: SensitivityReport): string => (count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs');
+export const workOf = ({ count }: Pick<SensitivityReport, 'count'>): string =>
+  count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs';
 
 /** Layers that a target cuts, those whose cut hurts most first. */
 export function worstFirst(layers: readonly LayerSensitivity[]): LayerSensitivity[] {
@@ -161,11 +162,11 @@ export function worstFirst(layers: readonly LayerSensitivity[]): LayerSensitivit
 }
 
 /** A layer's point nearest to losing a share of its channels, of two equally near ones the wider; undefined without any. */
-export function nearestPoint(
-  { points, channels }: Pick<LayerSensitivity, 'points' | 'channels'>,
+export function nearestPoint<Point extends { readonly kept: number }>(
+  { points, channels }: { readonly points: readonly Point[]; readonly channels: number },
   ratio: number,
-): SensitivityPoint | undefined {
-  const away = ({ kept }: SensitivityPoint): number => Math.abs(kept - channels * (1 - ratio));
+): Point | undefined {
+  const away = ({ kept }: Point): number => Math.abs(kept - channels * (1 - ratio));
   let nearest = points[0];
   for (const point of points) if (away(point) < away(nearest!)) nearest = point;
   return nearest;

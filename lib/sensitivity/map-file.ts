@@ -1,0 +1,106 @@
+import { breathe } from '../abort';
+import type { Dataset } from '../data/dataset';
+import { SsdPruneError } from '../errors';
+import { checkOutput, replaceFile } from '../files';
+import { readDetectorSettings } from '../model/detector';
+import { readModel } from '../model/read';
+import { readLossCurves } from './loss-curves';
+import type { MapSensitivityReport } from './map-report';
+import { type MapSensitivityOptions, sensitivityByMap } from './map-sensitivity';
+import { encodePaddleCurves, type PaddleForm } from './paddle-file';
+import { checkPlot, savePlot } from './plot-file';
+
+export interface MapSensitivityFileOptions
+  extends Omit<MapSensitivityOptions, 'detector' | 'dataset' | 'results' | 'imported'> {
+  /** Folder in Pascal VOC or COCO layout. */
+  data: string;
+  /** Defaults to `val`. */
+  split?: string;
+  /** Only the first pictures of the split. */
+  limit?: number;
+  /** Only so many pictures of the split, drawn by `seed`, which is that of the criterion `random`, too. */
+  images?: number;
+  /** Detector settings, where the model's metadata have none. */
+  detector?: string;
+  /** Keep the points in this JSON file as they come; what is there of the same settings is not evaluated again. */
+  report?: string;
+  /** A results file, or a sensitivities file of PaddleSlim: its points are not evaluated again. */
+  sensitivities?: string;
+  /** Write the losses as PaddleSlim does, a pickle, at the end. */
+  pickle?: string;
+  /** Defaults to `1.x`: differences in mAP; `2.x`: shares of it. */
+  pickleForm?: PaddleForm;
+  /** Draw the curves into this SVG file at the end. */
+  plot?: string;
+  /** Replace the plot and the pickle where they exist, and begin anew where the report holds points of other settings. */
+  force?: boolean;
+  /** Told of the pictures before the work. */
+  onDataset?: (dataset: Dataset) => void;
+}
+
+/**
+ * {@link sensitivityByMap} of a model file on a dataset's folder, its points kept in a file, its curves drawn.
+ * @throws {SsdPruneError} what {@link sensitivityByMap}, {@link readModel}, {@link openDataset}, {@link readLossCurves}
+ * and {@link checkOutput} throw
+ */
+export async function sensitivityMapFile(
+  input: string,
+  options: MapSensitivityFileOptions,
+): Promise<MapSensitivityReport> {
+  const { report, plot, pickle, pickleForm = '1.x', sensitivities, force = false, run, signal } = options;
+  const { datasetFiles, drawDataset, limitDataset, openDataset } =
+    require('../data/dataset') as typeof import('../data/dataset');
+  if (options.limit !== undefined && options.images !== undefined)
+    throw new SsdPruneError('ERR_USAGE', 'Take the first pictures (--limit) or drawn ones (--images), not both.');
+  if (plot !== undefined) await checkPlot(plot, force);
+  if (pickle !== undefined) await checkOutput(pickle, { force });
+  await breathe(signal);
+  const model = await readModel(input);
+  const detector = readDetectorSettings(model, options.detector);
+  const whole = await openDataset(options.data, {
+    split: options.split ?? 'val',
+    // Index 0 is background, whatever the settings call it.
+    classes: ['background', ...detector.classes.slice(1)],
+    requireImages: run?.onBadPicture === undefined,
+  });
+  const read = [
+    input,
+    ...model.dataFiles,
+    ...datasetFiles(whole),
+    options.detector,
+    detector.priorsFile,
+    sensitivities,
+  ];
+  const inputs = read.filter((file) => file !== undefined);
+  for (const file of [report, plot, pickle]) {
+    if (file === undefined) continue;
+    await checkOutput(file, { inputs });
+    inputs.push(file);
+  }
+  const imported = sensitivities === undefined ? undefined : await readLossCurves(sensitivities);
+  const dataset =
+    options.images === undefined
+      ? limitDataset(whole, options.limit)
+      : drawDataset(whole, options.images, options.seed);
+  options.onDataset?.(dataset);
+  const result = await sensitivityByMap(model, {
+    ...options,
+    detector,
+    dataset,
+    ...(report !== undefined && { results: report }),
+    ...(imported && { imported }),
+  });
+  if (pickle !== undefined) {
+    const layers = result.layers.map(({ name, channels, points }) => ({
+      name,
+      channels,
+      points: points.map(({ ratio, loss, relativeLoss }) => ({
+        ratio,
+        loss: pickleForm === '2.x' ? relativeLoss : loss,
+      })),
+    }));
+    await replaceFile(pickle, [encodePaddleCurves(layers, pickleForm)]);
+  }
+  if (plot !== undefined) await savePlot(plot, result);
+  return result;
+}
