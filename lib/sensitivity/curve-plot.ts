@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type * as PlotLibrary from '@observablehq/plot' with { 'resolution-mode': 'import' };
+import { drawSvg } from '../report/svg';
 import {
   type LayerSensitivity,
   type SensitivityPoint,
@@ -40,8 +41,6 @@ type Plot = typeof PlotLibrary;
 export function drawCurves(report: SensitivityReport): string {
   // Loaded here, with the two hundred milliseconds that it takes, once there is something to draw.
   const plot = require('@observablehq/plot') as Plot;
-  const { DOMImplementation, XMLSerializer } = require('@xmldom/xmldom') as typeof import('@xmldom/xmldom');
-  const document = new DOMImplementation().createDocument('http://www.w3.org/2000/svg', 'svg', null);
   const layers = report.layers
     .filter(({ points }) => points.length > 0)
     .map((layer) => ({ ...layer, name: readable(layer.name) }));
@@ -50,38 +49,40 @@ export function drawCurves(report: SensitivityReport): string {
   const largest = Math.max(1e-4, ...shown.map(({ errorKept }) => errorKept));
   const ticks = { x: shares.filter((share) => share >= narrowest), y: errorTicks(largest) };
   const width = list.left + Math.max(1, Math.ceil(layers.length / rows)) * columnOf(layers);
-  const svg = plot.plot({
-    document: document as never,
-    width,
-    height: frame.top + frame.height + frame.bottom,
-    marginLeft: frame.left,
-    marginTop: frame.top,
-    marginRight: width - frame.left - frame.width,
-    marginBottom: frame.bottom,
-    x: { domain: [1, narrowest] },
-    y: { type: 'sqrt', domain: [0, largest] },
-    style: 'font-size: 11px',
-    marks: [
-      plot.gridX({ ticks: ticks.x }),
-      plot.gridY({ ticks: ticks.y }),
-      plot.axisX({ ticks: ticks.x, tickFormat: percent, label: null }),
-      plot.axisY({ ticks: ticks.y, tickFormat: percent, label: null }),
-      word(plot, 'What the layers behind lose as a layer gets narrower', 12, 17, { fontSize: 16, fontWeight: 600 }),
-      word(plot, subtitle(report), 12, 37, { fill: grey }),
-      word(plot, 'error kept: share of the output variance of the layers that read these channels', 12, frame.top - 20),
-      word(plot, 'channels kept', frame.left + frame.width / 2, frame.top + frame.height + 36, {
-        textAnchor: 'middle',
-      }),
-      curves(plot, layers),
-      names(plot, layers, report),
-    ],
-  });
-  const paper = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  paper.setAttribute('width', '100%');
-  paper.setAttribute('height', '100%');
-  paper.setAttribute('fill', 'white');
-  svg.insertBefore(paper as never, svg.firstChild);
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(svg as never)}\n`;
+  const svg = drawSvg(
+    {
+      width,
+      height: frame.top + frame.height + frame.bottom,
+      marginLeft: frame.left,
+      marginTop: frame.top,
+      marginRight: width - frame.left - frame.width,
+      marginBottom: frame.bottom,
+      x: { domain: [1, narrowest] },
+      y: { type: 'sqrt', domain: [0, largest] },
+      style: 'font-size: 11px',
+      marks: [
+        plot.gridX({ ticks: ticks.x }),
+        plot.gridY({ ticks: ticks.y }),
+        plot.axisX({ ticks: ticks.x, tickFormat: percent, label: null }),
+        plot.axisY({ ticks: ticks.y, tickFormat: percent, label: null }),
+        word(plot, 'What the layers behind lose as a layer gets narrower', 12, 17, { fontSize: 16, fontWeight: 600 }),
+        word(plot, subtitle(report), 12, 37, { fill: grey }),
+        word(
+          plot,
+          'error kept: share of the output variance of the layers that read these channels',
+          12,
+          frame.top - 20,
+        ),
+        word(plot, 'channels kept', frame.left + frame.width / 2, frame.top + frame.height + 36, {
+          textAnchor: 'middle',
+        }),
+        curves(plot, layers),
+        names(plot, layers, report),
+      ],
+    },
+    { paper: 'white' },
+  );
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg}\n`;
 }
 
 /** Lines, and on top of them all the dots. */
