@@ -8,6 +8,7 @@ import { checkOutput, replaceFile } from '../files';
 import { type Contents, contentsOf } from './page/contents';
 import { type PageDocument, readPageDocument, readSensitivity } from './page/document';
 import { type PageExtras, renderPage } from './page/page';
+import { readRunLog } from './run-history';
 import type { SampleOptions } from './sample-pictures';
 
 export interface ReportPageOptions extends Partial<Omit<SampleOptions, 'signal'>> {
@@ -70,6 +71,7 @@ export async function reportPage(report: string, output: string, options: Report
   const latency = bench ? await timeModels(needed(models, report), options) : undefined;
   const pictures = data === undefined ? undefined : await draw(needed(models, report), data, document, options);
   const extras: PageExtras = {
+    ...(log !== undefined && { history: await readRunLog(log) }),
     ...(sensitivity !== undefined && { sensitivity: readSensitivity(sensitivity) }),
     ...(latency && { latency }),
     ...(pictures && { pictures }),

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { pruneDocument, runDocument, sensitivityDocument } from '../report/documents';
+import { pruneDocument, runDocument, sensitivityDocument, stepPoints } from '../report/documents';
 import { command, errorOf, events, failure, root, temporary } from './command';
 
 const folder = temporary();
@@ -49,7 +49,11 @@ test('without pictures and timing, from wherever the report is looked at', () =>
   // A report of models that are gone is a page, too.
   write('gone.json', runDocument);
   write('curves.json', sensitivityDocument);
-  expect(report('gone.json', '-o', 'gone.html', '--sensitivity', 'curves.json').status).toBe(0);
+  const lines = stepPoints.map((point) => `${JSON.stringify({ event: 'step', time: 0, ...point })}\n`);
+  writeFileSync(path.join(folder, 'log.jsonl'), lines.join(''));
+  const curves = ['--sensitivity', 'curves.json', '--log', 'log.jsonl'];
+  expect(report('gone.json', '-o', 'gone.html', ...curves).status).toBe(0);
+  expect(read('gone.html')).toContain('aria-label="Loss. all from 8 to');
   expect(read('gone.html')).not.toContain('Size of the file');
   expect(read('gone.html')).toContain('id="sensitivity"');
 });
@@ -79,6 +83,7 @@ test.each<[string, string[], number, string]>([
   ['a split that is missing', ['cut.json', '-o', 'x.html', '--data', 'voc', '--split', 'test'], 1, 'ERR_BAD_DATA'],
   ['a report that is missing', ['none.json', '-o', 'x.html'], 1, 'ERR_IO'],
   ['another kind of report', ['eval.json', '-o', 'x.html'], 1, 'ERR_BAD_DATA'],
+  ['a log that is none', ['cut.json', '-o', 'x.html', '--log', 'cut.json'], 1, 'ERR_BAD_DATA'],
   ['curves that are none', ['cut.json', '-o', 'x.html', '--sensitivity', 'cut.json'], 1, 'ERR_BAD_DATA'],
 ])('refuses %s', (_, args, status, code) => {
   writeFileSync(path.join(folder, 'there.html'), '');

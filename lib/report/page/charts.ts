@@ -1,4 +1,4 @@
-import type { RunHistory } from '../run-log';
+import type { RunHistory } from '../run-history';
 import { lossParts } from '../step-means';
 import type { Contents, ScoredEpoch } from './contents';
 import { score } from './format';
@@ -37,7 +37,7 @@ const lossNames = {
 };
 
 /** Loss, learning rate, gradients and speed over the epochs. */
-export function trainingCharts({ points }: RunHistory, cuts: Cuts): Html | undefined {
+export function trainingCharts({ points }: Pick<RunHistory, 'points'>, cuts: Cuts): Html | undefined {
   const common = { x: 'epochs', marks: marksOf(cuts) };
   const one = (name: string, y: (point: RunHistory['points'][number]) => number) => [
     { name, points: points.map((point) => ({ x: point.epoch, y: y(point) })) },

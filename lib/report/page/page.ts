@@ -1,5 +1,5 @@
 import type { BenchReport } from '../../bench/bench';
-import type { RunHistory } from '../run-log';
+import type { RunHistory } from '../run-history';
 import { scoreCharts, trainingCharts } from './charts';
 import { type Contents, contentsOf, type Total } from './contents';
 import type { PageDocument, SensitivityPart } from './document';
@@ -14,7 +14,7 @@ import { details, factTable, table } from './table';
 /** What a page shows besides the report; what isn't there is left out. */
 export interface PageExtras {
   /** Steps, evaluations and speed of the run. */
-  history?: RunHistory;
+  history?: Pick<RunHistory, 'points'>;
   /** Curves of a sensitivity report of the same model. */
   sensitivity?: SensitivityPart;
   /** Sample pictures with what the models before and after find on them. */
