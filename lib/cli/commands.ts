@@ -28,6 +28,7 @@ export const commands: CommandEntry[] = [
   { command: 'eval <model>', describe: 'Measure mAP on Pascal VOC or COCO data', load: load('eval') },
   { command: 'bench <models..>', describe: 'Latency and throughput of models, side by side', load: load('bench') },
   { command: 'compare <a> <b>', describe: 'Two reports of the same kind, side by side', load: load('compare') },
+  { command: 'report <report>', describe: 'A report as one HTML page, with charts', load: load('report') },
   { command: 'doctor', describe: 'What this machine has, and how to repair what is missing', load: load('doctor') },
   { command: 'build', describe: 'Compile the native addon where npm did not', load: load('build') },
   { command: 'detect <model> <pictures..>', describe: 'Boxes on pictures: drawn, or as JSON', load: load('detect') },

@@ -62,21 +62,46 @@ export async function drawnFiles(files: readonly string[], folder: string): Prom
  * @throws {SsdPruneError} ERR_BAD_DATA where the picture can't be read, ERR_IO where the copy can't be written
  */
 export async function drawDetections(picture: DetectedPicture, output: string): Promise<void> {
+  await replaceFile(output, [await drawn(picture, formatOf(output) ?? 'png', 90)]);
+}
+
+/**
+ * The same on a small JPEG in memory.
+ * @param longest pixels of the longer side, at most
+ * @throws {SsdPruneError} ERR_BAD_DATA where the picture can't be read
+ */
+export async function drawSmall(
+  picture: DetectedPicture,
+  longest: number,
+): Promise<{ jpeg: Uint8Array; width: number; height: number }> {
+  const factor = Math.min(1, longest / Math.max(picture.width, picture.height));
+  const scaled = (size: number): number => Math.max(1, Math.round(size * factor));
+  const [width, height] = [scaled(picture.width), scaled(picture.height)];
+  const detections = picture.detections.map((found) => ({
+    ...found,
+    box: found.box.map((side) => side * factor) as typeof found.box,
+  }));
+  return { jpeg: await drawn({ ...picture, width, height, detections }, 'jpeg', 82), width, height };
+}
+
+/** The picture, resized to what it says its size is, with boxes upon it. */
+async function drawn(picture: DetectedPicture, format: Format, quality: number): Promise<Buffer> {
+  const { file, width, height } = picture;
   const sharp = loadSharp();
   const overlay = Buffer.from(overlaySvg(picture));
-  let bytes: Buffer;
   try {
-    const image = sharp(picture.file, { failOn: 'error' })
+    return await sharp(file, { failOn: 'error' })
       .autoOrient()
-      .composite([{ input: overlay }]);
-    bytes = await image.toFormat(formatOf(output) ?? 'png', { quality: 90 }).toBuffer();
+      .resize(width, height, { fit: 'fill' })
+      .composite([{ input: overlay }])
+      .toFormat(format, { quality })
+      .toBuffer();
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];
-    throw new SsdPruneError('ERR_BAD_DATA', `${picture.file}: cannot draw on this picture: ${reason}`, {
+    throw new SsdPruneError('ERR_BAD_DATA', `${file}: cannot draw on this picture: ${reason}`, {
       cause: error,
     });
   }
-  await replaceFile(output, [bytes]);
 }
 
 /** Boxes and labels as an SVG of the picture's size; the best box is drawn last, on top. */

@@ -94,20 +94,30 @@ const schemas: ReadonlyMap<string, z.ZodType<ReadReport>> = new Map(
 
 /**
  * Reads a report that `prune`, `eval`, `score` or `bench` wrote.
- * @throws {SsdPruneError} ERR_IO where the file can't be read; ERR_BAD_DATA where it is no such report, with the file and
- * the line or key
+ * @throws {SsdPruneError} what {@link readDocument} throws
  */
-export function readReport(file: string): ReadReport {
+export const readReport = (file: string): ReadReport =>
+  readDocument(file, schemas, (known) => `reports are compared of ${known} (the --json output of prune, eval, bench)`);
+
+/**
+ * Reads a JSON document of one of several schemas.
+ * @param schemas by the name that a document's `schema` says
+ * @param expected what there could have been, for the message; told the names
+ * @throws {SsdPruneError} ERR_IO where the file can't be read; ERR_BAD_DATA where it is no such document, with the file
+ * and the line or key
+ */
+export function readDocument<T>(
+  file: string,
+  schemas: ReadonlyMap<string, z.ZodType<T>>,
+  expected: (known: string) => string,
+): T {
   const value = readJson(file);
   const schema = (value as { schema?: unknown } | null)?.schema;
   const known = typeof schema === 'string' ? schemas.get(schema) : undefined;
   if (!known) {
     const found =
       typeof schema === 'string' ? `has the schema ${JSON.stringify(schema.slice(0, 60))}` : 'has no schema';
-    throw new SsdPruneError(
-      'ERR_BAD_DATA',
-      `${file} ${found}; reports are compared of ${[...schemas.keys()].join(', ')} (the --json output of prune, eval, bench)`,
-    );
+    throw new SsdPruneError('ERR_BAD_DATA', `${file} ${found}; ${expected([...schemas.keys()].join(', '))}`);
   }
   const parsed = known.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,4 +1,5 @@
 import type * as PlotLibrary from '@observablehq/plot' with { 'resolution-mode': 'import' };
+import { drawSvg } from '../report/svg';
 import { type ChartLine, type ChartPoint, type CurveChart, chartOf, percent } from './curve-charts';
 import type { MapSensitivityReport } from './map-report';
 import type { SensitivityReport } from './sensitivity';
@@ -36,8 +37,6 @@ type Plot = typeof PlotLibrary;
 export function drawCurves(report: SensitivityReport | MapSensitivityReport): string {
   // Loaded here, with the two hundred milliseconds that it takes, once there is something to draw.
   const plot = require('@observablehq/plot') as Plot;
-  const { DOMImplementation, XMLSerializer } = require('@xmldom/xmldom') as typeof import('@xmldom/xmldom');
-  const document = new DOMImplementation().createDocument('http://www.w3.org/2000/svg', 'svg', null);
   const chart = chartOf(report);
   const { lines } = chart;
   const narrowest = narrowestShown(chart);
@@ -45,38 +44,35 @@ export function drawCurves(report: SensitivityReport | MapSensitivityReport): st
   const largest = Math.max(1e-4, ...shown.map(({ lost }) => lost));
   const ticks = { x: shares.filter((share) => share >= narrowest), y: lossTicks(largest) };
   const width = list.left + Math.max(1, Math.ceil(lines.length / rows)) * columnOf(lines);
-  const svg = plot.plot({
-    document: document as never,
-    width,
-    height: frame.top + frame.height + frame.bottom,
-    marginLeft: frame.left,
-    marginTop: frame.top,
-    marginRight: width - frame.left - frame.width,
-    marginBottom: frame.bottom,
-    x: { domain: [1, narrowest] },
-    y: { type: 'sqrt', domain: [0, largest] },
-    style: 'font-size: 11px',
-    marks: [
-      plot.gridX({ ticks: ticks.x }),
-      plot.gridY({ ticks: ticks.y }),
-      plot.axisX({ ticks: ticks.x, tickFormat: percent, label: null }),
-      plot.axisY({ ticks: ticks.y, tickFormat: percent, label: null }),
-      word(plot, chart.title, 12, 17, { fontSize: 16, fontWeight: 600 }),
-      word(plot, chart.subtitle, 12, 37, { fill: grey }),
-      word(plot, chart.unit, 12, frame.top - 20),
-      word(plot, 'channels kept', frame.left + frame.width / 2, frame.top + frame.height + 36, {
-        textAnchor: 'middle',
-      }),
-      curves(plot, lines),
-      names(plot, chart),
-    ],
-  });
-  const paper = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  paper.setAttribute('width', '100%');
-  paper.setAttribute('height', '100%');
-  paper.setAttribute('fill', 'white');
-  svg.insertBefore(paper as never, svg.firstChild);
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(svg as never)}\n`;
+  const svg = drawSvg(
+    {
+      width,
+      height: frame.top + frame.height + frame.bottom,
+      marginLeft: frame.left,
+      marginTop: frame.top,
+      marginRight: width - frame.left - frame.width,
+      marginBottom: frame.bottom,
+      x: { domain: [1, narrowest] },
+      y: { type: 'sqrt', domain: [0, largest] },
+      style: 'font-size: 11px',
+      marks: [
+        plot.gridX({ ticks: ticks.x }),
+        plot.gridY({ ticks: ticks.y }),
+        plot.axisX({ ticks: ticks.x, tickFormat: percent, label: null }),
+        plot.axisY({ ticks: ticks.y, tickFormat: percent, label: null }),
+        word(plot, chart.title, 12, 17, { fontSize: 16, fontWeight: 600 }),
+        word(plot, chart.subtitle, 12, 37, { fill: grey }),
+        word(plot, chart.unit, 12, frame.top - 20),
+        word(plot, 'channels kept', frame.left + frame.width / 2, frame.top + frame.height + 36, {
+          textAnchor: 'middle',
+        }),
+        curves(plot, lines),
+        names(plot, chart),
+      ],
+    },
+    { paper: 'white' },
+  );
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg}\n`;
 }
 
 /** Lines, and on top of them all the dots. */

@@ -1,0 +1,168 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { BeginEvent } from '../compress/events';
+import { checkOutput, readError } from '../files';
+import { EventQueue, type RunLog, type RunLogOptions, type TimedEvent } from './event-queue';
+import { LogFile } from './log-file';
+import { type OpenMean, StepMeans } from './step-means';
+
+/** What of a line is looked at when a run goes on. */
+interface Line {
+  event: string;
+  step?: number;
+  epoch?: number;
+  message?: string;
+  place?: string;
+  /** In a checkpoint's line: of the steps that no line holds yet. */
+  open?: OpenMean;
+}
+
+/**
+ * A run's events as JSON lines, each with the `time` it came. Steps are thinned to a bounded number a run, see
+ * {@link StepMeans}; everything else is whole. A run that goes on from a checkpoint first loses what was logged behind it,
+ * so that however often it was killed, its log holds what that of an unbroken run does.
+ */
+export class JsonLog implements RunLog {
+  readonly #place: string;
+  /** Opened when the run has begun: one that never does leaves no empty log. */
+  #file: LogFile | undefined;
+  readonly #queue: EventQueue;
+  readonly #means = new StepMeans();
+  /** What was said before the run has begun: nobody knows yet which log it belongs to. */
+  #early: TimedEvent[] | undefined = [];
+  /** Lines of a run that goes on from a checkpoint that no line tells of: they are cut off behind its first step. */
+  #undecided: { lines: PlacedLine[]; held: TimedEvent[] } | undefined;
+  /** Said before the run was stopped, and said again when it goes on. */
+  readonly #said = new Set<string>();
+
+  private constructor(place: string, options: RunLogOptions) {
+    this.#place = place;
+    this.#queue = new EventQueue((events) => this.#write(events), options.onError);
+  }
+
+  /**
+   * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where the file is there and it is said neither to resume nor to replace it;
+   * ERR_IO
+   */
+  static async open(file: string, options: RunLogOptions = {}): Promise<JsonLog> {
+    const { resume = false, force = false } = options;
+    return new JsonLog(await checkOutput(file, { force: force || resume }), options);
+  }
+
+  event(event: TimedEvent['event']): void {
+    this.#queue.push(event);
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#queue.drain();
+      await this.#file?.sync();
+    } finally {
+      await this.#file?.close();
+    }
+  }
+
+  async #write(events: readonly TimedEvent[]): Promise<void> {
+    let [text, saved] = ['', false];
+    for (const timed of events) {
+      if (timed.event.event === 'begin') {
+        text += await this.#begin(timed, timed.event);
+      } else if (this.#early) {
+        this.#early.push(timed);
+      } else if (this.#undecided && !('step' in timed.event)) {
+        this.#undecided.held.push(timed);
+      } else {
+        text += (await this.#decide(timed)) + this.#line(timed);
+        saved ||= timed.event.event === 'checkpoint';
+      }
+    }
+    await this.#file?.append(text);
+    if (saved) await this.#file?.sync();
+  }
+
+  /** A new run empties the log; one that goes on finds the line of its checkpoint. */
+  async #begin(timed: TimedEvent, { resumed }: BeginEvent): Promise<string> {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    this.#file = await LogFile.open(this.#place);
+    if (resumed === null) {
+      await this.#file?.truncate(0);
+      return this.#lines([timed, ...early]);
+    }
+    const lines = placedLines(await readText(this.#place));
+    const name = path.basename(resumed);
+    const at = lines.findLastIndex(
+      ({ line }) => line.event === 'checkpoint' && path.basename(line.place ?? '') === name,
+    );
+    const found = lines[at];
+    if (!found) {
+      this.#undecided = { lines, held: early };
+      return '';
+    }
+    await this.#keep(lines.slice(0, at + 1));
+    if (found.line.open) this.#means.open = found.line.open;
+    return this.#lines(early);
+  }
+
+  /** Killed between a checkpoint and its line: the first step that is told says where the run goes on. */
+  async #decide({ event }: TimedEvent): Promise<string> {
+    if (!this.#undecided || !('step' in event)) return '';
+    const { lines, held } = this.#undecided;
+    this.#undecided = undefined;
+    const done = event.event === 'step' ? event.step - 1 : event.step;
+    const behind = lines.findIndex(({ line }) => (line.step ?? 0) > done);
+    await this.#keep(behind < 0 ? lines : lines.slice(0, behind));
+    return this.#lines(held);
+  }
+
+  async #keep(lines: readonly PlacedLine[]): Promise<void> {
+    await this.#file?.truncate(lines.at(-1)?.end ?? 0);
+    for (const { line } of lines) this.#said.add(saying(line));
+  }
+
+  #lines(events: readonly TimedEvent[]): string {
+    return events.map((timed) => this.#line(timed)).join('');
+  }
+
+  /** The line of an event; none where it is one of many steps, or was said before. */
+  #line({ event, time }: TimedEvent): string {
+    if (event.event === 'step') {
+      const mean = this.#means.add(event);
+      return mean ? text({ event: 'step', time, ...mean }) : '';
+    }
+    if (event.event === 'checkpoint') return text({ ...event, time, open: this.#means.open });
+    if (event.event === 'epoch' || event.event === 'warning' || event.event === 'note') {
+      const what = saying(event);
+      if (this.#said.has(what)) return '';
+      this.#said.add(what);
+    }
+    return text({ time, ...event });
+  }
+}
+
+const text = (line: object): string => `${JSON.stringify(line)}\n`;
+const saying = ({ event, epoch, message }: Line): string => `${event} ${epoch ?? ''} ${message ?? ''}`;
+
+/** A line, and the byte behind it. */
+interface PlacedLine {
+  line: Line;
+  end: number;
+}
+
+/** The whole lines of a log up to the first that is none: a killed process may have left half a line. */
+function placedLines(log: Buffer): PlacedLine[] {
+  const lines: PlacedLine[] = [];
+  for (let begin = 0, end = log.indexOf(10); end >= 0; begin = end + 1, end = log.indexOf(10, begin)) {
+    try {
+      lines.push({ line: JSON.parse(log.toString('utf8', begin, end)), end: end + 1 });
+    } catch {
+      break;
+    }
+  }
+  return lines;
+}
+
+const readText = (file: string): Promise<Buffer> =>
+  readFile(file).catch((error: unknown) => {
+    throw readError(`log ${file}`, error);
+  });

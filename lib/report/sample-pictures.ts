@@ -1,0 +1,71 @@
+import { openDataset } from '../data/dataset';
+import { invalidArgument } from '../errors';
+import { detectFiles } from '../evaluate/detect';
+import { drawSmall } from '../evaluate/draw';
+import type { DeviceChoice } from '../evaluate/providers';
+import { readDetectorSettings } from '../model/detector';
+import { readModel } from '../model/read';
+import type { PageDetections, PagePicture } from './page/pictures';
+
+export interface SampleOptions {
+  /** Folder in Pascal VOC or COCO layout. */
+  data: string;
+  split: string;
+  /** Pictures, spread evenly over the split. Defaults to 4. */
+  pictures?: number;
+  /** Only boxes that score more are drawn. Defaults to 0.3. */
+  scoreThreshold?: number;
+  /** Detector settings, where a model's metadata have none. */
+  detector?: string;
+  /** Defaults to `auto`. */
+  device?: DeviceChoice;
+  signal?: AbortSignal;
+}
+
+/** Pixels of the longer side of a picture on the page. */
+const longest = 480;
+
+/**
+ * What one or two models find on pictures of a split, drawn.
+ * @param after null: the first model alone
+ * @returns the pictures, and the files that were read for them
+ * @throws {SsdPruneError} what {@link openDataset}, {@link readModel}, {@link detectFiles} and {@link drawSmall} throw;
+ * ERR_USAGE for a number of pictures that is none
+ */
+export async function samplePictures(
+  before: string,
+  after: string | null,
+  options: SampleOptions,
+): Promise<PagePicture[]> {
+  const { data, split, pictures: count = 4 } = options;
+  if (!Number.isInteger(count) || count < 1 || count > 100) {
+    throw invalidArgument('pictures', 'an integer from 1 to 100', count);
+  }
+  const first = readDetectorSettings(await readModel(before), options.detector);
+  const { samples } = await openDataset(data, { split, classes: first.classes });
+  const chosen = spread(samples, count);
+  const files = chosen.map(({ image }) => image);
+  const found = [await detectionsOf(before, files, options)];
+  if (after !== null) found.push(await detectionsOf(after, files, options));
+  return chosen.map(({ id }, i) => ({ name: id, before: found[0]![i]!, after: found[1]?.[i] ?? null }));
+}
+
+async function detectionsOf(model: string, files: string[], options: SampleOptions): Promise<PageDetections[]> {
+  const { detector, scoreThreshold = 0.3, device = 'auto', signal } = options;
+  const settings = readDetectorSettings(await readModel(model), detector);
+  const drawn: PageDetections[] = [];
+  for await (const picture of detectFiles(model, settings, files, {
+    ...{ device, nms: { scoreThreshold } },
+    ...(signal && { signal }),
+  })) {
+    const boxes = picture.detections.map(({ class: name, score }) => ({ class: name, score }));
+    drawn.push({ ...(await drawSmall(picture, longest)), boxes });
+  }
+  return drawn;
+}
+
+/** So many of them, from all over the list. */
+function spread<T>(list: readonly T[], count: number): T[] {
+  const step = list.length / Math.min(count, list.length);
+  return Array.from({ length: Math.min(count, list.length) }, (_, i) => list[Math.floor((i + 0.5) * step)]!);
+}
