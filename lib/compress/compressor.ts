@@ -8,6 +8,7 @@ import { writeModel } from '../model/write';
 import { saveReport } from '../prune/prune-file';
 import { openPruner } from '../prune/prune-model';
 import type { CountChange } from '../prune/report';
+import type { RunLog } from '../report/event-queue';
 import { checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
 import type { CompressionEvent } from './events';
@@ -45,20 +46,19 @@ export class Compressor {
   readonly #config: RunConfig;
   readonly #options: CompressorOptions;
   readonly #strategies: readonly Strategy[];
-  readonly #emit: (event: CompressionEvent) => void;
+  #emit: (event: CompressionEvent) => void = () => {};
 
   /** @throws {SsdPruneError} ERR_BAD_CONFIG for strategies that there are not, and for two of one name */
   constructor(config: RunConfig, options: CompressorOptions = {}) {
     this.#config = config;
     this.#options = options;
-    const { strategies = [], onEvent } = options;
+    const { strategies = [] } = options;
     this.#strategies = [...makeStrategies(config.compressor.strategies), ...strategies];
     const names = this.#strategies.map(({ name }) => name);
     const twice = names.find((name, i) => names.indexOf(name) < i);
     if (twice !== undefined) {
       throw new SsdPruneError('ERR_BAD_CONFIG', `Two strategies are called ${twice}: checkpoints tell them by name.`);
     }
-    this.#emit = onEvent ?? (() => {});
   }
 
   /**
@@ -68,6 +68,21 @@ export class Compressor {
    * `pruneModel`, `Trainer.run` and `evaluateModel` throw
    */
   async run(): Promise<RunReport> {
+    const logs = await this.#openLogs();
+    let report: RunReport;
+    try {
+      report = await this.#run();
+    } catch (error) {
+      // What a log has to say comes second.
+      for (const log of logs) await log.close().catch(() => {});
+      throw error;
+    }
+    for (const log of logs) await log.close();
+    await this.#writePage();
+    return report;
+  }
+
+  async #run(): Promise<RunReport> {
     const { resume = false, force = false, otherInstructionSet = false, onCheck, signal } = this.#options;
     const config = this.#config;
     for (const message of config.warnings) this.#emit({ event: 'warning', message });
@@ -101,6 +116,43 @@ export class Compressor {
     } finally {
       await folder.close();
     }
+  }
+
+  /** Logs that the configuration asks for, told of every event from now on. */
+  async #openLogs(): Promise<RunLog[]> {
+    const { resume = false, force = false, onEvent } = this.#options;
+    const { log, tensorboard } = this.#config.output;
+    const onError = ({ message }: SsdPruneError): void => onEvent?.({ event: 'warning', message });
+    const options = { resume, force, onError };
+    const logs: RunLog[] = [];
+    if (log !== null) {
+      const { JsonLog } = require('../report/run-log') as typeof import('../report/run-log');
+      logs.push(await JsonLog.open(log, options));
+    }
+    if (tensorboard !== null) {
+      const { TensorBoardLog } = require('../report/tensorboard') as typeof import('../report/tensorboard');
+      logs.push(await TensorBoardLog.open(tensorboard, options));
+    }
+    this.#emit = (event) => {
+      onEvent?.(event);
+      for (const one of logs) one.event(event);
+    };
+    return logs;
+  }
+
+  /** The report as a page, with what both models find on a few pictures, and how long they take. */
+  async #writePage(): Promise<void> {
+    const { output, data, model, device } = this.#config;
+    if (output.page === null || output.report === null) return;
+    const { reportPage } = require('../report/page-file') as typeof import('../report/page-file');
+    const { signal } = this.#options;
+    await reportPage(output.report, output.page, {
+      ...{ force: true, bench: true, device: device.evaluation },
+      ...(output.log !== null && { log: output.log }),
+      ...(data.evaluation !== null && { data: data.folder, split: data.evaluation }),
+      ...(model.detector !== undefined && { detector: model.detector }),
+      ...(signal && { signal }),
+    });
   }
 
   async #latest(folder: CheckpointFolder): Promise<StoredCheckpoint | undefined> {

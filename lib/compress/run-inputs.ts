@@ -53,7 +53,8 @@ export async function openInputs(config: RunConfig, { force, signal, onCheck }: 
   const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
   const read = [file, files.file, ...model.dataFiles, ...settings, ...training.files];
   if (evaluation) read.push(...datasetFiles(evaluation));
-  for (const written of [output.report, ...(force ? [] : [output.model])]) {
+  const made = [output.report, output.page, output.log];
+  for (const written of [...made, ...(force ? [] : [output.model])]) {
     if (written !== null) await checkOutput(written, { inputs: [...read, config.file] });
   }
   return {

@@ -9,6 +9,10 @@ export function checkTogether(sections: Sections, root: Located, problems: Probl
   checkTraining(sections, refuse);
   checkEvaluation(sections, refuse);
   checkStrategies(sections, root, refuse, warnings);
+  const { output } = sections;
+  if (output && output.page !== null && output.report === null) {
+    refuse(['output', 'page'], 'the page shows output.report: name that, too');
+  }
 }
 
 type Refuse = (path: Path, message: string) => void;

@@ -43,7 +43,17 @@ export interface RunConfig {
   calibration: { pictures: string; split?: string; images: number; seed: number };
   /** `threads` of training; 0: one a core. */
   device: { evaluation: DeviceChoice; threads: number };
-  output: { model: string; report: string | null; keep: 'best' | 'last' };
+  output: {
+    model: string;
+    report: string | null;
+    /** The report as a page. */
+    page: string | null;
+    /** Events as JSON lines. */
+    log: string | null;
+    /** Folder of TensorBoard's event files. */
+    tensorboard: string | null;
+    keep: 'best' | 'last';
+  };
   compressor: {
     /** Epochs of the whole run: the file's `epoch`, or the greatest `end_epoch` of its strategies. */
     epochs: number;
@@ -100,6 +110,8 @@ export async function readConfig(file: string, { set = [] }: ReadConfigOptions =
 function complete(file: string, sections: Required<Sections>, root: Located, warnings: readonly string[]): RunConfig {
   const { model, data, training, evaluation, calibration, device, output, compressor } = sections;
   const pathAt = (section: string, key: string, name: string): string => resolveAt(root, [section, key], name);
+  const placed = (key: string, name: string | null): string | null =>
+    name === null ? null : pathAt('output', key, name);
   const modelFile = pathAt('model', 'file', model.file);
   const folder = pathAt('data', 'folder', data.folder);
   const { name: run } = compressor;
@@ -131,7 +143,10 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
     device,
     output: {
       model: pathAt('output', 'model', output.model),
-      report: output.report === null ? null : pathAt('output', 'report', output.report),
+      report: placed('report', output.report),
+      page: placed('page', output.page),
+      log: placed('log', output.log),
+      tensorboard: placed('tensorboard', output.tensorboard),
       keep: output.keep,
     },
     compressor: {

@@ -46,7 +46,7 @@ model: {file: ${detector}}
 data: {folder: ${data}}
 training: {batch_size: 4, held_back: 0.2}
 device: {evaluation: cpu}
-output: {model: small.onnx, report: report.json}
+output: {model: small.onnx, report: report.json, page: page.html, log: log.jsonl, tensorboard: curves}
 `;
   writeFileSync(file, paddle + sections + more);
   return { folder, file };
@@ -72,6 +72,15 @@ test('PaddleSlim’s configuration with our sections: cut, trained, evaluated, w
     ['epoch', 1],
     ['epoch', 2],
   ]);
+  // The page shows the run, and the logs hold it.
+  const page = readFileSync(path.join(folder, 'page.html'), 'utf8');
+  expect(page).toContain('uniform_pruning_strategy');
+  expect(page.match(/data:image\/jpeg/g)!.length).toBeGreaterThanOrEqual(8);
+  const lines = readFileSync(path.join(folder, 'log.jsonl'), 'utf8').trim().split('\n');
+  const logged = lines.map((line) => JSON.parse(line).event as string);
+  expect(logged.filter((event) => event === 'metric')).toHaveLength(4);
+  expect(logged.filter((event) => event === 'checkpoint')).toHaveLength(3);
+  expect(readdirSync(path.join(folder, 'curves')).join()).toContain('tfevents');
   // What is written is what was evaluated, and shows the shapes that were printed.
   const output = path.join(folder, 'small.onnx');
   const evaluated = command(['eval', output, '--data', data, '--device', 'cpu', '--json', '--quiet']);

@@ -32,7 +32,14 @@ export function scenesRun(data: string, folder = temporary()): RunConfig {
     evaluation: {},
     calibration: { pictures: data, split: 'train', images: 16, seed: 0 },
     device: { evaluation: 'cpu', threads: 0 },
-    output: { model: path.join(folder, 'small.onnx'), report: null, keep: 'best' },
+    output: {
+      model: path.join(folder, 'small.onnx'),
+      report: null,
+      page: null,
+      log: null,
+      tensorboard: null,
+      keep: 'best',
+    },
     compressor: {
       epochs: 3,
       checkpoints: { folder: path.join(folder, 'checkpoints'), keep: 2, minutes: 10 },

@@ -6,6 +6,7 @@ const folder = new ConfigFolder();
 const at = (...names: string[]) => folder.at(...names);
 afterAll(() => folder.remove());
 
+const none = { page: null, log: null, tensorboard: null };
 const read = (text: string, set?: string[]) => readConfig(folder.write('run.yaml', text), set && { set });
 
 describe("PaddleSlim's own file with our sections", () => {
@@ -32,7 +33,7 @@ describe("PaddleSlim's own file with our sections", () => {
       evaluation: { protocol: 'detection_map', evaluateDifficult: false },
       calibration: { pictures: at('voc'), split: 'train', images: 256, seed: 0 },
       device: { evaluation: 'auto', threads: 0 },
-      output: { model: at('out.onnx'), report: null, keep: 'best' },
+      output: { ...none, model: at('out.onnx'), report: null, keep: 'best' },
       compressor: {
         epochs: 200,
         checkpoints: { folder: at('checkpoints'), keep: 2, minutes: 10 },
@@ -121,7 +122,7 @@ training:
 evaluation: {protocol: voc, ap_version: integral, overlap_threshold: 0.6, evaluate_difficult: true, batch_size: 4}
 calibration: {pictures: pictures.txt, images: 64, seed: 3}
 device: {evaluation: cpu, threads: 2}
-output: {model: out/small.onnx, report: out/report.json, keep: last}
+output: {model: out/small.onnx, report: out/report.json, page: out/page.html, log: out/log.jsonl, tensorboard: out/curves, keep: last}
 `;
   expect(await read(text)).toEqual({
     file: at('run.yaml'),
@@ -155,7 +156,14 @@ output: {model: out/small.onnx, report: out/report.json, keep: last}
     },
     calibration: { pictures: at('pictures.txt'), images: 64, seed: 3 },
     device: { evaluation: 'cpu', threads: 2 },
-    output: { model: at('out', 'small.onnx'), report: at('out', 'report.json'), keep: 'last' },
+    output: {
+      model: at('out', 'small.onnx'),
+      report: at('out', 'report.json'),
+      page: at('out', 'page.html'),
+      log: at('out', 'log.jsonl'),
+      tensorboard: at('out', 'curves'),
+      keep: 'last',
+    },
     compressor: {
       // The second strategy ends later than the file says.
       epochs: 9,

@@ -237,6 +237,7 @@ const unsupported: Case[] = [
 ];
 
 const together: Case[] = [
+  ['output: {model: out.onnx, page: →page.html}', 'the page shows output.report: name that, too'],
   [
     "pruners: {p: {class: StructurePruner, criterions: {'*': obs}}}\nstrategies: {s: {class: SensitivePruneStrategy, pruner: →p}}\ncompressor: {epoch: 1, strategies: [s]}",
     'losses are measured with a criterion of the weights: obs is not one',
