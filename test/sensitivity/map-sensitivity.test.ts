@@ -14,6 +14,7 @@ const {
   readDetectorSettings,
   readLossCurves,
   readModel,
+  renderMapSensitivity,
   resultsFile,
   sensitivityByMap,
   writeScenes,
@@ -296,4 +297,29 @@ test('drawn pictures: by the seed, in the split’s order, a larger draw holds t
   expect(ids(6, 0)).toEqual(expect.arrayContaining(ids(4, 0)));
   expect(new Set([0, 1, 2, 3].map((seed) => ids(4, seed).join())).size).toBeGreaterThan(1);
   expect(() => ids(0, 0)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+});
+
+test('people see each layer at the width nearest to what was asked for; – where that is the whole layer', () => {
+  const point = (kept: number, relativeLoss: number) => ({ kept, relativeLoss, imported: kept === 8 });
+  const text = renderMapSensitivity({
+    ...{
+      base: 0.5,
+      ratios: [0.1, 0.5, 0.75],
+      images: 30,
+      split: 'val',
+      count: 'macs',
+      seconds: 2,
+      importedFrom: 'a.data',
+    },
+    skipped: [{ name: 'head', reason: 'the graph’s output' }],
+    layers: [
+      { name: 'a', channels: 16, share: 0.25, points: [point(8, 0.125)] },
+      { name: 'b', channels: 32, share: 0.5, points: [point(24, -0.01), point(16, 0.0625)] },
+    ],
+  } as unknown as MapSensitivityReport);
+  expect(text).toMatch(/│ layer │ channels │ share of MACs │ −10 %: loss │ +−50 %: loss │ +−75 %: loss │/);
+  expect(text).toMatch(/│ a +│ +16 │ +25\.00 % │ +– │ +8: 12\.50 % │ +8: 12\.50 % │/);
+  expect(text).toMatch(/│ b +│ +32 │ +50\.00 % │ +– │ +16: 6\.25 % │ +16: 6\.25 % │/);
+  expect(text).toContain('head: the graph’s output');
+  expect(text).toMatch(/3 points, 1 of them from a\.data, on 30 pictures of val each, in 2\.00 s$/);
 });
