@@ -192,6 +192,23 @@ describe('broken off and gone on with', () => {
   );
 });
 
+test('a picture that can’t be read, and one of another size: told once, not for every point', async () => {
+  const [first, second, ...others] = usual.dataset.samples;
+  const text = path.join(temporary(), 'text.jpg');
+  writeFileSync(text, 'no picture');
+  const samples = [{ ...first!, image: text }, { ...second!, width: second!.width + 1 }, ...others];
+  const bad: number[] = [];
+  const notes: string[] = [];
+  await measure({
+    prunedParams: 'conv2d_3.w_0',
+    dataset: { ...usual.dataset, samples },
+    run: { threads: 1, onBadPicture: (_, index) => bad.push(index) },
+    onNote: (note) => notes.push(note),
+  });
+  expect(bad).toEqual([0]);
+  expect(notes).toEqual([expect.stringMatching(/^1 pictures are not of the size/)]);
+});
+
 test('ratios that lead to one width: evaluated once; those that lead to the whole layer: not at all', async () => {
   const { report, pictures } = await counted({ prunedParams: 'conv2d_3.w_0', ratios: [0.3, 0.05, 0.2, 0.25] });
   expect(widths(report)).toEqual([['conv2d_3.w_0', 24]]);
