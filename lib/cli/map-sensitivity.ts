@@ -78,7 +78,7 @@ export async function measureMap(args: MapSensitivityArguments, data: string, ui
     (value === undefined ? {} : { [key]: value }) as Partial<Record<K, V>>;
   let bar: Progress | undefined;
   let last = '';
-  const report = await interruptible((signal) =>
+  return interruptible((signal) =>
     sensitivityMapFile(args.model, {
       ...layerOptions(args),
       data,
@@ -115,8 +115,15 @@ export async function measureMap(args: MapSensitivityArguments, data: string, ui
         if (ui.json) ui.event({ event: 'point', ...point, done, total }, () => last);
       },
     }),
-  ).finally(() => bar?.stop());
-  return report;
+  )
+    .finally(() => bar?.stop())
+    .catch((error: unknown) => {
+      const { existsSync } = require('node:fs') as typeof import('node:fs');
+      const aborted = error instanceof SsdPruneError && error.code === 'ERR_ABORTED';
+      if (aborted && args.report !== undefined && existsSync(args.report))
+        ui.note(`${args.report} holds the points so far: the same command goes on from there.`);
+      throw error;
+    });
 }
 
 /** The arguments of the metric as the library takes them: no intervals, which a loss has no use for. */

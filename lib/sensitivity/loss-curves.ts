@@ -33,7 +33,12 @@ export interface LossCurves {
 export function lossCurves(report: MapSensitivityReport, source = 'the report'): LossCurves {
   const curves = report.layers.map(({ name, channels, points }): [string, LossCurve] => [
     name,
-    { channels, points: points.map(({ ratio, relativeLoss }) => ({ ratio, loss: relativeLoss })) },
+    {
+      channels,
+      points: points
+        .map(({ ratio, relativeLoss }) => ({ ratio, loss: relativeLoss }))
+        .sort((a, b) => a.ratio - b.ratio),
+    },
   ]);
   return { source, relative: true, curves: new Map(curves), report };
 }

@@ -37,7 +37,7 @@ export function lossWidthSearch(groups: ChannelGroups, grids: readonly WidthGrid
 }
 
 /** A group's own curve, or that of one of its layers: PaddleSlim lists all layers that are cut together with the same losses. */
-function curveOf({ name, group }: MeasuredGroup, curves: LossCurves['curves']): LossCurve | undefined {
+export function curveOf({ name, group }: MeasuredGroup, curves: LossCurves['curves']): LossCurve | undefined {
   const own = curves.get(name);
   if (own) return own;
   const layer = group.layers.find(({ producer }) => curves.has(producer.name));

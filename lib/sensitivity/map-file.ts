@@ -47,30 +47,25 @@ export async function sensitivityMapFile(
   input: string,
   options: MapSensitivityFileOptions,
 ): Promise<MapSensitivityReport> {
-  const { report, plot, pickle, pickleForm = '1.x', sensitivities, force = false, run, signal } = options;
+  const { data, split = 'val', limit, images, detector: settings, onDataset, ...rest } = options;
+  const { report, plot, pickle, pickleForm = '1.x', sensitivities, ...measured } = rest;
+  const { force = false, run, signal, seed } = measured;
   const { datasetFiles, drawDataset, limitDataset, openDataset } =
     require('../data/dataset') as typeof import('../data/dataset');
-  if (options.limit !== undefined && options.images !== undefined)
+  if (limit !== undefined && images !== undefined)
     throw new SsdPruneError('ERR_USAGE', 'Take the first pictures (--limit) or drawn ones (--images), not both.');
   if (plot !== undefined) await checkPlot(plot, force);
   if (pickle !== undefined) await checkOutput(pickle, { force });
   await breathe(signal);
   const model = await readModel(input);
-  const detector = readDetectorSettings(model, options.detector);
-  const whole = await openDataset(options.data, {
-    split: options.split ?? 'val',
+  const detector = readDetectorSettings(model, settings);
+  const whole = await openDataset(data, {
+    split,
     // Index 0 is background, whatever the settings call it.
     classes: ['background', ...detector.classes.slice(1)],
     requireImages: run?.onBadPicture === undefined,
   });
-  const read = [
-    input,
-    ...model.dataFiles,
-    ...datasetFiles(whole),
-    options.detector,
-    detector.priorsFile,
-    sensitivities,
-  ];
+  const read = [input, ...model.dataFiles, ...datasetFiles(whole), settings, detector.priorsFile, sensitivities];
   const inputs = read.filter((file) => file !== undefined);
   for (const file of [report, plot, pickle]) {
     if (file === undefined) continue;
@@ -78,13 +73,10 @@ export async function sensitivityMapFile(
     inputs.push(file);
   }
   const imported = sensitivities === undefined ? undefined : await readLossCurves(sensitivities);
-  const dataset =
-    options.images === undefined
-      ? limitDataset(whole, options.limit)
-      : drawDataset(whole, options.images, options.seed);
-  options.onDataset?.(dataset);
+  const dataset = images === undefined ? limitDataset(whole, limit) : drawDataset(whole, images, seed);
+  onDataset?.(dataset);
   const result = await sensitivityByMap(model, {
-    ...options,
+    ...measured,
     detector,
     dataset,
     ...(report !== undefined && { results: report }),

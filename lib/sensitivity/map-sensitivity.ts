@@ -10,10 +10,11 @@ import { encodeModel } from '../model/write';
 import type { PruneOptions, PrunePlanOptions, WeightCriterion } from '../prune/options';
 import type { Pruner } from '../prune/prune';
 import { openPruner } from '../prune/prune-model';
+import { roundHalfEven } from '../prune/ratio-search';
 import type { Selection } from '../prune/selection';
 import { nearestStep, widthGrid } from '../prune/width-grid';
 import type { LossCurves } from './loss-curves';
-import { checkChannels } from './loss-widths';
+import { checkChannels, curveOf } from './loss-widths';
 import { type MapPoint, MapPoints, type MapSensitivityReport, mapLayers } from './map-report';
 import { differences, type MapSettings, mapSettings } from './map-settings';
 import { type MeasuredGroup, measuredGroups } from './measured-groups';
@@ -94,8 +95,14 @@ export async function sensitivityByMap(
   const { device, note } = await chooseDevice(options.run?.device ?? 'cpu');
   if (note !== undefined) options.onNote?.(note);
   const settings = mapSettings({
-    ...{ model, detector: options.detector, dataset: options.dataset, plan, device },
-    ...{ metric: options.metric ?? {}, nms: options.run?.nms ?? {}, orient: options.run?.orient ?? false },
+    model,
+    plan,
+    device,
+    detector: options.detector,
+    dataset: options.dataset,
+    metric: options.metric ?? {},
+    nms: options.run?.nms ?? {},
+    orient: options.run?.orient ?? false,
   });
   const store = typeof results === 'string' ? resultsFile(results) : results;
   const before = store && (await loadSame(store, settings, options.force ?? false));
@@ -227,7 +234,10 @@ class MapSensitivity {
       device: this.settings.device,
       ...(this.pruner.model.file !== undefined && { name: this.pruner.model.file }),
       ...(signal && { signal }),
-      onProgress: () => onProgress?.(++this.pictures, total),
+      onProgress: () => {
+        this.pictures++;
+        onProgress?.(this.pictures, total);
+      },
     });
     if (!again && resized.length > 0)
       onNote?.(`${resized.length} pictures are not of the size that their annotation says, ${resized[0]} first`);
@@ -254,14 +264,14 @@ class MapSensitivity {
       this.addMeasured(report);
       return;
     }
-    for (const { name, group } of this.groups) {
-      const curve = curves.get(name);
+    for (const measured of this.groups) {
+      const curve = curveOf(measured, curves);
       if (!curve) continue;
-      checkChannels({ name, group }, curve, source);
-      const channels = group.classes.length;
+      checkChannels(measured, curve, source);
+      const channels = measured.group.classes.length;
       for (const { ratio, loss } of curve.points) {
-        const kept = channels - Math.round(channels * ratio);
-        if (kept > 0 && kept < channels) this.points.add(name, kept, { loss, relative, imported: true });
+        const kept = channels - roundHalfEven(channels * ratio);
+        if (kept > 0 && kept < channels) this.points.add(measured.name, kept, { loss, relative, imported: true });
       }
     }
   }

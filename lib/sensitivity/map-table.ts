@@ -2,7 +2,7 @@ import { renderTable } from '../report/table';
 import type { MapSensitivityReport } from './map-report';
 import { nearestPoint, workOf } from './sensitivity';
 
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`.replace('-', '−');
 
 /** What the report says for people: the mAP that is lost behind each layer at the ratios that were asked for. */
 export function renderMapSensitivity(report: MapSensitivityReport): string {
@@ -12,8 +12,10 @@ export function renderMapSensitivity(report: MapSensitivityReport): string {
     String(layer.channels),
     percent(layer.share),
     ...ratios.map((ratio) => {
-      const point = nearestPoint(layer, ratio);
-      return point ? `${point.kept}: ${percent(point.relativeLoss)}` : '–';
+      // Where the whole layer is nearest there is nothing to lose.
+      const whole = { kept: layer.channels, relativeLoss: 0 };
+      const { kept, relativeLoss } = nearestPoint({ ...layer, points: [whole, ...layer.points] }, ratio)!;
+      return kept === layer.channels ? '–' : `${kept}: ${percent(relativeLoss)}`;
     }),
   ]);
   const head = ratios.map((ratio) => `−${+(100 * ratio).toFixed(2)} %: loss`);

@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import sharp from 'sharp';
+import type { MapSensitivityReport } from '../../lib/sensitivity/map-report';
 import type { LayerSensitivity, SensitivityReport } from '../../lib/sensitivity/sensitivity';
 
 const plot = path.resolve(__dirname, '..', '..', 'dist', 'lib', 'sensitivity', 'curve-plot.js');
 
 /** The curves of a report, drawn in a process of its own: jest's modules can't require the plot library, which is ESM. */
-function drawCurves(report: SensitivityReport): string {
+function drawCurves(report: SensitivityReport | MapSensitivityReport): string {
   const script = `process.stdout.write(require(${JSON.stringify(plot)}).drawCurves(JSON.parse(fs.readFileSync(0, 'utf8'))))`;
   const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', script], {
     input: JSON.stringify(report),
@@ -191,4 +192,45 @@ test('odd names and layers without curves', async () => {
     // Paper is white, not transparent.
     expect([...data.subarray(0, info.channels)].every((value) => value === 255)).toBe(true);
   }
+});
+
+test('losses of mAP: lines from the whole layer through a dot on every point, a gain drawn as no loss', () => {
+  const pointOf = (kept: number, channels: number, relativeLoss: number) => ({
+    ...{ kept, ratio: 1 - kept / channels, map: 0.5 * (1 - relativeLoss), loss: 0.5 * relativeLoss, relativeLoss },
+    ...{ saved: 0.1, imported: false },
+  });
+  const report = {
+    ...{
+      schema: 'ssd-prune.sensitivity-map/1',
+      model: 'net.onnx',
+      measure: 'map',
+      count: 'macs',
+      images: 30,
+      base: 0.5,
+    },
+    layers: [
+      { name: 'a', channels: 8, share: 0.25, points: [pointOf(6, 8, -0.01), pointOf(4, 8, 0.16), pointOf(2, 8, 0.64)] },
+      { name: 'b', channels: 10, share: 0.5, points: [pointOf(5, 10, 0.04)] },
+      { name: 'none', channels: 4, share: 0.01, points: [] },
+    ],
+  } as unknown as MapSensitivityReport;
+  const svg = parse(drawCurves(report));
+  const [a, b, ...more] = linesOf(svg);
+  expect(more).toEqual([]);
+  // An axis of 620 by 470 pixels from the corner at 58 and 76: shares of it, the losses by their square roots.
+  const place = ([x, y]: [number, number]) => [(x - 58) / 620, (76 + 470 - y) / 470];
+  const expected = [
+    [0, 0],
+    [0.25, 0],
+    [0.5, Math.sqrt(0.16 / 0.64)],
+    [0.75, 1],
+  ];
+  expect(a!.points.flatMap(place)).toEqual(expected.flat().map((value) => expect.closeTo(value, 3)));
+  expect(b!.points.flatMap(place)).toEqual([0, 0, 0.5, 0.25].map((value) => expect.closeTo(value, 3)));
+  expect(dotsOf(svg).map(({ children }) => children[0]!.text)).toEqual(['a: 6', 'a: 4', 'a: 2', 'b: 5']);
+  const texts = textsOf(svg);
+  expect(texts).toEqual(
+    expect.arrayContaining(['loss: share of the whole model’s mAP', 'of MACs', '25.0 %', '50.0 %']),
+  );
+  expect(texts).toContain('net.onnx · each layer cut alone, 30 pictures, mAP 0.5000 whole');
 });

@@ -1,8 +1,10 @@
+import { readModel } from '../../lib/model/read';
 import { Pruner } from '../../lib/prune/prune';
 import { widthGrid } from '../../lib/prune/width-grid';
 import type { LossCurve, LossCurves } from '../../lib/sensitivity/loss-curves';
 import { lossesByRemovals, lossWidthSearch } from '../../lib/sensitivity/loss-widths';
 import { smallNet, smallWeights } from '../calibrate/small-net';
+import { graph } from '../cli/command';
 
 const pruner = new Pruner(smallNet(smallWeights()));
 const prunedParams = 'c[12]\\.w';
@@ -123,5 +125,19 @@ describe('widths for a target', () => {
     const given = { prunedParams, targetRatio: 0.2 };
     expect(() => pruner.plan({ ...given, allocation: 'sensitivity' })).toThrow(refused('ERR_USAGE', /--sensitivities/));
     expect(() => pruner.plan({ ...given, sensitivities: losses({}) })).toThrow(refused('ERR_USAGE', /--allocation/));
+  });
+
+  test('layers that share their channels: the curve of any of them will do, as PaddleSlim lists them', async () => {
+    const tied = new Pruner(await readModel(graph('residual-resnet-legacy-17')));
+    // Its layers 130, 136 and 142 meet in Adds.
+    const given = { prunedParams: 'onnx::Conv_1(30|36|42)', targetRatio: 0.1, tolerance: 0.2, align: 1 };
+    const joined = tied.select(given).selection.groups[0]!;
+    expect(joined.layers.map(({ producer }) => producer.name)).toHaveLength(3);
+    const found = ['onnx::Conv_136', 'onnx::Conv_130 + onnx::Conv_136 + onnx::Conv_142'].map((name) => {
+      const sensitivities = losses({ [name]: curve(joined.classes.length, { 0.5: 0.1 }) });
+      return tied.plan({ ...given, allocation: 'sensitivity', sensitivities }).search.kept[joined.id];
+    });
+    expect(found[0]).toBeLessThan(joined.classes.length);
+    expect(found[1]).toBe(found[0]);
   });
 });

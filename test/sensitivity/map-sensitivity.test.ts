@@ -14,6 +14,7 @@ const {
   readDetectorSettings,
   readLossCurves,
   readModel,
+  renderMapSensitivity,
   resultsFile,
   sensitivityByMap,
   writeScenes,
@@ -191,6 +192,23 @@ describe('broken off and gone on with', () => {
   );
 });
 
+test('a picture that can’t be read, and one of another size: told once, not for every point', async () => {
+  const [first, second, ...others] = usual.dataset.samples;
+  const text = path.join(temporary(), 'text.jpg');
+  writeFileSync(text, 'no picture');
+  const samples = [{ ...first!, image: text }, { ...second!, width: second!.width + 1 }, ...others];
+  const bad: number[] = [];
+  const notes: string[] = [];
+  await measure({
+    prunedParams: 'conv2d_3.w_0',
+    dataset: { ...usual.dataset, samples },
+    run: { threads: 1, onBadPicture: (_, index) => bad.push(index) },
+    onNote: (note) => notes.push(note),
+  });
+  expect(bad).toEqual([0]);
+  expect(notes).toEqual([expect.stringMatching(/^1 pictures are not of the size/)]);
+});
+
 test('ratios that lead to one width: evaluated once; those that lead to the whole layer: not at all', async () => {
   const { report, pictures } = await counted({ prunedParams: 'conv2d_3.w_0', ratios: [0.3, 0.05, 0.2, 0.25] });
   expect(widths(report)).toEqual([['conv2d_3.w_0', 24]]);
@@ -296,4 +314,29 @@ test('drawn pictures: by the seed, in the split’s order, a larger draw holds t
   expect(ids(6, 0)).toEqual(expect.arrayContaining(ids(4, 0)));
   expect(new Set([0, 1, 2, 3].map((seed) => ids(4, seed).join())).size).toBeGreaterThan(1);
   expect(() => ids(0, 0)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+});
+
+test('people see each layer at the width nearest to what was asked for; – where that is the whole layer', () => {
+  const point = (kept: number, relativeLoss: number) => ({ kept, relativeLoss, imported: kept === 8 });
+  const text = renderMapSensitivity({
+    ...{
+      base: 0.5,
+      ratios: [0.1, 0.5, 0.75],
+      images: 30,
+      split: 'val',
+      count: 'macs',
+      seconds: 2,
+      importedFrom: 'a.data',
+    },
+    skipped: [{ name: 'head', reason: 'the graph’s output' }],
+    layers: [
+      { name: 'a', channels: 16, share: 0.25, points: [point(8, 0.125)] },
+      { name: 'b', channels: 32, share: 0.5, points: [point(24, -0.01), point(16, 0.0625)] },
+    ],
+  } as unknown as MapSensitivityReport);
+  expect(text).toMatch(/│ layer │ channels │ share of MACs │ −10 %: loss │ +−50 %: loss │ +−75 %: loss │/);
+  expect(text).toMatch(/│ a +│ +16 │ +25\.00 % │ +– │ +8: 12\.50 % │ +8: 12\.50 % │/);
+  expect(text).toMatch(/│ b +│ +32 │ +50\.00 % │ +– │ +16: 6\.25 % │ +16: 6\.25 % │/);
+  expect(text).toContain('head: the graph’s output');
+  expect(text).toMatch(/3 points, 1 of them from a\.data, on 30 pictures of val each, in 2\.00 s$/);
 });
