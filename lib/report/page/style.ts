@@ -60,7 +60,8 @@ figcaption { font-weight: 600; }
 details { margin-top: 0.7rem; }
 summary { color: var(--muted); cursor: pointer; }
 details .wide { max-height: 24rem; margin-top: 0.5rem; overflow: auto; }
-.sensitivity svg { display: block; min-width: 46rem; max-width: none; height: auto; }
+/* Drawn as dark ink on white paper, and turned about as a whole. */
+.sensitivity svg { display: block; color: #1f2328; min-width: 46rem; max-width: none; height: auto; }
 @media (prefers-color-scheme: dark) { .sensitivity svg { filter: invert(0.93) hue-rotate(180deg); } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
 .pictures > figure { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12rem), 1fr)); gap: 0.3rem 1rem; }
