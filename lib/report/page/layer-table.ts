@@ -25,7 +25,11 @@ export const layerRows = (layers: PrunePart['layers'], total: number): LayerRow[
   }));
 
 /** Layers of all cuts of a run, from what they were before the first to what the last left. */
-export function mergedLayers({ cuts, macs, shapes }: RunPart): LayerRow[] {
+export function mergedLayers({
+  cuts,
+  macs,
+  shapes,
+}: Pick<RunPart, 'macs' | 'shapes'> & { cuts: readonly { report: Pick<PrunePart, 'layers'> }[] }): LayerRow[] {
   const rows = new Map<string, LayerRow>();
   const now = new Map(shapes.map(({ name, after }) => [name, after]));
   cuts.forEach(({ report }, i) => {
