@@ -27,6 +27,7 @@ const names = [
   'ExitCode',
   'JsonLog',
   'OnnxModel',
+  'PageServer',
   'Pruner',
   'SsdPruneError',
   'TensorBoardLog',
