@@ -89,6 +89,8 @@ export { readPageDocument } from './report/page/document';
 export type { PageExtras } from './report/page/page';
 export { renderPage } from './report/page/page';
 export type { PagePicture } from './report/page/pictures';
+export type { PageServerOptions } from './report/page/server';
+export { PageServer } from './report/page/server';
 export type { PageReport, ReportPageOptions } from './report/page-file';
 export { reportPage } from './report/page-file';
 export type { RunHistory } from './report/run-history';

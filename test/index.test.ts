@@ -28,6 +28,7 @@ const names = [
   'ExitCode',
   'JsonLog',
   'OnnxModel',
+  'PageServer',
   'Pruner',
   'SsdPruneError',
   'TensorBoardLog',

@@ -60,7 +60,7 @@ export async function reportPage(report: string, output: string, options: Report
   }
   await checkOutput(output, { force });
   const document = readPageDocument(report);
-  const contents = contentsOf(document);
+  const contents = document.schema === 'ssd-prune.sensitivity/1' ? null : contentsOf(document);
   if (!contents && (data !== undefined || bench)) {
     throw new SsdPruneError('ERR_USAGE', `${report} is of one model as it is: there are no two to draw or to time.`);
   }

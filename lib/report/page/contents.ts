@@ -1,4 +1,4 @@
-import type { FinetunePart, PageDocument, PrunePart, RunPart } from './document';
+import type { FinetunePart, PageDocument, PrunePart, RunPart, SensitivityPart } from './document';
 import { baseName, duration, percent, whole } from './format';
 import { type LayerRow, layerRows, mergedLayers } from './layer-table';
 
@@ -28,6 +28,8 @@ export interface Contents {
   /** Left as they were, and why. */
   skipped: readonly { name: string; reason: string }[];
   totals: readonly Total[];
+  /** Milliseconds, where they were measured in the work itself. */
+  latency: readonly Total[];
   layers: readonly LayerRow[];
   /** All of a model's parameters, before and after. */
   shapes: readonly { name: string; before: readonly number[] | null; after: readonly number[] | null }[];
@@ -42,15 +44,14 @@ export interface Contents {
   after: string | null;
 }
 
-/** @returns null for a sensitivity report, which compares no two models */
-export function contentsOf(document: PageDocument): Contents | null {
+export function contentsOf(document: Exclude<PageDocument, SensitivityPart>): Contents {
   if (document.schema === 'ssd-prune.run/1') return runContents(document);
-  if (document.schema === 'ssd-prune.prune/1') return pruneContents(document);
-  return document.schema === 'ssd-prune.finetune/1' ? finetuneContents(document) : null;
+  return document.schema === 'ssd-prune.prune/1' ? pruneContents(document) : finetuneContents(document);
 }
 
-const nothing: Omit<Contents, 'title' | 'subtitle' | 'facts' | 'before' | 'after'> = {
-  ...{ recipe: null, warnings: [], skipped: [], totals: [], layers: [], shapes: [] },
+/** Of what a report doesn't tell. */
+export const nothing: Omit<Contents, 'title' | 'subtitle' | 'facts' | 'before' | 'after'> = {
+  ...{ recipe: null, warnings: [], skipped: [], totals: [], latency: [], layers: [], shapes: [] },
   ...{ evaluated: [], heldBack: [], cuts: [], evaluation: null },
 };
 
@@ -102,7 +103,7 @@ function runContents(run: RunPart): Contents {
 }
 
 function pruneContents(report: PrunePart): Contents {
-  const { model, output, macs, paddleFlops, parameters, verified } = report;
+  const { model, output, macs, paddleFlops, parameters, verified, latency } = report;
   const text = (key: string): string | null => {
     const value = report[key];
     return value === null || value === undefined ? null : String(value);
@@ -135,6 +136,14 @@ function pruneContents(report: PrunePart): Contents {
       { name: 'Paddle 1.x FLOPs', ...paddleFlops },
       { name: 'Parameters', ...parameters },
     ],
+    latency: latency
+      ? [
+          {
+            ...{ name: 'Latency, median', before: latency.before.medianMilliseconds },
+            after: latency.after.medianMilliseconds,
+          },
+        ]
+      : [],
     layers: layerRows(report.layers, macs.before),
     before: model,
     after: output,

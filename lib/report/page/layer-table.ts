@@ -1,7 +1,23 @@
-import type { PrunePart, RunPart } from './document';
 import { dims, percent, whole } from './format';
 import { type Html, html } from './html';
 import { table } from './table';
+
+/** What reports say of a layer. */
+interface CutLayer {
+  readonly name: string;
+  readonly axis: number;
+  readonly shapeBefore: readonly number[];
+  readonly shapeAfter: readonly number[];
+  readonly macs?: { readonly before: number; readonly after: number } | undefined;
+}
+
+/** The cuts of a run, and what is known of it besides. */
+interface Cuts {
+  readonly cuts: readonly { readonly report: { readonly layers: readonly CutLayer[] } }[];
+  /** Of the model that was begun with. */
+  readonly macs: { readonly before: number };
+  readonly shapes: readonly { readonly name: string; readonly after: readonly number[] | null }[];
+}
 
 /** A layer that may have been cut. */
 export interface LayerRow {
@@ -17,7 +33,7 @@ export interface LayerRow {
 }
 
 /** @param total work of the whole model */
-export const layerRows = (layers: PrunePart['layers'], total: number): LayerRow[] =>
+export const layerRows = (layers: readonly CutLayer[], total: number): LayerRow[] =>
   layers.map(({ name, axis, shapeBefore, shapeAfter, macs }) => ({
     ...{ name, shapeBefore, shapeAfter },
     ...{ before: shapeBefore[axis] ?? 0, after: shapeAfter[axis] ?? 0 },
@@ -25,7 +41,7 @@ export const layerRows = (layers: PrunePart['layers'], total: number): LayerRow[
   }));
 
 /** Layers of all cuts of a run, from what they were before the first to what the last left. */
-export function mergedLayers({ cuts, macs, shapes }: RunPart): LayerRow[] {
+export function mergedLayers({ cuts, macs, shapes }: Cuts): LayerRow[] {
   const rows = new Map<string, LayerRow>();
   const now = new Map(shapes.map(({ name, after }) => [name, after]));
   cuts.forEach(({ report }, i) => {

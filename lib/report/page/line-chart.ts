@@ -49,7 +49,7 @@ export function lineChart({ title, x, y, series, marks = [], format = plain }: C
     require('@observablehq/plot') as typeof PlotLibrary;
   const svg = drawSvg({
     ...size,
-    ...{ marginLeft: 56, marginRight: 14, marginTop: 26, marginBottom: 38, style: 'font-size: 12px' },
+    ...{ marginLeft: 60, marginRight: 14, marginTop: 26, marginBottom: 38, style: 'font-size: 13px' },
     x: {
       domain: [left, right > left ? right : left + 1],
       label: x,
@@ -63,7 +63,7 @@ export function lineChart({ title, x, y, series, marks = [], format = plain }: C
       ruleY([0], { strokeOpacity: 0.5 }),
       ruleX(marks, { x: 'x', stroke: 'var(--muted)', strokeDasharray: '3 3', title: 'label', className: 'marks' }),
       text(marks, {
-        ...{ x: 'x', text: 'label', frameAnchor: 'top', rotate: -90, dx: 4, dy: 2, fontSize: 10.5 },
+        ...{ x: 'x', text: 'label', frameAnchor: 'top', rotate: -90, dx: 4, dy: 2, fontSize: 11.5 },
         ...{ textAnchor: 'end', lineAnchor: 'top', fill: 'var(--muted)', stroke: 'var(--sheet)', strokeWidth: 3 },
       }),
       ...shown.map(({ points }, i) =>

@@ -60,12 +60,18 @@ figcaption { font-weight: 600; }
 details { margin-top: 0.7rem; }
 summary { color: var(--muted); cursor: pointer; }
 details .wide { max-height: 24rem; margin-top: 0.5rem; overflow: auto; }
-.sensitivity svg { display: block; min-width: 46rem; max-width: none; height: auto; }
+/* Drawn as dark ink on white paper, and turned about as a whole. */
+.sensitivity svg { display: block; color: #1f2328; min-width: 46rem; max-width: none; height: auto; }
 @media (prefers-color-scheme: dark) { .sensitivity svg { filter: invert(0.93) hue-rotate(180deg); } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
-.pictures > figure { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12rem), 1fr)); gap: 0.3rem 1rem; }
+.pictures > figure { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 9rem), 1fr)); gap: 0.3rem 1rem; }
 .pictures > figure > figcaption { grid-column: 1 / -1; overflow-wrap: anywhere; }
 .pictures img { display: block; max-width: 100%; height: auto; border-radius: 4px; }
 .pictures figure figure figcaption { color: var(--muted); font-weight: 400; }
+@media (max-width: 30rem) {
+  th, td { padding-right: 0.5rem; }
+  .name { min-width: 7rem; }
+  .settings th { width: 8.5rem; }
+}
 @media print { .card { break-inside: avoid; } details > summary { display: none; } }
 `;

@@ -1,0 +1,93 @@
+import type { CompressionEvent, CutEvent } from '../../compress/events';
+import type { Metric } from '../../compress/metric';
+import type { Evaluation } from '../../train/trainer-events';
+import { type StepMean, StepMeans } from '../step-means';
+import { type Contents, nothing, type Total } from './contents';
+import { duration, percent, whole } from './format';
+import { body, frame } from './frame';
+import type { Html } from './html';
+import { mergedLayers } from './layer-table';
+import { modelSections } from './page';
+
+/** A page of a run that is going on: what its events have told so far. */
+export class LivePage {
+  readonly #points: StepMean[] = [];
+  readonly #means = new StepMeans();
+  readonly #metrics: Metric[] = [];
+  readonly #evaluations: Evaluation[] = [];
+  readonly #cuts: (CutEvent & { at: number })[] = [];
+  readonly #warnings: string[] = [];
+  #epochs: number | undefined;
+  /** Epochs that are through. */
+  #epoch = 0;
+  #progress = 'not begun yet';
+
+  add(event: CompressionEvent): void {
+    if ('epoch' in event && event.event !== 'cut') this.#epoch = event.epoch;
+    if (event.event === 'begin') this.#epochs = event.epochs;
+    if (event.event === 'warning') this.#warnings.push(event.message);
+    if (event.event === 'evaluation') this.#evaluations.push(event);
+    if (event.event === 'metric') this.#metrics.push(event);
+    if (event.event === 'cut') this.#cuts.push({ ...event, at: this.#epoch });
+    if (event.event === 'step') {
+      const { step, steps, secondsLeft } = event;
+      this.#progress = `step ${whole(step)} of ${whole(steps)}, ${duration(secondsLeft)} of training left`;
+      const point = this.#means.add(event);
+      if (point) this.#points.push(point);
+    }
+  }
+
+  /** That no more will come. */
+  end(): void {
+    this.#progress = 'ended';
+  }
+
+  /** The whole page, with the script that keeps it going. */
+  page(script: string): string {
+    return frame({ ...this.#frame(), script });
+  }
+
+  /** What of it changes. */
+  body(): Html {
+    return body(this.#frame());
+  }
+
+  #frame() {
+    const contents = this.#contents();
+    const sections = modelSections(contents, { history: { points: this.#points } });
+    return { ...contents, sections, footer: 'Made by ssd-prune while the run goes on.' };
+  }
+
+  #contents(): Contents {
+    const epochs = this.#epochs === undefined ? '' : `epoch ${Number(this.#epoch.toFixed(2))} of ${this.#epochs}, `;
+    const [first] = this.#cuts;
+    return {
+      ...nothing,
+      title: 'Compression run',
+      subtitle: `${epochs}${this.#progress}`,
+      facts: [],
+      warnings: this.#warnings,
+      totals: this.#totals(),
+      layers: first ? mergedLayers({ cuts: this.#cuts, macs: first.report.macs, shapes: [] }) : [],
+      evaluated: this.#metrics,
+      heldBack: this.#evaluations,
+      cuts: this.#cuts.map(({ at, report }) => ({ epoch: at, label: `cut −${percent(report.macs.cut, 0)}` })),
+      before: null,
+      after: null,
+    };
+  }
+
+  #totals(): Total[] {
+    const [first, last] = [this.#cuts[0]?.report, this.#cuts.at(-1)?.report];
+    const [start, now] = [this.#metrics[0], this.#metrics.at(-1)];
+    return [
+      ...(first && last
+        ? [
+            { name: 'MACs', before: first.macs.before, after: last.macs.after },
+            { name: 'Parameters', before: first.parameters.before, after: last.parameters.after },
+          ]
+        : []),
+      ...(start && now ? [{ name: 'mAP', before: start.map, after: now.map }] : []),
+    ];
+  }
+}

@@ -1,0 +1,123 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { CompressionEvent } from '../../compress/events';
+import { SsdPruneError } from '../../errors';
+import type { RunLog } from '../event-queue';
+import { LivePage } from './live';
+
+export interface PageServerOptions {
+  /** Defaults to any that is free. */
+  port?: number;
+  /** Milliseconds between two looks of a page, at least; drawing takes some. Defaults to `2000`. */
+  every?: number;
+}
+
+/** Takes the new body in the old one's place; what was folded out stays so. */
+const script = `
+const source = new EventSource('events');
+source.onmessage = ({ data }) => {
+  const { body, done } = JSON.parse(data);
+  const open = [...document.querySelectorAll('details')].map((details) => details.open);
+  const last = document.body.lastElementChild;
+  document.body.innerHTML = body;
+  document.body.append(last);
+  document.querySelectorAll('details').forEach((details, i) => { details.open = open[i] ?? false; });
+  if (done) source.close();
+};
+`;
+
+const headers = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/**
+ * Shows a run that is going on to a browser on this machine, and to nobody else: bound to 127.0.0.1, and only for who
+ * asks for it by that name, so that no other site's page can have it read. Draws only while somebody looks.
+ */
+export class PageServer implements RunLog {
+  readonly #server: Server;
+  readonly #page = new LivePage();
+  readonly #every: number;
+  readonly #watching = new Set<ServerResponse>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(every: number) {
+    this.#every = every;
+    this.#server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  /** @throws {SsdPruneError} ERR_IO where the port can't be had */
+  static async open({ port = 0, every = 2000 }: PageServerOptions = {}): Promise<PageServer> {
+    const own = new PageServer(every);
+    await new Promise<void>((resolve, reject) => {
+      own.#server.once('error', (error) => {
+        reject(new SsdPruneError('ERR_IO', `Can't serve a page on port ${port}: ${error.message}`, { cause: error }));
+      });
+      own.#server.listen(port, '127.0.0.1', resolve);
+    });
+    // A run that is done ends the process, whoever looks.
+    own.#server.unref();
+    return own;
+  }
+
+  /** Where the page is. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/`;
+  }
+
+  get #port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  event(event: CompressionEvent): void {
+    this.#page.add(event);
+    if (this.#watching.size > 0) this.#timer ??= setTimeout(() => this.#show(false), this.#every).unref();
+  }
+
+  /** Shows the end, which pages keep. */
+  async close(): Promise<void> {
+    this.#page.end();
+    this.#show(true);
+    for (const response of this.#watching) response.end();
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeIdleConnections();
+    });
+  }
+
+  #show(done: boolean): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#watching.size === 0) return;
+    const data = `data: ${JSON.stringify({ body: this.#page.body().markup, done })}\n\n`;
+    for (const response of this.#watching) {
+      // Who doesn't read what there is gets the next one.
+      if (done || response.writableLength === 0) response.write(data);
+    }
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const refuse = (status: number, why: string): void => {
+      response.writeHead(status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end(`${why}\n`);
+    };
+    // A name of somebody else's that leads to this machine would give their page what this one says.
+    const names = [`127.0.0.1:${this.#port}`, `localhost:${this.#port}`];
+    const { host = '', 'sec-fetch-site': site } = request.headers;
+    if (!names.includes(host)) refuse(403, `Ask for ${this.url}`);
+    else if (request.method !== 'GET') refuse(405, 'Only GET');
+    else if (request.url === '/') {
+      response.writeHead(200, { ...headers, 'Content-Type': 'text/html; charset=utf-8' }).end(this.#page.page(script));
+    } else if (request.url !== '/events') refuse(404, 'There is nothing here');
+    else if (site === 'cross-site') refuse(403, 'Only for the page itself');
+    else {
+      response.writeHead(200, { ...headers, 'Content-Type': 'text/event-stream' });
+      response.write('retry: 2000\n\n');
+      this.#watching.add(response);
+      response.on('close', () => this.#watching.delete(response));
+    }
+  }
+}
