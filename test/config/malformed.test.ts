@@ -251,6 +251,10 @@ const together: Case[] = [
     'min_ratio is 0.8, and must be below max_ratio, 0.7',
   ],
   [
+    'strategies: {l: {class: LatencyPruneStrategy, target_latency: →[1]}}\ncompressor: {epoch: 1, strategies: [l]}',
+    'Expected a number or text for strategies.l.target_latency but received a list',
+  ],
+  [
     'strategies: {l: {class: LatencyPruneStrategy, target_latency: →1.5}}\ncompressor: {epoch: 1, strategies: [l]}',
     'Expected a share of the latency between 0 and 1 such as 0.8, or milliseconds such as 9.5ms, for target_latency but received "1.5" of type string',
   ],
