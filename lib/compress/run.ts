@@ -141,7 +141,7 @@ export class Run implements CompressionContext {
         `${this.#acting?.name ?? 'A strategy'} chooses by pictures held back: set training.held_back above 0.`,
       );
     }
-    return (await this.#evaluate(model, { ...training, samples: this.trainer.held })).map;
+    return (await this.#evaluate(model, { ...training, samples: await this.trainer.truth(this.signal) })).map;
   }
 
   /** mAP of a model on the evaluation split; null where there is none. */

@@ -305,6 +305,10 @@ const together: Case[] = [
     'training: {labels: →none, teacher_classes: 0, teacher_boxes: 0}',
     'without labels a teacher is needed, and teacher_classes and teacher_boxes are 0',
   ],
+  [
+    'training: {held_back: →0}\nstrategies: {a: {class: AutoPruneStrategy}}\ncompressor: {epoch: 1, strategies: [a]}',
+    'a chooses by pictures held back: hold some',
+  ],
   ['evaluation: {protocol: coco, ap_version: →11point}', 'protocol coco has its own: leave ap_version off'],
   ['evaluation: {protocol: coco, overlap_threshold: →0.5}', 'protocol coco has its own: leave overlap_threshold off'],
   ['model: {file: →FOLDER/nowhere.onnx}', 'model.file: FOLDER/nowhere.onnx is not there'],
