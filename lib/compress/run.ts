@@ -143,9 +143,8 @@ export class Run implements CompressionContext {
     return this.#trainer?.result.evaluations ?? [];
   }
 
-  heldBack(): Dataset {
-    const { held: samples } = this.trainer;
-    if (samples.length === 0) {
+  async heldBack(): Promise<Dataset> {
+    if (this.trainer.held.length === 0) {
       throw new SsdPruneError(
         'ERR_USAGE',
         `${this.#acting?.name ?? 'A strategy'} chooses by pictures held back: set training.held_back above 0.`,
@@ -153,12 +152,13 @@ export class Run implements CompressionContext {
     }
     const { data } = this.config;
     const { classes } = this.#parts.inputs.training;
+    const samples = await this.trainer.truth(this.signal);
     const about = { directory: data.folder, split: `${data.train}, held back`, categoryIds: [], warnings: [] };
     return { format: 'voc', ...about, classes, samples };
   }
 
   async judge(model: OnnxModel): Promise<number> {
-    return (await this.#evaluate(model, this.heldBack())).map;
+    return (await this.#evaluate(model, await this.heldBack())).map;
   }
 
   /** mAP of a model on the evaluation split; null where there is none. */

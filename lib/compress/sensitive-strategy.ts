@@ -66,7 +66,7 @@ export class SensitiveStrategy implements Strategy {
     const file = this.#taken === 0 ? this.#options.file : `${this.#options.file}.epoch${context.epoch}`;
     // PaddleSlim's own file stays as it is; what is measured besides is kept beside it.
     const paddle = await paddleCurves(file);
-    const held = context.heldBack();
+    const held = await context.heldBack();
     const { evaluation: device, threads } = context.config.device;
     const { repair: _, tolerance: __, criterion, ...layers } = this.#cut;
     const { sensitivityByMap } =

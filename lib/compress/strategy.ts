@@ -59,10 +59,11 @@ export interface CompressionContext {
   /** Cuts a copy of the network, without a proof, and leaves the network as it is. */
   attempt(request: CutRequest): Promise<{ model: OnnxModel; report: PruneReport }>;
   /**
-   * The training pictures that are held back.
+   * The training pictures that are held back, with the objects that weights are judged by: those that the teacher finds
+   * where labels are not read.
    * @throws {SsdPruneError} ERR_USAGE where none are
    */
-  heldBack(): Dataset;
+  heldBack(): Promise<Dataset>;
   /**
    * Mean average precision on the training pictures that are held back: what choices are made by, since nothing may be
    * chosen on the evaluation split.

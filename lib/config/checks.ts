@@ -9,6 +9,7 @@ export function checkTogether(sections: Sections, root: Located, problems: Probl
   checkTraining(sections, refuse);
   checkEvaluation(sections, refuse);
   checkStrategies(sections, root, refuse, warnings);
+  checkJudged(sections, refuse);
   const { output } = sections;
   if (output && output.page !== null && output.report === null) {
     refuse(['output', 'page'], 'the page shows output.report: name that, too');
@@ -70,4 +71,11 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
       `start_epoch is ${start}, and the run has ${epochs} epochs, from 0 to ${epochs - 1}: it would never begin`,
     );
   }
+}
+
+/** What chooses by pictures held back needs some; found here, and not when its epoch has come. */
+function checkJudged({ compressor, strategies, training }: Sections, refuse: Refuse): void {
+  if (training?.held_back !== 0) return;
+  const judging = compressor?.strategies.find((name) => strategies.get(name)?.class === 'AutoPruneStrategy');
+  if (judging !== undefined) refuse(['training', 'held_back'], `${judging} chooses by pictures held back: hold some`);
 }

@@ -8,7 +8,7 @@ import type { Problems } from './problems';
 const mostFiles = 64;
 
 /** Sections whose entries have names of their own: an entry of that name replaces the whole included one. */
-const pluginSections = ['pruners', 'strategies'];
+const pluginSections = ['pruners', 'controllers', 'strategies'];
 
 /**
  * A configuration file and all that it includes, as one map. What a file says itself wins over what it includes, and a

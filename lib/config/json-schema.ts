@@ -33,7 +33,12 @@ export function runJsonSchema(): JsonSchema {
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       delete jsonSchema.propertyNames;
-      if (takesNull(jsonSchema as JsonSchema)) jsonSchema.anyOf!.push({ const: 'none' });
+      // Asked again for each remark on a kind.
+      if (
+        takesNull(jsonSchema as JsonSchema) &&
+        !jsonSchema.anyOf!.some((kind) => (kind as JsonSchema).const === 'none')
+      )
+        jsonSchema.anyOf!.push({ const: 'none' });
     },
   }) as JsonSchema;
 }
@@ -79,6 +84,7 @@ export function expected(given: JsonSchema): string {
   const choices = schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
   if (choices) return choices.length === 1 ? String(choices[0]) : `one of ${choices.join(', ')}`;
   if (schema.oneOf) return 'a map';
+  if (schema.anyOf) return schema.anyOf.map(expected).join(' or ');
   const types = [schema.type ?? []].flat();
   return types.map((type) => `${kinds[type] ?? type}${isNumber(type) ? range(schema) : ''}`).join(' or ');
 }

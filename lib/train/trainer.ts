@@ -121,6 +121,15 @@ export class Trainer {
     };
   }
 
+  /**
+   * The pictures held back, with the objects that weights are judged by: those that the teacher finds where labels are
+   * not read.
+   * @throws {SsdPruneError} ERR_BAD_DATA where it finds nothing
+   */
+  truth(signal?: AbortSignal): Promise<readonly Sample[]> {
+    return this.#judge.truth(signal);
+  }
+
   /** Bytes of network, teacher and optimiser. */
   get bytes(): number {
     return this.#native.bytes;

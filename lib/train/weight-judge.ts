@@ -23,7 +23,6 @@ export interface JudgedBy {
 /** Judges a run's weights by the pictures held back, and keeps the best. */
 export class WeightJudge {
   readonly #by: JudgedBy;
-  /** The pictures held back, with the objects that detections are held against. */
   #truth: readonly Sample[] | undefined;
   #evaluations: Evaluation[] = [];
   #bestWeights: Float32Array | undefined;
@@ -66,16 +65,18 @@ export class WeightJudge {
   async judge(weights: Float32Array, step: number, epoch: number, signal?: AbortSignal): Promise<EvaluationEvent> {
     const begin = performance.now();
     const { network, detector, dataset, threads } = this.#by;
-    this.#truth ??= await this.#findTruth(signal);
-    const map = await evaluateWeights(network, detector, dataset, this.#truth, weights, { threads, signal });
+    const truth = await this.truth(signal);
+    const map = await evaluateWeights(network, detector, dataset, truth, weights, { threads, signal });
     const best = this.#evaluations.every((earlier) => map > earlier.map);
     this.#evaluations.push({ step, epoch, map });
     if (best && this.#evaluations.length > 1) this.#bestWeights = weights;
     return { event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 };
   }
 
-  async #findTruth(signal: AbortSignal | undefined): Promise<readonly Sample[]> {
+  /** The pictures held back, with the objects that detections are held against. */
+  async truth(signal?: AbortSignal): Promise<readonly Sample[]> {
     const { held, teacher, detector, threads } = this.#by;
-    return teacher ? teacherTruth(teacher, detector, held, { ...teacher, threads, signal }) : held;
+    this.#truth ??= teacher ? await teacherTruth(teacher, detector, held, { ...teacher, threads, signal }) : held;
+    return this.#truth;
   }
 }

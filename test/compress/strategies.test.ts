@@ -144,6 +144,20 @@ describe('by what each layer costs', () => {
   });
 });
 
+test('without labels, widths are judged by what the teacher finds on the pictures held back', async () => {
+  const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+  const options = { minRatio: 0.05, maxRatio: 0.15, searchSteps: 1, annealing, seed: 3 };
+  const config = runOf('AutoPruneStrategy', 1, options);
+  config.training.labels = 'none';
+  const notes: string[] = [];
+  const onEvent = (event: CompressionEvent) => event.event === 'note' && notes.push(event.message);
+  const report = await new Compressor(config, { onEvent }).run();
+  // The cut network is judged once more, as training without labels judges it.
+  const best = Number(/best ([\d.]+)$/.exec(notes[0]!)![1]);
+  expect(best).toBeGreaterThan(0.1);
+  expect(report.heldBack[0]!.map).toBeCloseTo(best, 4);
+});
+
 test('a latency is reached as it is measured here', async () => {
   const config = runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
   const report = await new Compressor(config).run();

@@ -288,17 +288,20 @@ describe('include', () => {
       'base/base.yaml',
       `include: [more.yaml]
 pruners: {p: {class: StructurePruner, criterions: {'*': l2_norm}}}
+controllers: {c: {class: SAController, reduce_rate: 0.5, max_iter_number: 7}}
 strategies:
   u: {class: UniformPruneStrategy, pruner: p, target_ratio: 0.3, min_channels: 4}
   v: {class: UniformPruneStrategy, target_ratio: 0.4, start_epoch: 1}
+  w: {class: AutoPruneStrategy, controller: c}
 training: {seed: 2, batch_size: 4}
-compressor: {epoch: 3, checkpoint_path: states, strategies: [u, v]}
+compressor: {epoch: 3, checkpoint_path: states, strategies: [u, v, w]}
 `,
     );
     const config = await read(`include:
   - base/base.yaml
 strategies:
   u: {class: UniformPruneStrategy, pruner: p, target_ratio: 0.2}
+controllers: {c: {class: SAController, reduce_rate: 0.6}}
 training: {seed: 3}
 model: {file: m.onnx}
 data: {folder: voc}
@@ -306,11 +309,12 @@ data: {folder: voc}
     expect(config.training).toMatchObject({ seed: 3, batchSize: 4, rate: 0.1 });
     expect(config.output.model).toBe(at('base', 'more.onnx'));
     expect(config.compressor.checkpoints.folder).toBe(at('base', 'states'));
-    const [u, v] = config.compressor.strategies;
+    const [u, v, w] = config.compressor.strategies;
+    expect(w!.options.annealing).toEqual({ reduceRate: 0.6, initTemperature: 1024, maxIterNumber: 300 });
     expect(u!.options).toMatchObject({ targetRatio: 0.2, criterion: 'l2_norm' });
     expect(u!.options).not.toHaveProperty('minChannels');
     expect(v!.options).toMatchObject({ targetRatio: 0.4, startEpoch: 1 });
-    expect([u!.where, v!.where]).toEqual([`${at('run.yaml')}:4:3`, `${at('base', 'base.yaml')}:5:3`]);
+    expect([u!.where, v!.where]).toEqual([`${at('run.yaml')}:4:3`, `${at('base', 'base.yaml')}:6:3`]);
   });
 
   test('what is wrong in an included file has its name', async () => {

@@ -259,6 +259,10 @@ const together: Case[] = [
     'min_ratio is 0.8, and must be below max_ratio, 0.7',
   ],
   [
+    'strategies: {l: {class: LatencyPruneStrategy, target_latency: →[1]}}\ncompressor: {epoch: 1, strategies: [l]}',
+    'Expected a number or text for strategies.l.target_latency but received a list',
+  ],
+  [
     'strategies: {l: {class: LatencyPruneStrategy, target_latency: →1.5}}\ncompressor: {epoch: 1, strategies: [l]}',
     'Expected a share of the latency between 0 and 1 such as 0.8, or milliseconds such as 9.5ms, for target_latency but received "1.5" of type string',
   ],
@@ -308,6 +312,10 @@ const together: Case[] = [
   [
     'training: {labels: →none, teacher_classes: 0, teacher_boxes: 0}',
     'without labels a teacher is needed, and teacher_classes and teacher_boxes are 0',
+  ],
+  [
+    'training: {held_back: →0}\nstrategies: {a: {class: AutoPruneStrategy}}\ncompressor: {epoch: 1, strategies: [a]}',
+    'a chooses by pictures held back: hold some',
   ],
   ['evaluation: {protocol: coco, ap_version: →11point}', 'protocol coco has its own: leave ap_version off'],
   ['evaluation: {protocol: coco, overlap_threshold: →0.5}', 'protocol coco has its own: leave overlap_threshold off'],

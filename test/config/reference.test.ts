@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type JsonSchema, runJsonSchema } from '../../lib/config/json-schema';
+import { expected, type JsonSchema, runJsonSchema } from '../../lib/config/json-schema';
 import { renderReference } from '../../lib/config/reference';
 import { recipeKeys } from '../../lib/train/recipe-settings';
 
@@ -30,6 +30,15 @@ test('every key is described', () => {
   const keys = keysOf(runJsonSchema());
   expect(keys.length).toBeGreaterThan(80);
   expect(keys.filter(({ schema }) => !schema.description).map(({ at }) => at.join('.'))).toEqual([]);
+});
+
+test('every key says what kind of value it takes, each kind once', () => {
+  const kinds = keysOf(runJsonSchema()).map(({ at, schema }) => ({ at: at.join('.'), kind: expected(schema), schema }));
+  expect(kinds.filter(({ kind }) => kind.trim() === '').map(({ at }) => at)).toEqual([]);
+  const twice = kinds.filter(
+    ({ schema: { anyOf = [] } }) => new Set(anyOf.map((kind) => JSON.stringify(kind))).size < anyOf.length,
+  );
+  expect(twice.map(({ at }) => at)).toEqual([]);
 });
 
 test('training has the settings of finetune, with the same defaults', () => {
