@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import type { PageExtras } from '../../lib/report/page/page';
 import { temporary } from '../data/folders';
 import { launch, missing, screenshot, watch } from './browser';
-import { madeHostile, runDocument, sensitivityDocument, stepPoints } from './documents';
+import { finetuneDocument, madeHostile, runDocument, sensitivityDocument, stepPoints } from './documents';
 import { rendered } from './rendered';
 
 /** The page in a real browser; skipped, and said so on stderr, where none starts. */
@@ -190,6 +190,16 @@ inBrowser('a run’s page in a browser', () => {
     const [total] = curves[2]!.lines;
     const floor = 2 * total![10]![1] - total![0]![1];
     expect((floor - total![20]![1]) / (floor - total![0]![1])).toBeCloseTo(0.25, 2);
+  });
+
+  test('a chart that is alone is no larger than one of several', async () => {
+    const lone = path.join(folder, 'finetune.html');
+    writeFileSync(lone, rendered(finetuneDocument));
+    const width = (place: string) =>
+      visit(place, 1280, 'light', (page) =>
+        page.evaluate(() => document.querySelector('#map .card')!.getBoundingClientRect().width),
+      );
+    expect(await width(lone)).toBe(await width(file));
   });
 
   test('who can’t see it finds landmarks, captions, heads and words for every picture', async () => {

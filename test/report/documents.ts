@@ -1,4 +1,4 @@
-import type { PrunePart, RunPart, SensitivityPart } from '../../lib/report/page/document';
+import type { FinetunePart, PrunePart, RunPart, SensitivityPart } from '../../lib/report/page/document';
 import type { StepMean } from '../../lib/report/step-means';
 
 /** Two layers cut to 3/4 and 1/2 of their channels, of a model of 2000 MACs. */
@@ -83,6 +83,21 @@ export const runDocument: RunPart = {
     { name: 'bias', before: [32], after: [32] },
   ],
   seconds: 75,
+};
+
+/** Two epochs, the first of which was the better one. */
+export const finetuneDocument: FinetunePart = {
+  schema: 'ssd-prune.finetune/1',
+  ...{ model: 'small.onnx', output: 'tuned.onnx', teacher: null },
+  data: { folder: 'VOC2007', split: 'train', trained: 90, heldBack: 10, leftOut: 0 },
+  recipe: { batchSize: 9 },
+  ...{ finished: true, step: 20, kept: 'best', belowStart: false, imagesPerSecond: 41.25, seconds: 4000 },
+  evaluations: [
+    { step: 0, epoch: 0, map: 0.5 },
+    { step: 10, epoch: 1, map: 0.625 },
+    { step: 20, epoch: 2, map: 0.5625 },
+  ],
+  best: { step: 10, epoch: 1, map: 0.625 },
 };
 
 export const sensitivityDocument: SensitivityPart = {

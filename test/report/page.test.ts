@@ -1,8 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { BenchReport } from '../../lib/bench/bench';
 import { temporary } from '../data/folders';
-import { hostile, madeHostile, pruneDocument, runDocument, sensitivityDocument, stepPoints } from './documents';
+import {
+  finetuneDocument,
+  hostile,
+  madeHostile,
+  pruneDocument,
+  runDocument,
+  sensitivityDocument,
+  stepPoints,
+} from './documents';
 import { rendered } from './rendered';
 
 const dist = (name: string) => require(`../../dist/lib/${name}`);
@@ -68,6 +77,27 @@ test('mAP by epoch and losses are drawn, with their numbers beside them', () => 
   expect(new Set(marks)).toEqual(new Set(['25', '20']));
 });
 
+test('fine-tuning alone, with timing: what differs by less than a hundredth is neither better nor worse', () => {
+  const result = { threads: 1, batchSize: 1, imagesPerSecond: 40, ratio: null };
+  const latency = {
+    ...{ schema: 'ssd-prune.bench/1', machine: { cpu: 'EPYC', cores: 2, node: '20', memory: 1, gpu: null } },
+    ...{ runtime: '1.30.0', device: 'cpu', runs: 50, warmup: 5, models: [] },
+    results: [
+      { ...result, model: 'small.onnx', minMilliseconds: 20, medianMilliseconds: 25 },
+      { ...result, model: 'tuned.onnx', minMilliseconds: 20.1, medianMilliseconds: 20 },
+    ],
+  } as unknown as BenchReport;
+  const page = rendered(finetuneDocument, { latency });
+  expect(textOf(rowOf(page, 'mAP, pictures held back'))).toContain('0.5000 | 0.6250 | +25.0 %');
+  expect(rowOf(page, 'mAP, pictures held back')).toContain('class="good"');
+  expect(textOf(rowOf(page, 'Latency, median'))).toContain('25.00 ms | 20.00 ms | −20.0 %');
+  expect(rowOf(page, 'Latency, least')).toContain('class="same">+0.5 %');
+  expect(textOf(page)).toContain('50 runs of each model taking turns, batch 1, one thread, EPYC, ONNX Runtime 1.30.0');
+  expect(textOf(page)).toContain('1 h 7 min');
+  const last = rendered({ ...finetuneDocument, kept: 'last' });
+  expect(textOf(rowOf(last, 'mAP, pictures held back'))).toContain('0.5000 | 0.5625 | +12.5 %');
+});
+
 test('a cut alone, and curves alone', () => {
   const cut = rendered(pruneDocument);
   expect(textOf(rowOf(cut, 'Paddle 1.x FLOPs'))).toContain('4 k | 3 k | −25.0 %');
@@ -88,6 +118,7 @@ test('pictures are inside the page, with what was found as their text', () => {
 test.each([
   ['run', runDocument],
   ['prune', pruneDocument],
+  ['finetune', finetuneDocument],
   ['sensitivity', sensitivityDocument],
 ])('names of a %s report can neither run nor load anything', (_, document) => {
   const page = rendered(madeHostile(document), madeHostile({ sensitivity: sensitivityDocument }));

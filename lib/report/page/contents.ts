@@ -153,6 +153,7 @@ function pruneContents(report: PrunePart): Contents {
 function finetuneContents(report: FinetunePart): Contents {
   const { data, evaluations, best } = report;
   const start = evaluations.find(({ step }) => step === 0);
+  const written = report.kept === 'last' ? evaluations.at(-1) : best;
   return {
     ...nothing,
     title: `${baseName(report.model)}${report.output === null ? '' : ` → ${baseName(report.output)}`}`,
@@ -170,7 +171,7 @@ function finetuneContents(report: FinetunePart): Contents {
     ],
     recipe: report.recipe,
     warnings: report.belowStart ? ['No weights of this run were better than those that it began with.'] : [],
-    totals: start ? [{ name: 'mAP, pictures held back', before: start.map, after: best?.map ?? null }] : [],
+    totals: start ? [{ name: 'mAP, pictures held back', before: start.map, after: written?.map ?? null }] : [],
     heldBack: evaluations,
     before: report.model,
     after: report.output,

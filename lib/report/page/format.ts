@@ -12,11 +12,13 @@ export function short(value: number): string {
 
 /** Four digits, without exponents where that can be helped. */
 export const plain = (value: number): string =>
-  Number.isInteger(value) ? value.toLocaleString('en') : Number(value.toPrecision(4)).toLocaleString('en', digits);
+  Number.isInteger(value) ? integers.format(value) : fractions.format(value);
 
-const digits = { maximumSignificantDigits: 4 } as const;
+export const whole = (value: number): string => integers.format(value);
 
-export const whole = (value: number): string => value.toLocaleString('en');
+// Made once: a page has thousands of numbers.
+const integers = new Intl.NumberFormat('en');
+const fractions = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
 export const percent = (share: number, places = 1): string => `${(100 * share).toFixed(places)} %`;
 export const score = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
 export const milliseconds = (value: number): string => `${value.toFixed(2)} ms`;

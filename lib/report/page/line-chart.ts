@@ -106,20 +106,20 @@ function numbers(title: string, x: string, series: readonly ChartSeries[], forma
   const columns = [{ name: x }, ...series.map(({ name }) => ({ name, number: true }))];
   const longest = Math.max(...series.map(({ points }) => points.length));
   const every = Math.ceil(longest / mostRows);
-  const rows = series.flatMap(({ points }, column) =>
-    points.flatMap((point, i) =>
-      i % every === 0 || i === points.length - 1 ? [{ x: point.x, y: point.y, column, i }] : [],
-    ),
-  );
   // Points of several series at the same place, in the same turn, share a row.
   const merged = new Map<string, { x: number; cells: string[] }>();
-  for (const { x: place, y, column, i } of rows) {
-    const turn = series[column]!.points.slice(0, i).filter((point) => point.x === place).length;
-    const key = `${place} ${turn}`;
-    const row = merged.get(key) ?? { x: place, cells: series.map(() => '–') };
-    row.cells[column] = format(y);
-    merged.set(key, row);
-  }
+  series.forEach(({ points }, column) => {
+    const turns = new Map<number, number>();
+    points.forEach((point, i) => {
+      const turn = turns.get(point.x) ?? 0;
+      turns.set(point.x, turn + 1);
+      if (i % every !== 0 && i !== points.length - 1) return;
+      const key = `${point.x} ${turn}`;
+      const row = merged.get(key) ?? { x: point.x, cells: series.map(() => '–') };
+      row.cells[column] = format(point.y);
+      merged.set(key, row);
+    });
+  });
   const sorted = [...merged.values()].sort((a, b) => a.x - b.x);
   const body = sorted.map(({ x: place, cells }) => [plain(place), ...cells]);
   return details(

@@ -8,7 +8,7 @@ import { LivePage } from './live';
 export interface PageServerOptions {
   /** Defaults to any that is free. */
   port?: number;
-  /** Milliseconds between two looks of a page, at least; drawing takes some. Defaults to `2000`. */
+  /** Milliseconds between two looks of a page, at least; drawing takes some. Defaults to `3000`. */
   every?: number;
 }
 
@@ -51,7 +51,7 @@ export class PageServer implements RunLog {
   }
 
   /** @throws {SsdPruneError} ERR_IO where the port can't be had */
-  static async open({ port = 0, every = 2000 }: PageServerOptions = {}): Promise<PageServer> {
+  static async open({ port = 0, every = 3000 }: PageServerOptions = {}): Promise<PageServer> {
     const own = new PageServer(every);
     await new Promise<void>((resolve, reject) => {
       own.#server.once('error', (error) => {

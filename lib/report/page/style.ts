@@ -50,7 +50,7 @@ figure + .wide, .wide + .settings, .settings + details { margin-top: 1.2rem; }
 .pair { display: block; width: 100%; min-width: 9rem; height: 1rem; margin-top: 0.25rem; }
 .pair .before { fill: var(--before); }
 .pair .after { fill: var(--after); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
 figure { min-width: 0; margin: 0; }
 .card { padding: 0.9rem 1rem; border: 1px solid var(--line); border-radius: 8px; background: var(--sheet); }
 .card svg { display: block; width: 100%; height: auto; --plot-background: var(--sheet); }
@@ -63,8 +63,8 @@ details .wide { max-height: 24rem; margin-top: 0.5rem; overflow: auto; }
 /* Drawn as dark ink on white paper, and turned about as a whole. */
 .sensitivity svg { display: block; color: #1f2328; min-width: 46rem; max-width: none; height: auto; }
 @media (prefers-color-scheme: dark) { .sensitivity svg { filter: invert(0.93) hue-rotate(180deg); } }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
-.pictures > figure { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 9rem), 1fr)); gap: 0.3rem 1rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
+.pictures > figure { display: grid; align-content: start; grid-template-columns: repeat(auto-fit, minmax(min(100%, 9rem), 1fr)); gap: 0.3rem 1rem; }
 .pictures > figure > figcaption { grid-column: 1 / -1; overflow-wrap: anywhere; }
 .pictures img { display: block; max-width: 100%; height: auto; border-radius: 4px; }
 .pictures figure figure figcaption { color: var(--muted); font-weight: 400; }

@@ -51,13 +51,15 @@ function totalRow(
 ): (Html | string)[] {
   const shown = (value: number | null): string => (value === null ? '–' : write(value));
   if (before === null || after === null) return [name, shown(before), shown(after), '', ''];
-  const better = moreIsBetter ? after >= before : after <= before;
+  // Less than a hundredth is neither: timing alone differs by that.
+  const same = Math.abs(after - before) < 0.01 * before;
+  const better = moreIsBetter ? after > before : after < before;
   const most = Math.max(before, after, Number.MIN_VALUE);
   return [
     name,
     shown(before),
     shown(after),
-    html`<span class="${better ? 'good' : 'bad'}">${changed(before, after)}</span>`,
+    html`<span class="${same ? 'same' : better ? 'good' : 'bad'}">${changed(before, after)}</span>`,
     pair(before / most, after / most),
   ];
 }
