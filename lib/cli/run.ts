@@ -1,5 +1,8 @@
 import type { Argv } from 'yargs';
 import type { CompressionEvent } from '../compress/events';
+import { invalidArgument } from '../errors';
+import type { RunLog } from '../report/event-queue';
+import { refuseWithout } from './calibration-options';
 import { interruptible } from './guards';
 import { TrainingDisplay } from './training-display';
 import { makeUi, type Ui } from './ui';
@@ -8,6 +11,8 @@ interface RunArguments {
   config: string;
   check: boolean;
   set?: string[];
+  ui: boolean;
+  port?: number;
   resume: boolean;
   force: boolean;
   otherInstructionSet: boolean;
@@ -25,6 +30,8 @@ export function builder(yargs: Argv): Argv {
         describe: 'Only check the configuration, and print it with all defaults',
       },
       set: { type: 'string', array: true, nargs: 1, describe: 'Replace a setting: compressor.epoch=3' },
+      ui: { type: 'boolean', default: false, describe: 'Show the run on a page on this machine while it goes' },
+      port: { type: 'number', describe: 'Port of that page  [default: any that is free]' },
       resume: { type: 'boolean', default: false, describe: 'Go on from the newest checkpoint' },
       force: {
         type: 'boolean',
@@ -39,6 +46,7 @@ export function builder(yargs: Argv): Argv {
     })
     .example('$0 run compress.yaml --check', 'every mistake, with its line')
     .example('$0 run compress.yaml', 'cut, train, evaluate, epoch by epoch')
+    .example('$0 run compress.yaml --ui', 'the same, with a page to watch it on')
     .example('$0 run compress.yaml --resume', 'after whatever ended it')
     .example('$0 run compress.yaml --set strategies.uniform.target_ratio=0.3', 'with another target');
 }
@@ -47,6 +55,7 @@ export async function handler(args: RunArguments): Promise<void> {
   const ui = makeUi(args);
   const { readConfig } = require('../config/config') as typeof import('../config/config');
   const config = await readConfig(args.config, { set: args.set ?? [] });
+  if (!args.ui) refuseWithout('ui', ['port'], args);
   if (args.check) {
     for (const warning of config.warnings) ui.warn(warning);
     ui.result({ schema: 'ssd-prune.config/1', ...config }, () => `${args.config} is in order.`);
@@ -57,15 +66,32 @@ export async function handler(args: RunArguments): Promise<void> {
   const { Compressor } = require('../compress/compressor') as typeof import('../compress/compressor');
   const { renderRunReport } = require('../compress/run-table') as typeof import('../compress/run-table');
   const { resume, force, otherInstructionSet } = args;
+  const live = args.ui ? await openPage(args.port, ui) : undefined;
   const training = new TrainingDisplay(ui);
   const report = await interruptible((signal) =>
     new Compressor(config, {
       ...{ resume, force, otherInstructionSet, signal },
       onCheck: (done, total) => training.checked(done, total),
-      onEvent: (event) => show(event, ui, training),
+      onEvent: (event) => {
+        live?.event(event);
+        show(event, ui, training);
+      },
     }).run(),
-  ).finally(() => training.stop());
+  ).finally(async () => {
+    training.stop();
+    await live?.close();
+  });
   ui.result(report, () => renderRunReport(report));
+}
+
+async function openPage(port: number | undefined, ui: Ui): Promise<RunLog> {
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
+    throw invalidArgument('port', 'a port from 1 to 65535', port);
+  }
+  const { PageServer } = require('../report/page/server') as typeof import('../report/page/server');
+  const server = await PageServer.open(port === undefined ? {} : { port });
+  ui.event({ event: 'page', url: server.url }, () => `the run as it goes: ${server.url}`);
+  return server;
 }
 
 function show(event: CompressionEvent, ui: Ui, training: TrainingDisplay): void {

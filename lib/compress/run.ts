@@ -121,7 +121,9 @@ export class Run implements CompressionContext {
 
   async cut(request: CutRequest): Promise<PruneReport> {
     const { emit } = this.#parts;
-    const { cut, report } = await this.#prune(request, true);
+    const { cut, report: own } = await this.#prune(request, true);
+    // Behind a resume the network comes from a checkpoint's file, which nobody asks for.
+    const report = { ...own, model: this.#parts.inputs.model.file ?? null };
     this.#earlier = this.evaluations;
     const before = this.#trainer;
     this.#trainer = before?.withCut(cut);

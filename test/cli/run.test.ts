@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunReport } from '../../lib/compress/run-report';
 import { scenesFolder } from '../compress/scenes-run';
-import { command, errorOf, events, failure, interrupted, main, root, temporary } from './command';
+import { command, type Ended, errorOf, events, failure, interrupted, main, root, temporary } from './command';
 
 jest.setTimeout(300_000);
 
@@ -124,6 +124,43 @@ test('--check opens nothing but the file, and says what is wrong with its line',
   expect(failure(wrong)).toEqual({ status: 2, code: 'ERR_BAD_CONFIG', stdout: '' });
   expect(errorOf(wrong).message).toMatch(/compress\.yaml:14:9: .*traget_ratio.*target_ratio/);
 });
+
+test('--ui shows the run on a page on this machine while it goes', async () => {
+  const { file } = configuration();
+  let page = '';
+  const ended = await watched(['run', file, '--ui', '--json'], async (url) => {
+    const deadline = Date.now() + 60_000;
+    while (!/conv2d_2\.w_0[\s\S]*Made by/.test(page) && Date.now() < deadline) {
+      const text = await fetch(url).then(
+        (response) => response.text(),
+        () => '',
+      );
+      if (text !== '') page = text;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  });
+  expect(ended.status).toBe(0);
+  expect(page).toMatch(/epoch \d.* of 2[\s\S]*conv2d_2\.w_0[\s\S]*while the run goes on/);
+  expect(failure(command(['run', file, '--port', '80', '--json']))).toMatchObject({ status: 2, code: 'ERR_USAGE' });
+});
+
+/** Runs a command, and does something with the address of its page once it is said. */
+async function watched(args: string[], look: (url: string) => Promise<void>): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args]);
+  let [stdout, stderr] = ['', ''];
+  let looking: Promise<void> | undefined;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    const url = /"event":"page","url":"([^"]+)"/.exec(stderr)?.[1];
+    if (url !== undefined) looking ??= look(url);
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  await looking;
+  return { status, stdout, stderr };
+}
 
 test('interrupted, it leaves a checkpoint and says how to go on', async () => {
   const { file } = configuration();
