@@ -80,7 +80,11 @@ export class Compressor {
     const { folder: place, keep } = config.compressor.checkpoints;
     const folder = await CheckpointFolder.open(place, { keep, resume, force });
     try {
-      const identity = identify(config, inputs.digest);
+      const identity = identify(
+        config,
+        inputs,
+        this.#strategies.map(({ name }) => name),
+      );
       const from = resume ? await this.#latest(folder) : undefined;
       if (from) checkSameRun(from.place, from.document.identity, identity);
       else await checkOutput(config.output.model, { force });
