@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { RunConfig } from '../config/config';
+import type { Sample } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import type { Evaluation } from '../train/trainer-events';
 import type { Metric } from './metric';
+import type { RunInputs } from './run-inputs';
 import type { CutRecord } from './run-report';
 
 /** Where a run is. */
@@ -16,8 +19,14 @@ export interface Position {
 export interface Identity {
   /** The settings that results hang on, by their place in the configuration. */
   settings: Readonly<Record<string, unknown>>;
-  /** SHA-256 of the model that the run began with. */
+  /** Names of all strategies, those of the caller's own among them, in their order. */
+  strategies: readonly string[];
+  /** SHA-256 of the model that the run began with, */
   model: string;
+  /** of the detector settings, wherever they are from, */
+  detector: string;
+  /** and of the pictures' names and objects that are evaluated on; null where there are none. */
+  evaluation: string | null;
 }
 
 /** A checkpoint but for the network and the training's state, which are files beside it. */
@@ -52,8 +61,12 @@ const free = [
   /^calibration\.pictures$/,
 ];
 
-/** What a run with these settings, of this model, is known by. */
-export function identify(config: RunConfig, model: string): Identity {
+/** What a run with these settings, of these inputs, is known by. What it trains on is in the training's own state. */
+export function identify(
+  config: RunConfig,
+  { digest, detector, evaluation }: Pick<RunInputs, 'digest' | 'detector' | 'evaluation'>,
+  strategies: readonly string[],
+): Identity {
   const settings: Record<string, unknown> = {};
   const visit = (value: unknown, place: string): void => {
     if (free.some((pattern) => pattern.test(place))) return;
@@ -61,8 +74,19 @@ export function identify(config: RunConfig, model: string): Identity {
     else for (const [key, inner] of Object.entries(value)) visit(inner, place === '' ? key : `${place}.${key}`);
   };
   visit(config, '');
-  return { settings, model };
+  const { priorsFile: _, priors, ...rest } = detector;
+  return {
+    ...{ settings, strategies, model: digest, detector: checksum({ ...rest, priors: [...priors] }) },
+    evaluation: evaluation && checksum(evaluation.samples.map(objectsOf)),
+  };
 }
+
+const checksum = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex');
+
+const objectsOf = ({ id, width, height, boxes, labels, difficult }: Sample): unknown[] => [
+  ...[id, width, height],
+  ...[boxes, labels, difficult].map((list) => [...list]),
+];
 
 /**
  * Refuses a checkpoint of another run.
@@ -71,6 +95,10 @@ export function identify(config: RunConfig, model: string): Identity {
 export function checkSameRun(folder: string, saved: Identity, own: Identity): void {
   const differs: string[] = [];
   if (saved.model !== own.model) differs.push('the model is another one');
+  if (saved.detector !== own.detector) differs.push('the detector settings are others');
+  if (saved.evaluation !== own.evaluation) differs.push('the evaluation pictures or their annotations are others');
+  const [before, now] = [saved.strategies, own.strategies].map((names) => names?.join(', ') || 'none');
+  if (before !== now) differs.push(`the strategies were ${before}, now they are ${now}`);
   const places = new Set([...Object.keys(saved.settings), ...Object.keys(own.settings)]);
   const shown = (value: unknown): string => (value === undefined ? 'not set' : JSON.stringify(value));
   for (const place of [...places].sort()) {

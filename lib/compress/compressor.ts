@@ -88,14 +88,18 @@ export class Compressor {
     for (const message of config.warnings) this.#emit({ event: 'warning', message });
     // Loaded here: who imports the class for another one's sake needs no schema and no annotations.
     const { openInputs } = require('./run-inputs') as typeof import('./run-inputs');
-    const inputs = await openInputs(config, { force: force || resume, signal, onCheck });
+    const inputs = await openInputs(config, { force, resume, signal, onCheck });
     const { problems } = inputs;
     for (const problem of problems.slice(0, 5)) this.#emit({ event: 'warning', message: `${problem}; left out` });
     if (problems.length > 5) this.#emit({ event: 'warning', message: `and ${problems.length - 5} more are left out` });
     const { folder: place, keep } = config.compressor.checkpoints;
     const folder = await CheckpointFolder.open(place, { keep, resume, force });
     try {
-      const identity = identify(config, inputs.digest);
+      const identity = identify(
+        config,
+        inputs,
+        this.#strategies.map(({ name }) => name),
+      );
       const from = resume ? await this.#latest(folder) : undefined;
       if (from) checkSameRun(from.place, from.document.identity, identity);
       else await checkOutput(config.output.model, { force });

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { open, readFile, unlink } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, readFileSync } from 'node:fs';
+import { copyFile, link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
@@ -19,25 +20,10 @@ export class FolderLock {
   /** @throws {SsdPruneError} ERR_USAGE where another process holds it; ERR_IO */
   static async take(folder: string): Promise<FolderLock> {
     const file = path.join(folder, '.lock');
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        const handle = await open(file, 'wx');
-        const own: Holder = { pid: process.pid, host: hostname(), begun: beginOf(process.pid) };
-        await handle.writeFile(JSON.stringify(own)).finally(() => handle.close());
-        return new FolderLock(file);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(file, error);
-      }
-      const holder = await readHolder(file);
-      if (holder && isAlive(holder)) {
-        throw new SsdPruneError(
-          'ERR_USAGE',
-          `Process ${holder.pid} on ${holder.host} writes checkpoints into ${folder}: wait for it, or name another folder. If it is no more, remove ${file}.`,
-        );
-      }
-      await unlink(file).catch(() => {});
-    }
-    throw new SsdPruneError('ERR_USAGE', `Another process has just begun to write checkpoints into ${folder}.`);
+    await hold(file, folder).catch((error) => {
+      throw writeError(file, error);
+    });
+    return new FolderLock(file);
   }
 
   async release(): Promise<void> {
@@ -45,13 +31,61 @@ export class FolderLock {
   }
 }
 
-async function readHolder(file: string): Promise<Holder | undefined> {
+/** Makes a lock, whole from its first moment, or takes over a dead one, of several processes one. */
+async function hold(file: string, folder: string): Promise<void> {
+  const own: Holder = { pid: process.pid, host: hostname(), begun: beginOf(process.pid) };
+  const aside = `${file}-${randomBytes(6).toString('hex')}`;
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Holder;
+    await writeFile(aside, JSON.stringify(own), { flag: 'wx' });
+    while (!(await putInPlace(aside, file))) {
+      const found = await readFile(file, 'utf8').catch(() => undefined);
+      if (found === undefined) continue;
+      refuseAlive(found, file, folder);
+      // Only who holds this one may replace what was found, and nobody sees a moment without a lock.
+      const heir = `${file}-after-${createHash('sha256').update(found).digest('hex').slice(0, 12)}`;
+      await hold(heir, folder);
+      try {
+        if ((await readFile(file, 'utf8').catch(() => undefined)) !== found) continue;
+        await rename(aside, file);
+        return;
+      } finally {
+        await unlink(heir);
+      }
+    }
+  } finally {
+    await unlink(aside).catch(() => {});
+  }
+}
+
+/** @returns false where there is one of the name */
+async function putInPlace(lock: string, file: string): Promise<boolean> {
+  try {
+    await link(lock, file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') throw error;
+      // File systems without hard links.
+      return copyFile(lock, file, constants.COPYFILE_EXCL);
+    });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** @throws {SsdPruneError} ERR_USAGE where a lock's process lives */
+function refuseAlive(lock: string, file: string, folder: string): void {
+  let holder: Holder;
+  try {
+    holder = JSON.parse(lock) as Holder;
+    if (!isAlive(holder)) return;
   } catch {
     // Its process ended before it had written it.
-    return undefined;
+    return;
   }
+  throw new SsdPruneError(
+    'ERR_USAGE',
+    `Process ${holder.pid} on ${holder.host} writes checkpoints into ${folder}: wait for it, or name another folder. If it is no more, remove ${file}.`,
+  );
 }
 
 /** Of another machine nothing is known: its lock stands. */

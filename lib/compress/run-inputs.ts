@@ -31,10 +31,11 @@ export interface RunInputs {
  * @throws {SsdPruneError} what {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
  * {@link openDataset} and {@link checkOutput} throw
  */
-export async function openInputs(config: RunConfig, { force, signal, onCheck }: OpenInputsOptions): Promise<RunInputs> {
+export async function openInputs(config: RunConfig, options: OpenInputsOptions): Promise<RunInputs> {
+  const { force, resume, signal, onCheck } = options;
   const { model: files, data, output } = config;
   const file = config.compressor.initModel ?? files.file;
-  await checkOutput(output.model, { force });
+  await checkOutput(output.model, { force: force || resume });
   const model = await readModel(file);
   const detector = readDetectorSettings(model, files.detector);
   const carried = settingsToCarry(model, files.detector);
@@ -53,9 +54,13 @@ export async function openInputs(config: RunConfig, { force, signal, onCheck }: 
   const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
   const read = [file, files.file, ...model.dataFiles, ...settings, ...training.files];
   if (evaluation) read.push(...datasetFiles(evaluation));
-  const made = [output.report, output.page, output.log];
-  for (const written of [...made, ...(force ? [] : [output.model])]) {
-    if (written !== null) await checkOutput(written, { inputs: [...read, config.file] });
+  const inputs = [...read, config.file, config.compressor.checkpoints.folder];
+  if (!force) await checkOutput(output.model, { inputs });
+  const made = [output.model];
+  for (const written of [output.report, output.page, output.log]) {
+    if (written === null) continue;
+    await checkOutput(written, { inputs: [...inputs, ...made] });
+    made.push(written);
   }
   return {
     ...{ model, digest: digest.digest('hex'), detector, carried, training: training.dataset },
@@ -64,8 +69,10 @@ export async function openInputs(config: RunConfig, { force, signal, onCheck }: 
 }
 
 export interface OpenInputsOptions {
-  /** Whether the output may be there. */
+  /** Whether the output may replace whatever is there, inputs too. */
   force: boolean;
+  /** Whether it may be there, from an earlier call. */
+  resume: boolean;
   signal?: AbortSignal | undefined;
   /** Told as the pictures are checked. */
   onCheck?: ((done: number, total: number) => void) | undefined;

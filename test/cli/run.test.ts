@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunReport } from '../../lib/compress/run-report';
 import { scenesFolder } from '../compress/scenes-run';
@@ -212,4 +212,25 @@ test('checkpoints in a place that can’t be written, or that another run writes
   // A process that is no more holds nothing.
   writeFileSync(path.join(place, '.lock'), JSON.stringify({ ...holder, pid: 2 ** 22 + 1 }));
   expect(command(['run', other.file, '--set', 'compressor.epoch=1', '--json']).status).toBe(0);
+});
+
+test('neither output nor report takes the place of what the run reads or writes, resumed or not, by whatever link', () => {
+  const { folder, file } = configuration();
+  const copy = path.join(folder, 'copy.onnx');
+  copyFileSync(detector, copy);
+  const run = (...args: string[]) =>
+    failure(command(['run', file, '--json', '--set', 'compressor.epoch=1', '--set', `model.file=${copy}`, ...args]));
+  const refused = { status: 2, code: 'ERR_OUTPUT_EXISTS', stdout: '' };
+  const place = (name: string) => path.join(folder, name);
+  expect(run('--set', `output.report=${place('checkpoints')}`)).toEqual(refused);
+  expect(existsSync(place('checkpoints'))).toBe(false);
+  const set = ['--set', 'compressor.epoch=1', '--set', `model.file=${copy}`];
+  expect(command(['run', file, '--quiet', ...set]).status).toBe(0);
+  symlinkSync('small.onnx', place('link.json'));
+  expect(run('--force', '--set', `output.report=${place('link.json')}`)).toEqual(refused);
+  symlinkSync('copy.onnx', place('link.onnx'));
+  for (const output of ['link.onnx', 'compress.yaml']) {
+    expect(run('--resume', '--set', `output.model=${place(output)}`)).toEqual(refused);
+  }
+  expect(readFileSync(copy).equals(readFileSync(detector))).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CompressionEvent } from '../../lib/compress/events';
 import type { CompressionContext, Strategy } from '../../lib/compress/strategy';
@@ -10,6 +10,7 @@ const dist = (name: string) => require(`../../dist/lib/${name}`);
 const { Compressor } = dist('compress/compressor') as typeof import('../../lib/compress/compressor');
 const { pruneFile } = dist('prune/prune-file') as typeof import('../../lib/prune/prune-file');
 const { readModel } = dist('model/read') as typeof import('../../lib/model/read');
+const { readDetectorSettings } = dist('model/detector') as typeof import('../../lib/model/detector');
 const { listParameters } = dist('model/parameters') as typeof import('../../lib/model/parameters');
 
 jest.setTimeout(300_000);
@@ -146,6 +147,35 @@ test('checkpoints of another run are refused with what differs, and are not over
     message: expect.stringMatching(/compressor.epochs was 3, now it is 5; training.rate was 0.001, now it is 0.002\. /),
   });
   expect(checkpointsOf(config).length).toBeGreaterThanOrEqual(2);
+});
+
+test('other detector settings, evaluation pictures or strategies of one’s own make it another run, too', async () => {
+  const { config } = unbroken;
+  const folder = temporary();
+  const refusal = (copy: RunConfig, strategies: Strategy[] = []) =>
+    new Compressor(copy, { resume: true, strategies }).run().then(
+      () => 'none',
+      ({ code, message }) => `${code}: ${message}`,
+    );
+  const { priors, ...settings } = readDetectorSettings(await readModel(config.model.file));
+  const boxes = Array.from({ length: priors.length / 4 }, (_, i) => [...priors.subarray(4 * i, 4 * i + 4)]);
+  const write = (name: string, variances: readonly number[]): RunConfig => {
+    const detector = path.join(folder, name);
+    writeFileSync(detector, JSON.stringify({ ...settings, variances, priors: boxes }));
+    return { ...config, model: { ...config.model, detector } };
+  };
+  // Where they are from makes no difference.
+  expect(await refusal(write('same.json', settings.variances))).toBe('none');
+  expect(await refusal(write('other.json', [0.3, 0.1, 0.2, 0.2]))).toMatch(/^ERR_USAGE: .*the detector settings are/);
+  const scenes = path.join(folder, 'scenes');
+  cpSync(data, scenes, { recursive: true });
+  const list = path.join(scenes, 'ImageSets', 'Main', 'val.txt');
+  writeFileSync(list, readFileSync(list, 'utf8').split('\n').slice(1).join('\n'));
+  const fewer = { ...config, data: { ...config.data, folder: scenes } };
+  expect(await refusal(fewer)).toMatch(/^ERR_USAGE: .*the evaluation pictures or their annotations are others/);
+  expect(await refusal(config, [{ name: 'own' }])).toMatch(
+    /^ERR_USAGE: .*the strategies were first, second, now they are first, second, own/,
+  );
 });
 
 test('a pattern that selects nothing and a target out of reach end it before anything is trained', async () => {
