@@ -131,7 +131,11 @@ export class Compressor {
       },
       ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
       ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.heldBack },
-      ...{ kept: output.keep, macs: compared(inputs.model, model, countMacs), map },
+      ...{
+        kept: trainer.result.best ? output.keep : ('last' as const),
+        macs: compared(inputs.model, model, countMacs),
+        map,
+      },
       parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
       ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },
     };
