@@ -63,6 +63,9 @@ const moments = [
   { name: 'wherever it is', milliseconds: 4000, on: () => true },
 ];
 
+/** Calls that went on from a checkpoint: a run that always began anew would end with the same bytes, too. */
+let resumed = 0;
+
 /**
  * Goes on with a run, and kills it at a moment.
  * @returns whether it was through before
@@ -88,7 +91,9 @@ function killOnce(file, checkpoints, moment, place) {
       text = lines.pop();
       for (const line of lines) {
         last = line;
-        if (moment.on?.(JSON.parse(line))) arm();
+        const event = JSON.parse(line);
+        if (event.event === 'begin') resumed += event.resumed === null ? 0 : 1;
+        if (moment.on?.(event)) arm();
       }
     });
     child.on('close', (code, signal) => {
@@ -130,6 +135,7 @@ async function main_() {
   const left = readdirSync(scratch).filter((name) => name.includes('.tmp'));
   if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
   for (const [name, count] of counts) console.log(`${String(count).padStart(3)} kills ${name}`);
+  console.log(`${resumed} times it went on from a checkpoint`);
   console.log(`${killed} kills, ${compared} runs: each ended with the bytes of the run that nobody killed`);
 }
 

@@ -183,7 +183,9 @@ export class Compressor {
       },
       ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
       ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.evaluations },
-      ...{ kept: output.keep, macs: compared(inputs.model, model, countMacs), map },
+      // Without pictures held back there is no best.
+      ...{ kept: trainer.result.best ? output.keep : ('last' as const), map },
+      macs: compared(inputs.model, model, countMacs),
       parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
       ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },
     };

@@ -13,6 +13,7 @@ import type { CheckpointFolder, StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
 import type { CompressionEvent } from './events';
 import type { Metric } from './metric';
+import { isEnding, withHint, withName } from './run-errors';
 import type { RunInputs } from './run-inputs';
 import type { CutRecord } from './run-report';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
@@ -48,6 +49,8 @@ export class Run implements CompressionContext {
   #earlier: readonly Evaluation[] = [];
   #acting: Strategy | undefined;
   #secondsBefore = 0;
+  /** The step of the newest checkpoint. */
+  #saved: number | undefined;
   #savedAt = performance.now();
   readonly #startedAt = performance.now();
 
@@ -183,6 +186,7 @@ export class Run implements CompressionContext {
     this.cuts.push(...document.cuts);
     this.#earlier = document.earlier;
     this.#secondsBefore = document.seconds;
+    this.#saved = document.step;
     for (const strategy of this.#parts.strategies) strategy.restore?.(document.strategies[strategy.name]);
     await this.trainer.restore(state, { otherInstructionSet: this.#parts.otherInstructionSet });
   }
@@ -195,8 +199,12 @@ export class Run implements CompressionContext {
 
   /** The epochs that are left, and the strategies' last word. */
   async finish(): Promise<void> {
-    while (this.epoch < this.epochs) await this.#runEpoch();
-    await this.#each((strategy) => strategy.onCompressionEnd?.(this));
+    try {
+      while (this.epoch < this.epochs) await this.#runEpoch();
+      await this.#each((strategy) => strategy.onCompressionEnd?.(this));
+    } catch (error) {
+      throw this.#saved === undefined ? error : withHint(error, this.#saved, this.#parts.folder.folder);
+    }
   }
 
   /** Gives back what training holds. */
@@ -220,7 +228,8 @@ export class Run implements CompressionContext {
       const { evalEpoch } = config.compressor;
       if ((epoch + 1) % evalEpoch === 0 || epoch + 1 === this.epochs) await this.#measure('epoch', epoch + 1);
     } catch (error) {
-      throw await this.#savedFor(error);
+      if (isEnding(error)) await this.#save();
+      throw error;
     }
     await this.#each((strategy) => strategy.onEpochEnd?.(this));
     this.#position = { epoch: epoch + 1, begun: false };
@@ -244,7 +253,11 @@ export class Run implements CompressionContext {
     for (const strategy of this.#parts.strategies) {
       throwIfAborted(this.signal);
       this.#acting = strategy;
-      await act(strategy);
+      try {
+        await act(strategy);
+      } catch (error) {
+        throw withName(strategy, error);
+      }
     }
     this.#acting = undefined;
   }
@@ -290,18 +303,7 @@ export class Run implements CompressionContext {
     };
     const place = await folder.save(document, this.#network, (file) => trainer.save(file));
     this.#savedAt = performance.now();
+    this.#saved = trainer.step;
     emit({ event: 'checkpoint', place });
-  }
-
-  /** The error that ends an epoch, once what there is has been saved. */
-  async #savedFor(error: unknown): Promise<unknown> {
-    if (!(error instanceof SsdPruneError) || !['ERR_ABORTED', 'ERR_DIVERGED'].includes(error.code)) return error;
-    await this.#save();
-    const { folder } = this.#parts.folder;
-    const hint =
-      error.code === 'ERR_ABORTED'
-        ? `The state after step ${this.#step} is in ${folder}: go on with --resume.`
-        : `The state before the step is in ${folder}.`;
-    return new SsdPruneError(error.code, `${error.message} ${hint}`, { cause: error });
   }
 }

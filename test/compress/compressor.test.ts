@@ -189,9 +189,29 @@ test('a pattern that selects nothing and a target out of reach end it before any
     return { seen, done: new Compressor({ ...config, compressor }, { onEvent }).run() };
   };
   const nothing = run({ prunedParams: 'conv.*_weights' });
-  await expect(nothing.done).rejects.toMatchObject({ code: 'ERR_NO_MATCH' });
+  // There may be several strategies: which one it is, is said.
+  const message = expect.stringMatching(/^first: /);
+  await expect(nothing.done).rejects.toMatchObject({ code: 'ERR_NO_MATCH', message });
   expect(nothing.seen).toEqual(['begin', 'metric']);
-  await expect(run({ targetRatio: 0.99 }).done).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
+  await expect(run({ targetRatio: 0.99 }).done).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE', message });
+});
+
+test('called off before a cut in the middle, it says which checkpoint there is', async () => {
+  const config = scenesRun(data);
+  const controller = new AbortController();
+  const onEvent = (event: CompressionEvent) => event.event === 'epoch' && event.epoch === 1 && controller.abort();
+  await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
+    code: 'ERR_ABORTED',
+    message: expect.stringMatching(/The state after step 8 is in .*checkpoints: go on with --resume\.$/),
+  });
+});
+
+test('where nothing is held back the weights of the last step are kept, and said to be', async () => {
+  const config = scenesRun(data);
+  config.training.heldBack = 0;
+  config.compressor.epochs = 1;
+  config.compressor.strategies = config.compressor.strategies.slice(0, 1);
+  expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', heldBack: [] });
 });
 
 test('a strategy of one’s own is told of everything in order, saved, and restored', async () => {

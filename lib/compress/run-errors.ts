@@ -1,0 +1,26 @@
+import { SsdPruneError } from '../errors';
+import type { Strategy } from './strategy';
+
+/** Whether an error ends a run without a fault in its state, which is saved then. */
+export function isEnding(error: unknown): boolean {
+  return error instanceof SsdPruneError && ['ERR_ABORTED', 'ERR_DIVERGED'].includes(error.code);
+}
+
+/**
+ * An error that ends a run, with where its state is.
+ * @param step of the newest checkpoint
+ */
+export function withHint(error: unknown, step: number, folder: string): unknown {
+  if (!(error instanceof SsdPruneError) || !isEnding(error)) return error;
+  const hint =
+    error.code === 'ERR_ABORTED'
+      ? `The state after step ${step} is in ${folder}: go on with --resume.`
+      : `The state before the step is in ${folder}.`;
+  return new SsdPruneError(error.code, `${error.message} ${hint}`, { cause: error });
+}
+
+/** An error of a strategy, with its name in front: there may be several. */
+export function withName({ name }: Strategy, error: unknown): unknown {
+  if (!(error instanceof SsdPruneError) || isEnding(error) || error.message.startsWith(name)) return error;
+  return new SsdPruneError(error.code, `${name}: ${error.message}`, { cause: error });
+}
