@@ -69,7 +69,9 @@ test('the tarball holds the library, the native sources and what compiles them, 
   const model = 'lib/embedded/scenes.onnx';
   const configuration = ['lib/config/REFERENCE.md', 'lib/config/run.schema.json'];
   const single = ['CHANGELOG.md', 'LICENSE', 'README.md', 'binding.gyp', 'package.json', 'dist/index.mjs', model];
-  const examples = ['scripts/examples/prune.mjs', 'scripts/examples/prune.py'];
+  const examples = ['compress.mjs', 'compress.py', 'compress.yaml', 'prune.mjs', 'prune.py'].map(
+    (name) => `scripts/examples/${name}`,
+  );
   const scripts = ['scripts/build.js', 'scripts/sources.js', 'scripts/toolchain.js', ...examples];
   expect(files).toEqual(expect.arrayContaining([...single, ...configuration, ...scripts, 'native/CMakeLists.txt']));
   const named = [...single, ...configuration, ...scripts, 'dist/index.d.mts'];
