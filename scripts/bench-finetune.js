@@ -10,6 +10,7 @@ const { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const meanAndError = require('./mean-error');
 
 const { values: flags, positionals: more } = parseArgs({
   allowPositionals: true,
@@ -94,14 +95,6 @@ function finetune(file, name, seed) {
   return { report, result: evaluate(out, `${name}-seed${seed}`) };
 }
 
-/** Mean and, of several, its standard error. */
-function summary(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  if (values.length < 2) return mean.toFixed(4);
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  return `${mean.toFixed(4)} ± ${Math.sqrt(variance / values.length).toFixed(4)}`;
-}
-
 try {
   const models = cuts.flatMap((kind) =>
     kind === 'none'
@@ -121,9 +114,9 @@ try {
     const cells = [
       title,
       before.map.toFixed(4),
-      summary(runs.map(({ result }) => result.map)),
+      meanAndError(runs.map(({ result }) => result.map)),
       often(before).toFixed(4),
-      summary(runs.map(({ result }) => often(result))),
+      meanAndError(runs.map(({ result }) => often(result))),
       (runs.reduce((sum, { report }) => sum + report.imagesPerSecond, 0) / runs.length).toFixed(1),
     ];
     console.log(`| ${cells.join(' | ')} |`);

@@ -4,9 +4,10 @@
 // Each model is handled by a process of its own, which reports its peak resident memory. Exits 1 over twice the bytes,
 // except with --small.
 const { spawnSync } = require('node:child_process');
-const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
+const ownPeak = require('./own-peak');
 
 const limit = 2;
 const dist = path.join(__dirname, '..', 'dist', 'lib');
@@ -39,9 +40,7 @@ async function prune(input, output) {
   const { pruneFile } = require(path.join(dist, 'prune', 'prune-file.js'));
   const prunedParams = Array.from({ length: 23 }, (_, i) => `conv_${i}.w`).join('|');
   const { seconds } = await pruneFile(input, output, { prunedParams, targetRatio: 0.2, verify: false });
-  // Not maxRSS: a child's begins with what its parent held when it was forked.
-  const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  console.log(JSON.stringify({ peak: Number(peak[1]) * 1024, seconds }));
+  console.log(JSON.stringify({ peak: ownPeak(), seconds }));
 }
 
 async function main() {

@@ -9,6 +9,7 @@ const { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const meanAndError = require('./mean-error');
 
 const { values: flags } = parseArgs({
   options: {
@@ -118,14 +119,6 @@ function run(own, name, seed) {
   return command('run', `${place}.yaml`, '--resume');
 }
 
-/** Mean and, of several, its standard error. */
-function summary(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  if (values.length < 2) return mean.toFixed(4);
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  return `${mean.toFixed(4)} ± ${Math.sqrt(variance / values.length).toFixed(4)}`;
-}
-
 try {
   const own = sections();
   console.log(`${epochs} epochs, last weights, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}\n`);
@@ -136,8 +129,8 @@ try {
     const cells = [
       strategies[name].title,
       `${(100 * mean(({ macs }) => macs.cut)).toFixed(2)} %`,
-      summary(reports.map(({ metrics }) => metrics.filter(({ stage }) => stage === 'cut').at(-1).map)),
-      summary(reports.map(({ map }) => map)),
+      meanAndError(reports.map(({ metrics }) => metrics.filter(({ stage }) => stage === 'cut').at(-1).map)),
+      meanAndError(reports.map(({ map }) => map)),
       mean(({ seconds }) => seconds / 3600).toFixed(2),
     ];
     console.log(`| ${cells.join(' | ')} |`);

@@ -1,13 +1,13 @@
 // What calibration costs beside running the model: for bench-calibrate.js, which prints it. As a process of its own
 // (`node scripts/calibration-costs.js load|calibrate OPTIONS`, OPTIONS a JSON document) it prints its peak memory.
 const { spawnSync } = require('node:child_process');
-const { readFileSync } = require('node:fs');
 const path = require('node:path');
 
 const lib = (name) => require(path.join(__dirname, '..', 'dist', 'lib', name));
 const { readModel } = lib('model/read');
 const { calibrate } = lib('calibrate/calibrate');
 const { noiseFor } = require('./noise-error');
+const ownPeak = require('./own-peak');
 
 /** Rounds of both kinds, taking turns: the least of each is what nothing disturbed. */
 const rounds = 5;
@@ -97,9 +97,7 @@ async function measured(what, { file, prunedParams, targetRatio, pictures, ...ca
     const { source } = await noiseFor(model, calibration.images);
     await calibrate(model, { ...given, align: 1, criterion: 'obs', allocation: 'error' }, { source });
   }
-  // Not maxRSS: a child's begins with what its parent held when it was forked.
-  const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  console.log(JSON.stringify({ peak: Number(peak[1]) * 1024 }));
+  console.log(JSON.stringify({ peak: ownPeak() }));
 }
 
 module.exports = { activationTimes, peakMemory };

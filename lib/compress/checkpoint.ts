@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { RunConfig } from '../config/config';
-import type { Sample } from '../data/dataset';
+import { detectorDigest, samplesDigest } from '../digests';
 import { SsdPruneError } from '../errors';
 import type { Evaluation } from '../train/trainer-events';
 import type { Metric } from './metric';
@@ -74,19 +73,11 @@ export function identify(
     else for (const [key, inner] of Object.entries(value)) visit(inner, place === '' ? key : `${place}.${key}`);
   };
   visit(config, '');
-  const { priorsFile: _, priors, ...rest } = detector;
   return {
-    ...{ settings, strategies, model: digest, detector: checksum({ ...rest, priors: [...priors] }) },
-    evaluation: evaluation && checksum(evaluation.samples.map(objectsOf)),
+    ...{ settings, strategies, model: digest, detector: detectorDigest(detector) },
+    evaluation: evaluation && samplesDigest(evaluation.samples),
   };
 }
-
-const checksum = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex');
-
-const objectsOf = ({ id, width, height, boxes, labels, difficult }: Sample): unknown[] => [
-  ...[id, width, height],
-  ...[boxes, labels, difficult].map((list) => [...list]),
-];
 
 /**
  * Refuses a checkpoint of another run.

@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { RunConfig } from '../config/config';
 import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
+import { modelDigest } from '../digests';
 import { checkOutput } from '../files';
 import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
-import { encodeChunks } from '../model/write';
-import type { Teacher } from '../train/teacher';
+import { readTeacher, type Teacher } from '../train/teacher';
 import { openTrainingData } from '../train/training-data';
 
 /** What a run works on, opened and checked. */
@@ -39,8 +38,6 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   const model = await readModel(file);
   const detector = readDetectorSettings(model, files.detector);
   const carried = settingsToCarry(model, files.detector);
-  const digest = createHash('sha256');
-  for (const chunk of encodeChunks(model)) digest.update(chunk);
   // Index 0 is background, whatever the settings call it.
   const classes = ['background', ...detector.classes.slice(1)];
   const training = await openTrainingData(data.folder, classes, {
@@ -63,7 +60,7 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
     made.push(written);
   }
   return {
-    ...{ model, digest: digest.digest('hex'), detector, carried, training: training.dataset },
+    ...{ model, digest: modelDigest(model), detector, carried, training: training.dataset },
     ...{ problems: training.problems, evaluation, teacher: await openTeacher(config, file, model, detector) },
   };
 }
@@ -85,7 +82,5 @@ async function openTeacher(
   detector: DetectorSettings,
 ): Promise<Teacher | undefined> {
   if (teacher === null) return undefined;
-  if (teacher === file) return { model, detector };
-  const other = await readModel(teacher);
-  return { model: other, detector: readDetectorSettings(other, detectorFile) };
+  return teacher === file ? { model, detector } : readTeacher(teacher, detectorFile);
 }

@@ -1,10 +1,10 @@
 import type { Dataset } from '../data/dataset';
+import { detectorDigest, modelDigest, samplesDigest } from '../digests';
 import type { NmsOverrides } from '../evaluate/decode';
 import { checkEvaluateOptions, type EvaluateOptions } from '../evaluate/mean-ap';
 import type { Device } from '../evaluate/providers';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import { encodeChunks } from '../model/write';
 import type { PrunePlanOptions } from '../prune/options';
 
 /** All that the mAP of a point hangs on, in the words that a difference is told in. */
@@ -44,12 +44,12 @@ export function mapSettings({ model, detector, dataset, plan, metric, nms, ...ru
   const { protocol, apVersion, overlapThreshold, evaluateDifficult } = checkEvaluateOptions(metric);
   const coco = protocol === 'coco';
   // Suppression stands below by itself, as it was overridden.
-  const { priors, priorsFile: _, nms: own, ...settings } = detector;
+  const { nms: own, ...settings } = detector;
   const suppression = { ...own, ...nms };
   return {
-    modelChecksum: sha256(encodeChunks(model)),
-    detectorChecksum: sha256([JSON.stringify(settings), priors]),
-    dataChecksum: sha256(dataset.samples.flatMap(annotationOf)),
+    modelChecksum: modelDigest(model),
+    detectorChecksum: detectorDigest(settings),
+    dataChecksum: samplesDigest(dataset.samples),
     criterion: plan.criterion,
     seed: plan.criterion === 'random' ? plan.seed : null,
     protocol,
@@ -62,22 +62,6 @@ export function mapSettings({ model, detector, dataset, plan, metric, nms, ...ru
     keepTopK: suppression.keepTopK,
     ...run,
   };
-}
-
-const annotationOf = ({ id, width, height, boxes, labels, difficult, crowd, area }: Dataset['samples'][number]) => [
-  `${JSON.stringify([id, width, height])}\n`,
-  boxes,
-  labels,
-  difficult,
-  ...(crowd ? [crowd] : []),
-  ...(area ? [area] : []),
-];
-
-function sha256(parts: readonly (string | ArrayBufferView)[]): string {
-  const { createHash } = require('node:crypto') as typeof import('node:crypto');
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part as string);
-  return hash.digest('hex');
 }
 
 /** What is not the same, one phrase each: `criterion l2_norm, now l1_norm`. */

@@ -2,11 +2,11 @@ import { stat, unlink } from 'node:fs/promises';
 import type { CheckOptions } from '../data/check';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
-import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
+import { readDetectorSettings, settingsToCarry } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
 import { readModel } from '../model/read';
 import type { Recipe } from './recipe';
-import { withoutTeacher } from './teacher';
+import { readTeacher, withoutTeacher } from './teacher';
 import { Trainer } from './trainer';
 import type { Evaluation, TrainResult } from './trainer-events';
 import type { RunOptions, TrainerOptions } from './trainer-options';
@@ -132,12 +132,6 @@ export async function finetuneFile(input: string, output: string, options: Finet
     ...{ imagesPerSecond: result.imagesPerSecond, state: result.finished ? null : state },
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-async function readTeacher(file: string, detectorFile: string | undefined) {
-  const model = await readModel(file);
-  const detector: DetectorSettings = readDetectorSettings(model, detectorFile);
-  return { model, detector };
 }
 
 /** The options that are the trainer's own. */

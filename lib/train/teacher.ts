@@ -11,6 +11,14 @@ export interface Teacher {
   detector?: DetectorSettings;
 }
 
+/** A teacher's file with its settings: those of `detectorFile` where one is given. */
+export async function readTeacher(file: string, detectorFile: string | undefined): Promise<Required<Teacher>> {
+  const { readModel } = require('../model/read') as typeof import('../model/read');
+  const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
+  const model = await readModel(file);
+  return { model, detector: readDetectorSettings(model, detectorFile) };
+}
+
 /**
  * The teacher's network, for a student with these settings.
  * @throws {SsdPruneError} ERR_BAD_CONFIG where it reads other pictures or says something else of them; what

@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlink
 import path from 'node:path';
 import type { RunReport } from '../../lib/compress/run-report';
 import { scenesFolder } from '../compress/scenes-run';
+import { paddleYaml } from '../config/folder';
 import { command, type Ended, errorOf, events, failure, interrupted, main, root, temporary } from './command';
 
 jest.setTimeout(300_000);
@@ -14,28 +15,8 @@ beforeAll(async () => {
 
 const detector = path.join(root, 'lib', 'embedded', 'scenes.onnx');
 
-/** PaddleSlim's own configuration of MobileNetV1-SSD, but for fewer epochs, and what Python code said beside it. */
-const paddle = `version: 1.0
-pruners:
-    pruner_1:
-        class: 'StructurePruner'
-        pruning_axis:
-            '*': 0
-        criterions:
-            '*': 'l1_norm'
-strategies:
-    uniform_pruning_strategy:
-        class: 'UniformPruneStrategy'
-        pruner: 'pruner_1'
-        start_epoch: 0
-        target_ratio: 0.2
-        pruned_params: 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'
-compressor:
-    epoch: 2
-    checkpoint_path: './checkpoints/'
-    strategies:
-        - uniform_pruning_strategy
-`;
+/** PaddleSlim's own configuration of MobileNetV1-SSD, but for fewer epochs; what Python code said stands beside it. */
+const paddle = paddleYaml.replace('epoch: 200', 'epoch: 2');
 
 /** A folder of its own with a configuration. */
 function configuration(more = ''): { folder: string; file: string } {
@@ -122,7 +103,7 @@ test('--check opens nothing but the file, and says what is wrong with its line',
   writeFileSync(file, readFileSync(file, 'utf8').replace('target_ratio', 'traget_ratio'));
   const wrong = command(['run', file, '--check', '--json']);
   expect(failure(wrong)).toEqual({ status: 2, code: 'ERR_BAD_CONFIG', stdout: '' });
-  expect(errorOf(wrong).message).toMatch(/compress\.yaml:14:9: .*traget_ratio.*target_ratio/);
+  expect(errorOf(wrong).message).toMatch(/compress\.yaml:15:9: .*traget_ratio.*target_ratio/);
 });
 
 test('--ui shows the run on a page on this machine while it goes', async () => {
