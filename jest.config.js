@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
@@ -9,4 +11,6 @@ module.exports = {
     ],
   },
   testTimeout: 120_000,
+  // Jest's own rule, a worker less than cores, leaves the second of two cores idle while a test waits for a command.
+  maxWorkers: Math.max(2, availableParallelism() >> 1),
 };

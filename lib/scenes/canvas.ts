@@ -1,6 +1,9 @@
 import type { Paint } from './paint';
 import { boundsOf, type Contour } from './polygon';
 
+// Looked up once, as in random.ts.
+const { ceil, floor, max, min } = Math;
+
 /** Lines of samples in a pixel's height; along a line coverage is exact. */
 const linesPerPixel = 4;
 
@@ -23,11 +26,11 @@ export class Canvas {
   /** Paints the inside of polygons, which is what an odd number of contours holds. */
   paint(contours: readonly Contour[], paint: Paint): void {
     const [, top, , bottom] = boundsOf(contours);
-    for (let y = Math.max(0, Math.floor(top)); y < Math.min(this.height, Math.ceil(bottom)); y++) {
+    for (let y = max(0, floor(top)); y < min(this.height, ceil(bottom)); y++) {
       const covered = this.#cover(contours, y);
       if (!covered) continue;
       for (let x = covered.first; x <= covered.last; x++) {
-        const share = Math.min(1, this.#coverage[x]! / linesPerPixel);
+        const share = min(1, this.#coverage[x]! / linesPerPixel);
         if (share > 0) this.#blend(x, y, paint, share);
       }
     }
@@ -59,15 +62,15 @@ export class Canvas {
     for (let line = 0; line < linesPerPixel; line++) {
       const crossings = crossingsOf(contours, row + (line + 0.5) / linesPerPixel);
       for (let i = 0; i + 1 < crossings.length; i += 2) {
-        const left = Math.max(0, crossings[i]!);
-        const right = Math.min(this.width, crossings[i + 1]!);
+        const left = max(0, crossings[i]!);
+        const right = min(this.width, crossings[i + 1]!);
         if (right <= left) continue;
-        const [begin, end] = [Math.floor(left), Math.min(this.width - 1, Math.floor(right))];
+        const [begin, end] = [floor(left), min(this.width - 1, floor(right))];
         for (let x = begin; x <= end; x++) {
-          this.#coverage[x]! += Math.max(0, Math.min(right, x + 1) - Math.max(left, x));
+          this.#coverage[x]! += max(0, min(right, x + 1) - max(left, x));
         }
-        first = Math.min(first, begin);
-        last = Math.max(last, end);
+        first = min(first, begin);
+        last = max(last, end);
       }
     }
     return last < first ? undefined : { first, last };

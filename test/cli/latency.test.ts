@@ -56,8 +56,16 @@ test('prune --target-latency: widths by time, measured beside the original, the 
 
   const { file } = latency.table;
   expect(path.dirname(file)).toBe(path.join(cache, 'ssd-prune', 'latency'));
-  const second = JSON.parse(prune('--dry-run', '--target-latency', '80%').stdout);
-  expect(second.latency.table).toMatchObject({ cached: true, file });
+  // Milliseconds, for people, by the table that is there now.
+  const target = (0.75 * latency.before.minMilliseconds).toFixed(3);
+  const args = ['prune', model, '--dry-run', '--pruned-params', 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'];
+  const second = command([...args, '--target-latency', `${target}ms`], {
+    env: { ...process.env, XDG_CACHE_HOME: cache },
+  });
+  expect(second.status).toBe(0);
+  expect(second.stdout).toContain('kept from an earlier run');
+  expect(second.stdout).toContain(`asked for ${Number(target)} ms`);
+  expect(second.stdout).toMatch(/median +│ +\d+\.\d\d +│ +\d+\.\d\d +│ +\d+\.\d %/);
 
   // Out of reach: said with what can be reached. A damaged table is measured anew and kept.
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, 100));
@@ -69,21 +77,12 @@ test('prune --target-latency: widths by time, measured beside the original, the 
   expect(JSON.parse(readFileSync(file, 'utf8')).samples).toHaveLength(9);
   expect(readdirSync(path.dirname(file))).toEqual([path.basename(file)]);
 
-  const near = prune('-o', path.join(folder, 'none.onnx'), '--target-latency', '60000ms');
-  expect(failure(near)).toEqual({ status: 3, code: 'ERR_TARGET_UNREACHABLE', stdout: '' });
-  expect(errorOf(near).message).toContain('nothing to cut');
+  // Fast enough as it is, and no place to keep the table.
+  const near = command([...args, '--target-latency', '60000ms'], { env: { ...process.env, XDG_CACHE_HOME: model } });
+  expect([near.status, near.stdout]).toEqual([3, '']);
+  expect(near.stderr).toContain('nothing to cut');
+  expect(near.stderr).toMatch(/The table of latencies isn't kept for later runs: .*ssd\.onnx/);
   expect(existsSync(path.join(folder, 'none.onnx'))).toBe(false);
-
-  // Milliseconds, for people, without a place to keep the table.
-  const target = (0.75 * latency.before.minMilliseconds).toFixed(3);
-  const args = ['prune', model, '--dry-run', '--pruned-params', 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'];
-  const { status, stdout, stderr } = command([...args, '--target-latency', `${target}ms`], {
-    env: { ...process.env, XDG_CACHE_HOME: model },
-  });
-  expect(status).toBe(0);
-  expect(stderr).toMatch(/The table of latencies isn't kept for later runs: .*ssd\.onnx/);
-  expect(stdout).toContain(`asked for ${Number(target)} ms`);
-  expect(stdout).toMatch(/median +│ +\d+\.\d\d +│ +\d+\.\d\d +│ +\d+\.\d %/);
 }, 600_000);
 
 test.each([
