@@ -135,3 +135,10 @@ test.each([
   expect(JSON.parse(stderr.trim().split('\n').pop()!).error.code).toBe(code);
   expect([status, stdout, existsSync(out)]).toEqual([exit, '', false]);
 });
+
+test('ranking across layers with obs: the message says what goes with what, and asks for no pictures that are there', () => {
+  const { status, stderr } = prune(path.join(folder, 'never.onnx'), '--allocation', 'global');
+  const { code, message } = JSON.parse(stderr.trim().split('\n').pop()!).error;
+  expect([status, code]).toEqual([2, 'ERR_USAGE']);
+  expect(message).toMatch(/allocation global .* criterion obs .* name a criterion of the weights/);
+});
