@@ -90,6 +90,7 @@ export const globalByObs =
 /** Checks every option but the target and fills in the defaults. */
 export function completeOptions(given: PruneOptions): PrunePlanOptions {
   const { ratios, paddle1x = false } = given;
+  if (ratios && !(ratios instanceof Map)) throw invalidArgument('ratios', 'a Map of shares by layer name', ratios);
   if (ratios?.size === 0) throw invalidArgument('ratios', 'at least one NAME=RATIO', '');
   if (ratios && given.allocation !== undefined) {
     throw new SsdPruneError(
