@@ -75,6 +75,7 @@ async function full(args) {
   const { limitDataset, openDataset } = lib('data/dataset');
   const { readDetectorSettings } = lib('model/detector');
   const { pruneFile } = lib('prune/prune-file');
+  const { needsPictures } = lib('calibrate/repair');
   const detector = readDetectorSettings(await readModel(args.model), args.detector);
   const whole = await openDataset(args.data, { split: args.split, classes: detector.classes });
   const dataset = limitDataset(whole, args.limit === undefined ? undefined : Number(args.limit));
@@ -92,14 +93,16 @@ async function full(args) {
           targetRatio: target,
           criterion,
           ...(allocation && { allocation }),
-          calibrate: {
-            pictures: args.data,
-            split: args.pictures,
-            images: Number(args.images),
-            seed,
-            repair,
-            detector: args.detector,
-          },
+          ...(needsPictures({ criterion, allocation }, repair) && {
+            calibrate: {
+              pictures: args.data,
+              split: args.pictures,
+              images: Number(args.images),
+              seed,
+              repair,
+              detector: args.detector,
+            },
+          }),
           force: true,
         });
         seconds.push(report.seconds);

@@ -196,3 +196,47 @@ test('arguments of the wrong kind are refused by name', async () => {
     message: expect.stringContaining('dataset'),
   });
 });
+
+/** A list of pictures whose one file is there, which is as far as a wrong option lets anyone look. */
+function listOfOne(): string {
+  const list = path.join(mkdtempSync(path.join(tmpdir(), 'ssd-prune-list-')), 'list.txt');
+  writeFileSync(list, __filename);
+  return list;
+}
+
+test.each([
+  ['a budget that is no object', { latency: 0.8 }, /for latency\.target but received undefined/],
+  ['a target that is a number', { latency: { target: 0.8 } }, /\{ share \} .*for latency\.target but received 0\.8 of/],
+  ['no target', { latency: { target: null } }, /for latency\.target but received/],
+  ['two targets', { latency: { target: { share: 0.8, milliseconds: 5 } } }, /for latency\.target but received/],
+  ['a share in words', { latency: { target: { share: '0.8' } } }, /for latency\.target\.share but received "0\.8"/],
+  ['no time', { latency: { target: { milliseconds: NaN } } }, /for latency\.target\.milliseconds but received NaN/],
+  ['no pattern', { targetRatio: 0.2, prunedParams: undefined }, /for prunedParams but received undefined/],
+  [
+    'shapes that are no Map',
+    { targetRatio: 0.2, calibrate: { pictures: '.' }, inputShapes: { x: [1] } },
+    /a Map .* for inputShapes but/,
+  ],
+  ['ratios that are no Map', { ratios: { a: 0.5 } }, /a Map .* for ratios but/],
+  ['no pictures', { targetRatio: 0.2, calibrate: {} }, /for pictures but received undefined/],
+  ['a list of pictures', { targetRatio: 0.2, calibrate: { pictures: ['a.jpg'] } }, /for pictures but received a\.jpg/],
+  ['settings that are no file', { targetRatio: 0.2, calibrate: { pictures: '.', detector: 5 } }, /for detector but/],
+  ['another device', { targetRatio: 0.2, calibrate: { pictures: listOfOne(), device: 'tpu' } }, /for device but/],
+])('a cut by pictures or latency with %s is refused by name', async (_, options, message) => {
+  const { embeddedDetector, pruneFile } = require('../lib/index') as typeof import('../lib/index');
+  const work = pruneFile(embeddedDetector, undefined, {
+    prunedParams: '.*',
+    skipLocked: true,
+    ...options,
+  } as never);
+  await expect(work).rejects.toMatchObject({ code: 'ERR_USAGE', message: expect.stringMatching(message) });
+});
+
+test('curves without pictures are refused by name', async () => {
+  const { embeddedDetector, sensitivityFile } = require('../lib/index') as typeof import('../lib/index');
+  const work = sensitivityFile(embeddedDetector, { prunedParams: '.*', skipLocked: true } as never);
+  await expect(work).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringContaining('for calibrate but'),
+  });
+});

@@ -6,7 +6,7 @@ import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
 import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
 import { drawPictures, findPictures, PictureSource } from './pictures';
-import { type Repair, repairs } from './repair';
+import { needsPictures, type Repair, repairs } from './repair';
 import { liveTensors } from './segment';
 import { isWeighted } from './weighted-nodes';
 
@@ -86,7 +86,7 @@ function refuseOtherInputs(model: OnnxModel, pictures: string): void {
 /**
  * {@link calibrate} with pictures from disk, as the model's detector settings prepare them. Unless the options say
  * otherwise channels are chosen by `obs` and widths by `error`.
- * @throws {SsdPruneError} what {@link calibrate} and {@link openPictures} throw
+ * @throws {SsdPruneError} what {@link calibrate} and {@link openPictures} throw; ERR_USAGE where pictures change nothing
  */
 export async function calibrateWithPictures(
   model: OnnxModel,
@@ -101,10 +101,16 @@ export async function calibrateWithPictures(
       `${given.paddle1x ? '--paddle1x' : '--ranking sequential'} ranks by weights alone: leave it or --calibrate off.`,
     );
   }
-  const pictures = await openPictures(model, options);
   const criterion = given.criterion ?? 'obs';
   // Ratios by hand leave nothing to allocate.
   const allocation = given.allocation ?? (criterion === 'obs' && !given.ratios ? 'error' : undefined);
+  if (!needsPictures({ criterion, ...(allocation && { allocation }) }, repair)) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      `Pictures change nothing where channels are chosen by ${criterion} and nothing is refitted (--repair none): leave --calibrate or one of these off.`,
+    );
+  }
+  const pictures = await openPictures(model, options);
   const calibrated = await calibrate(
     model,
     { ...given, criterion, ...(allocation && { allocation }) },

@@ -58,7 +58,8 @@ export interface Calibrated {
  * pictures), and the weights with which the readers come nearest to Y without them. These are written into the
  * full-size model, of which the next group's student is a cut. A BatchNormalization behind a reader keeps its scale and
  * variance, since the reader's output is fitted to what it always saw; only its mean moves.
- * The plan's options say `uniform` where widths were to follow from errors and no group's could be measured.
+ * The plan's options say what was done: widths `uniform` where they were to follow from errors and no group's could be
+ * measured, and the criterion without pictures where no group's channels could be chosen by them.
  * @throws {SsdPruneError} what {@link Pruner.plan} throws, and ERR_BAD_DATA where activations are not finite
  */
 export async function calibrate(model: OnnxModel, given: PruneOptions, options: CalibrateOptions): Promise<Calibrated> {
@@ -89,7 +90,7 @@ class Calibration {
     const { pruner, selection, planOptions } = student;
     const { widths, options } = search ? { widths: search, options: planOptions } : await this.allocate(target);
     await this.cutTo(widths.kept);
-    const plan = { selection, options, search: widths };
+    const plan = { selection, options: { ...options, criterion: this.usedCriterion() }, search: widths };
     return { pruner, plan, cut: student.finish(), repair: this.reports, device: this.samples.device };
   }
 
@@ -137,6 +138,13 @@ class Calibration {
       else if (this.deep) await this.refitTail(stage, later);
     }
     this.options.onStage?.('', stages.length, stages.length);
+  }
+
+  /** What chose channels: not `obs` where weights alone did, for every group that was cut. */
+  private usedCriterion(): PrunePlanOptions['criterion'] {
+    const { criterion } = this.student.planOptions;
+    const used = this.reports.flatMap((report) => (report.criterion === 'none' ? [] : report.criterion));
+    return used.length > 0 && !used.includes('obs') ? withoutPictures(criterion) : criterion;
   }
 
   private byPictures({ fixed, readers }: Stage): boolean {

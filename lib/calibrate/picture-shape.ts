@@ -1,6 +1,6 @@
 import { SsdPruneError } from '../errors';
 import { readDetectorSettings } from '../model/detector';
-import { graphInputs, isOpen, showInput } from '../model/input-shapes';
+import { checkInputNames, graphInputs, isOpen, showInput } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 
 export type InputShapes = ReadonlyMap<string, readonly number[]>;
@@ -21,6 +21,7 @@ export function pictureShapes(
   const input = graphInputs(model).find((other) => other.name === name)!;
   const wanted = [3, height, width];
   const size = `(n, ${wanted.join(', ')})`;
+  checkInputNames(given, graphInputs(model));
   const shape = given?.get(name);
   if (shape) {
     if (shape.length === 4 && wanted.every((dim, i) => shape[i + 1] === dim)) return given;

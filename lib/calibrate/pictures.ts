@@ -23,9 +23,10 @@ const pictureFiles = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
  * text file one path a line (relative to the file; blank lines and lines that begin with # are passed over). Labels are
  * never read. In the order of the split or the file, else by path.
  * @throws {SsdPruneError} ERR_BAD_DATA where there is no such place, no picture in it, or a listed one is not there, with
- * the line that names it; ERR_USAGE where a split is missing, or given for a text file
+ * the line that names it; ERR_USAGE where the place is no text, where a split is missing, or given for a text file
  */
 export async function findPictures(place: string, split?: string): Promise<string[]> {
+  if (typeof place !== 'string') throw invalidArgument('pictures', 'a folder or a list of pictures', place);
   const found = await stat(place).catch(() => undefined);
   if (!found) throw new SsdPruneError('ERR_BAD_DATA', `${place}: no such folder or list of pictures`);
   if (!found.isDirectory()) {

@@ -1,4 +1,5 @@
 import { giveBack } from '../buffers';
+import { SsdPruneError } from '../errors';
 import {
   type ChoiceReader,
   chooseRemovals,
@@ -36,10 +37,21 @@ const choiceRidge = 0.02;
  */
 const refitRidge = 30;
 
-/** Moments of a reader's samples. */
+/**
+ * Moments of a reader's samples.
+ * @throws {SsdPruneError} ERR_BAD_DATA with the layer, where samples are not finite
+ */
 export async function openProblem(samples: ReaderSamples, layer: Layer): Promise<Problem> {
   const moments = await momentsOf(samples.x, samples.y, layer.reader.offset ? 'means' : 'origin');
   const { columns, outputs, variance } = moments;
+  const read = trace(moments, allOf(columns));
+  const finite = Number.isFinite(read) && variance.every(Number.isFinite) && layer.weights.every(Number.isFinite);
+  if (!finite) {
+    throw new SsdPruneError(
+      'ERR_BAD_DATA',
+      `${samples.reader.name}: what it reads or makes on these pictures is not finite. Look at the input settings (mean, std), and for NaN or infinity in the weights of this layer and those in front of it.`,
+    );
+  }
   let total = 0;
   for (let o = 0; o < outputs; o++) if (layer.stays[o]) total += variance[o]!;
   const outputWeights = Float64Array.from({ length: outputs }, (_, o) => (layer.stays[o] && total > 0 ? 1 / total : 0));
@@ -48,11 +60,14 @@ export async function openProblem(samples: ReaderSamples, layer: Layer): Promise
 }
 
 /** A ridge for some columns, of a share of their mean variance or the least one. */
-function ridgeOf({ gram, columns }: Moments, kept: Int32Array, share: number): number {
-  const trace = kept.reduce((sum, i) => sum + gram[i * columns + i]!, 0);
+function ridgeOf(moments: Moments, kept: Int32Array, share: number): number {
+  const varied = trace(moments, kept);
   // Inputs that never change carry no information: any ridge keeps their weights.
-  return trace > 0 ? (Math.max(leastRidge, share) * trace) / kept.length : 1;
+  return varied > 0 ? (Math.max(leastRidge, share) * varied) / kept.length : 1;
 }
+
+const trace = ({ gram, columns }: Moments, kept: Int32Array): number =>
+  kept.reduce((sum, i) => sum + gram[i * columns + i]!, 0);
 
 const allOf = (columns: number): Int32Array => Int32Array.from({ length: columns }, (_, i) => i);
 

@@ -93,6 +93,7 @@ export async function handler(args: SensitivityArguments): Promise<void> {
     );
   }
   refuseWithout('data', Object.keys(mapOptions), args);
+  if (args.targetRatio === undefined) refuseWithout('target-ratio', ['tolerance'], args);
   await measureErrors(args, calibrate, ui);
 }
 

@@ -1,3 +1,4 @@
+import { needsPictures } from '../calibrate/repair';
 import type { RunConfig } from '../config/config';
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
@@ -8,7 +9,7 @@ import type { CutRequest } from './strategy';
 export function pruneOptions(request: CutRequest, config: RunConfig): PruneModelOptions {
   const { criterion = 'l1_norm', repair = criterion === 'obs' ? 'full' : 'none', ...rest } = request;
   const options: PruneModelOptions = { ...rest, criterion, ...(config.paddle1x && { paddle1x: true }) };
-  if (criterion !== 'obs' && repair === 'none' && rest.allocation !== 'error') return options;
+  if (!needsPictures(options, repair)) return options;
   const { calibration, model, device } = config;
   return {
     ...options,

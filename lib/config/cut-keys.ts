@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Repair, repairs } from '../calibrate/repair';
 import { SsdPruneError } from '../errors';
 import type { CountMode } from '../prune/cost';
-import type { PruneCriterion } from '../prune/options';
+import { globalByObs, type PruneCriterion } from '../prune/options';
 import { compilePattern } from '../prune/select';
 import { criteriaOf } from './pruners';
 import { fraction, optional, text, whole } from './schema-kinds';
@@ -94,6 +94,7 @@ export function cutOptions(keys: CutKeys, { pruner, paddle1x, refuse, warn }: St
     }
   }
   const byPictures = criterion === 'obs';
+  if (byPictures && keys.allocation === 'global') refuse('allocation', globalByObs);
   return {
     prunedParams: keys.pruned_params,
     criterion,

@@ -1,4 +1,4 @@
-import { SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import { runtimeFile } from './runtime';
 
 export type DeviceChoice = 'auto' | 'cuda' | 'cpu';
@@ -93,9 +93,10 @@ export function cudaRepair({ missingLibrary }: ProviderProbe): string {
 /**
  * The device to run on. `cpu` asks nothing; `cuda` must work; `auto` takes CUDA where it works.
  * @returns the device, and for `auto` on the CPU a note why it is not CUDA
- * @throws {SsdPruneError} ERR_NO_CUDA where CUDA was asked for and does not work
+ * @throws {SsdPruneError} ERR_USAGE for another device; ERR_NO_CUDA where CUDA was asked for and does not work
  */
 export async function chooseDevice(choice: DeviceChoice): Promise<{ device: Device; note?: string }> {
+  if (!['auto', 'cuda', 'cpu'].includes(choice)) throw invalidArgument('device', 'auto, cuda or cpu', choice);
   if (choice === 'cpu') return { device: 'cpu' };
   // Without a runtime there is nothing to try; loading it will say how to repair that.
   if (runtimeFile() === undefined) return { device: choice === 'cuda' ? 'cuda' : 'cpu' };

@@ -79,7 +79,6 @@ export class DetectorSession {
   static async create(model: string | Uint8Array, options: SessionOptions = {}): Promise<DetectorSession> {
     const { device = 'cpu', threads = 0, graphOptimization = 'all', spinning = true, profile } = options;
     checkThreads(threads);
-    if (!['auto', 'cuda', 'cpu'].includes(device)) throw invalidArgument('device', 'auto, cuda or cpu', device);
     const name = options.name ?? (typeof model === 'string' ? model : 'the model');
     if (typeof model === 'string' && !existsSync(model)) throw new SsdPruneError('ERR_IO', `${model}: no such file`);
     const chosen = await chooseDevice(device);

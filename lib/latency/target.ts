@@ -17,12 +17,20 @@ export function parseLatencyTarget(text: string): LatencyTarget {
 
 /** @throws {SsdPruneError} ERR_USAGE */
 export function checkLatencyTarget(target: LatencyTarget): void {
-  if (!isValid(target)) throw invalidArgument('target', expected, JSON.stringify(target));
+  const { share, milliseconds } = Object(target) as { share?: unknown; milliseconds?: unknown };
+  if ((share === undefined) === (milliseconds === undefined)) {
+    const shown = typeof target === 'object' ? JSON.stringify(target) : target;
+    throw invalidArgument('latency.target', 'one of { share } and { milliseconds }', shown);
+  }
+  if (isValid(target)) return;
+  throw share === undefined
+    ? invalidArgument('latency.target.milliseconds', 'a number above 0', milliseconds)
+    : invalidArgument('latency.target.share', 'a number between 0 and 1', share);
 }
 
 const expected = 'a share of the latency between 0 and 1 such as 0.8, or milliseconds such as 9.5ms,';
 
 function isValid(target: LatencyTarget): boolean {
-  if ('milliseconds' in target) return Number.isFinite(target.milliseconds) && target.milliseconds > 0;
-  return target.share > 0 && target.share < 1;
+  const [value, limit] = 'share' in target ? [target.share, 1] : [target.milliseconds, Number.POSITIVE_INFINITY];
+  return typeof value === 'number' && value > 0 && value < limit;
 }

@@ -125,6 +125,7 @@ function shortest(value: number): number {
 }
 
 function readSettingsFile(model: OnnxModel, file: string): { document: object; settings: DetectorSettings } {
+  if (typeof file !== 'string') throw invalidArgument('detector', 'a file', file);
   const source: Source = { name: file, code: 'ERR_BAD_CONFIG', folder: path.dirname(file), trusted: true };
   const document = readJson(file, `detector settings ${file}`, source);
   return { settings: interpret(document, model, source), document: document as object };

@@ -65,8 +65,9 @@ export function graphInputs(model: OnnxModel): InputDims[] {
 export const showInput = ({ name, dims }: InputDims): string =>
   `input "${name}" (${dims.map((dim) => dim || '?').join(', ')})`;
 
-/** @throws {SsdPruneError} ERR_USAGE for a shape that is for none of the inputs */
+/** @throws {SsdPruneError} ERR_USAGE for what is no Map, and a shape that is for none of the inputs */
 export function checkInputNames(given: ReadonlyMap<string, unknown> | undefined, inputs: readonly InputDims[]): void {
+  if (given && !(given instanceof Map)) throw invalidArgument('inputShapes', 'a Map of shapes by input', given);
   const names = new Set(inputs.map(({ name }) => name));
   for (const name of given?.keys() ?? []) {
     if (!names.has(name)) throw invalidArgument('--input-shape', `an input's name (${[...names].join(', ')})`, name);

@@ -83,9 +83,14 @@ export function checkTarget({ targetRatio, ratios }: PruneOptions): void {
   if (!ratios) checkNumber('targetRatio', targetRatio, (value) => value > 0 && value < 1, 'a number between 0 and 1');
 }
 
+/** `obs` orders the channels of one layer, each choice after those before it: it has no scores to compare with others'. */
+export const globalByObs =
+  'The allocation global ranks channels across layers by their weights, and the criterion obs chooses by pictures: name a criterion of the weights (l1_norm, …), or leave the allocation off.';
+
 /** Checks every option but the target and fills in the defaults. */
 export function completeOptions(given: PruneOptions): PrunePlanOptions {
   const { ratios, paddle1x = false } = given;
+  if (ratios && !(ratios instanceof Map)) throw invalidArgument('ratios', 'a Map of shares by layer name', ratios);
   if (ratios?.size === 0) throw invalidArgument('ratios', 'at least one NAME=RATIO', '');
   if (ratios && given.allocation !== undefined) {
     throw new SsdPruneError(
@@ -132,6 +137,7 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
         throw new SsdPruneError('ERR_USAGE', `Paddle 1.x knows only ${what}: leave the option or --paddle1x off.`);
     }
   }
+  if (options.allocation === 'global' && options.criterion === 'obs') throw new SsdPruneError('ERR_USAGE', globalByObs);
   if ((options.allocation === 'sensitivity') !== (options.sensitivities !== undefined)) {
     throw new SsdPruneError(
       'ERR_USAGE',

@@ -1,4 +1,4 @@
-import { SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 
 /** A pattern in JavaScript's syntax. */
 export interface TranslatedPattern {
@@ -21,9 +21,10 @@ const refusedGroups: readonly (readonly [RegExp, string])[] = [
  * `\a`, `{,n}`, a `]` that comes first in a set, and the flags `(?i)`, `(?m)`, `(?s)`, `(?a)`, `(?u)` at the beginning.
  * What would mean something else or nothing is refused: comments, conditionals, atomic groups, possessive quantifiers,
  * `(?x)`, `(?L)`, flags inside, escapes not listed, references to groups that are not there yet. `\d`, `\w` and `\s` take ASCII only, as with Python's `(?a)`.
- * @throws {SsdPruneError} ERR_BAD_PATTERN with the place and the reason.
+ * @throws {SsdPruneError} ERR_BAD_PATTERN with the place and the reason; ERR_USAGE for what is no text.
  */
 export function translatePattern(pattern: string): TranslatedPattern {
+  if (typeof pattern !== 'string') throw invalidArgument('prunedParams', 'a pattern of names', pattern);
   const bad = (at: number, reason: string): SsdPruneError =>
     new SsdPruneError(
       'ERR_BAD_PATTERN',

@@ -21,7 +21,7 @@ export async function sensitivityFile(input: string, options: SensitivityFileOpt
   const started = performance.now();
   const { plot, report, calibrate, force = false } = options;
   if (plot !== undefined) await checkPlot(plot, force);
-  await breathe(calibrate.signal);
+  await breathe(calibrate?.signal);
   const model = await readModel(input);
   if (plot !== undefined) await checkReport(plot, model, { calibrate });
   if (report !== undefined) await checkReport(report, model, { calibrate, output: plot });

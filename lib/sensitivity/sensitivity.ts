@@ -6,6 +6,7 @@ import { pictureShapes } from '../calibrate/picture-shape';
 import { readersOf } from '../calibrate/readers';
 import { fewPictures } from '../calibrate/stage-samples';
 import { groupStages, type Stage, whyUnread } from '../calibrate/stages';
+import { invalidArgument } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { layerNames } from '../prune/channel-groups';
 import type { CostModel, CountMode } from '../prune/cost';
@@ -111,6 +112,7 @@ export const sensitivityRatios: readonly number[] = [0.1, 0.25, 0.5, 0.75];
 export async function sensitivityByPictures(model: OnnxModel, asked: SensitivityOptions): Promise<SensitivityReport> {
   const started = performance.now();
   const { targetRatio, calibrate } = asked;
+  if (!calibrate) throw invalidArgument('calibrate', 'pictures to measure on', calibrate);
   const inputShapes = pictureShapes(model, calibrate.detector, asked.inputShapes);
   const given = { ...asked, ...(inputShapes && { inputShapes }) };
   const options = { images: fewPictures, seed: 0, ...calibrate };

@@ -300,6 +300,24 @@ describe('what pictures can’t repair', () => {
       expect([criterion, reason]).toEqual(['l1_norm', expect.stringMatching(/grouped convolution/)]);
   });
 
+  test.each([
+    ['c2.w', 'c2.w', { options: {}, repair: 'full' }],
+    ['c3.w', 'c3.w', { options: {}, repair: 'full' }],
+    ['c3.w', 'c3.w', { options: { criterion: 'l1_norm' }, repair: 'bias' }],
+  ] as const)('NaN in %s: the layer is named, %s, %j', async (damaged, named, { options, repair }) => {
+    const weights = smallWeights();
+    weights[damaged]![0] = Number.NaN;
+    const work = calibrate(
+      smallNet(weights),
+      { ...given, prunedParams: 'c1\\.w|c2\\.w', ...options },
+      { source, repair },
+    );
+    await expect(work).rejects.toMatchObject({
+      code: 'ERR_BAD_DATA',
+      message: expect.stringMatching(`^${named}: what it reads or makes on these pictures is not finite`),
+    });
+  });
+
   test('obs without pictures is refused', () => {
     const pruner = new Pruner(smallNet(smallWeights()));
     const options = { prunedParams: 'c1\\.w', targetRatio: 0.1, tolerance: 0.2, align: 1 };

@@ -135,3 +135,20 @@ test.each([
   expect(JSON.parse(stderr.trim().split('\n').pop()!).error.code).toBe(code);
   expect([status, stdout, existsSync(out)]).toEqual([exit, '', false]);
 });
+
+test('ranking across layers with obs: the message says what goes with what, and asks for no pictures that are there', () => {
+  const { status, stderr } = prune(path.join(folder, 'never.onnx'), '--allocation', 'global');
+  const { code, message } = JSON.parse(stderr.trim().split('\n').pop()!).error;
+  expect([status, code]).toEqual([2, 'ERR_USAGE']);
+  expect(message).toMatch(/allocation global .* criterion obs .* name a criterion of the weights/);
+});
+
+test('pictures that would change nothing are refused, those that choose widths are not', () => {
+  const byWeights = ['--criterion', 'l1_norm', '--repair', 'none', '--calibration-images', '2'];
+  const refused = prune(path.join(folder, 'never.onnx'), ...byWeights);
+  const { code, message } = JSON.parse(refused.stderr.trim().split('\n').pop()!).error;
+  expect([refused.status, code, refused.stdout]).toEqual([2, 'ERR_USAGE', '']);
+  expect(message).toMatch(/chosen by l1_norm .*--repair none.*leave --calibrate/);
+  const { status, stdout } = prune(path.join(folder, 'e.onnx'), ...byWeights, '--allocation', 'error');
+  expect([status, JSON.parse(stdout).allocation]).toEqual([0, 'error']);
+});

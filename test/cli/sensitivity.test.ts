@@ -109,6 +109,7 @@ describe('what is refused: one error, nothing on stdout, nothing written', () =>
     ['a pattern that matches nothing', 'ERR_NO_MATCH', 3, () => ['--pruned-params', 'nothing'], /"nothing"/],
     ['a target out of reach', 'ERR_TARGET_UNREACHABLE', 3, () => ['--target-ratio', '0.999'], /99\.90 %/],
     ['a target that is none', 'ERR_USAGE', 2, () => ['--target-ratio', '20'], /--target-ratio/],
+    ['a tolerance of no target', 'ERR_USAGE', 2, () => ['--tolerance', '0.1'], /--tolerance .* --target-ratio/],
     ['no pictures drawn', 'ERR_USAGE', 2, () => ['--calibration-images', '0'], /--calibration-images/],
     [
       'settings that are none',

@@ -197,8 +197,8 @@ describe('cuts', () => {
   test('criterion obs repairs in full and spreads by error, unless the strategy says otherwise', async () => {
     const obs = { criterion: 'obs', repair: 'full', allocation: 'error' };
     expect(await options(cut('', "{'*': obs}"))).toMatchObject(obs);
-    const said = await options(cut(', repair: none, allocation: global', "{'*': obs}"));
-    expect(said).toMatchObject({ criterion: 'obs', repair: 'none', allocation: 'global' });
+    const said = await options(cut(', repair: none, allocation: uniform', "{'*': obs}"));
+    expect(said).toMatchObject({ criterion: 'obs', repair: 'none', allocation: 'uniform' });
   });
 
   test('the criterion may be said by exact names as well, where all are the same', async () => {

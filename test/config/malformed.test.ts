@@ -243,6 +243,10 @@ const together: Case[] = [
     'losses are measured with a criterion of the weights: obs is not one',
   ],
   [
+    "pruners: {p: {class: StructurePruner, criterions: {'*': obs}}}\nstrategies: {u: {class: UniformPruneStrategy, pruner: p, allocation: →global}}\ncompressor: {epoch: 1, strategies: [u]}",
+    'The allocation global ranks channels across layers by their weights, and the criterion obs chooses by pictures: name a criterion of the weights (l1_norm, …), or leave the allocation off.',
+  ],
+  [
     'strategies: {s: {class: SensitivePruneStrategy, delta_rate: →1}}\ncompressor: {epoch: 1, strategies: [s]}',
     'Expected a number between 0 and 1 for strategies.s.delta_rate but received 1 of type number',
   ],
