@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { invalidArgument, SsdPruneError } from '../errors';
 import { detectorKey } from './detector-key';
 import type { OnnxModel } from './onnx-model';
@@ -67,7 +68,7 @@ export const showInput = ({ name, dims }: InputDims): string =>
 
 /** @throws {SsdPruneError} ERR_USAGE for what is no Map, and a shape that is for none of the inputs */
 export function checkInputNames(given: ReadonlyMap<string, unknown> | undefined, inputs: readonly InputDims[]): void {
-  if (given && !(given instanceof Map)) throw invalidArgument('inputShapes', 'a Map of shapes by input', given);
+  if (given && !types.isMap(given)) throw invalidArgument('inputShapes', 'a Map of shapes by input', given);
   const names = new Set(inputs.map(({ name }) => name));
   for (const name of given?.keys() ?? []) {
     if (!names.has(name)) throw invalidArgument('--input-shape', `an input's name (${[...names].join(', ')})`, name);

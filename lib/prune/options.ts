@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { invalidArgument, SsdPruneError } from '../errors';
 import type { InferOptions } from '../model/shape-inference';
 import type { LossCurves } from '../sensitivity/loss-curves';
@@ -90,7 +91,7 @@ export const globalByObs =
 /** Checks every option but the target and fills in the defaults. */
 export function completeOptions(given: PruneOptions): PrunePlanOptions {
   const { ratios, paddle1x = false } = given;
-  if (ratios && !(ratios instanceof Map)) throw invalidArgument('ratios', 'a Map of shares by layer name', ratios);
+  if (ratios && !types.isMap(ratios)) throw invalidArgument('ratios', 'a Map of shares by layer name', ratios);
   if (ratios?.size === 0) throw invalidArgument('ratios', 'at least one NAME=RATIO', '');
   if (ratios && given.allocation !== undefined) {
     throw new SsdPruneError(

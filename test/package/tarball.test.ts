@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { Place, root } from './packed';
@@ -48,8 +48,21 @@ async function writeVoc(folder: string): Promise<void> {
     .toFile(path.join(folder, 'JPEGImages', 'grey.jpg'));
 }
 
+/** A copy to pack: packing builds `dist` anew, which other tests read meanwhile. It has a stale build, as any may. */
+function copyRepository(): string {
+  const copy = place.at('repository');
+  const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const files = place.must('.', 'git', ['-C', root, ...listed]).split('\0');
+  for (const file of files)
+    if (file && existsSync(path.join(root, file))) cpSync(path.join(root, file), path.join(copy, file));
+  symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
+  mkdirSync(path.join(copy, 'dist', 'lib'), { recursive: true });
+  writeFileSync(path.join(copy, 'dist', 'lib', 'stale.js'), '');
+  return copy;
+}
+
 beforeAll(async () => {
-  const report = place.must('.', 'npm', ['pack', root, '--json', '--pack-destination', place.folder]);
+  const report = place.must('.', 'npm', ['pack', copyRepository(), '--json', '--pack-destination', place.folder]);
   // prepack's own output comes first.
   [packed] = JSON.parse(report.slice(report.indexOf('[\n'))) as [Packed];
   tarball = place.at(packed.filename);
