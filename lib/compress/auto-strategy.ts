@@ -5,7 +5,7 @@ import type { ChannelGroup } from '../prune/channel-groups';
 import { openPruner } from '../prune/prune-model';
 import { nearestStep, type WidthGrid, widthGrid } from '../prune/width-grid';
 import { pruneOptions } from './cut-request';
-import type { CompressionContext, CutRequest, Strategy } from './strategy';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /** Widths on trial: a position on the grid of each group. */
 type Positions = readonly number[];
@@ -27,8 +27,14 @@ export class AutoStrategy implements Strategy {
     this.#cut = cut;
   }
 
+  plannedCuts(): PlannedCut[] {
+    // The search begins with these widths, and ends with others.
+    const request: CutRequest = { ...this.#cut, allocation: 'uniform', targetRatio: this.#middle };
+    return [{ epoch: this.#options.startEpoch, request, least: this.#options.minRatio }];
+  }
+
   onCompressionBegin(context: CompressionContext): void {
-    context.check({ ...this.#cut, targetRatio: this.#middle });
+    context.check(this.#cut);
   }
 
   async onEpochBegin(context: CompressionContext): Promise<void> {

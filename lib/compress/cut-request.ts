@@ -31,7 +31,8 @@ export function checkRequest(model: OnnxModel, request: CutRequest, config: RunC
   pruner.select(options);
   const { targetRatio, tolerance = 0.01 } = options;
   const most = pruner.largestCut(options);
-  if (targetRatio !== undefined && most < targetRatio - tolerance) {
+  // Paddle's search takes what comes as near as the tolerance from below, too.
+  if (targetRatio !== undefined && most < targetRatio - (options.paddle1x ? tolerance : 0)) {
     throw new SsdPruneError(
       'ERR_TARGET_UNREACHABLE',
       `The selected layers can lose ${(100 * most).toFixed(2)} % of the work at most, but ${(100 * targetRatio).toFixed(2)} % are to go: ask for less, or select more layers.`,

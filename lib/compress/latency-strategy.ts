@@ -1,5 +1,5 @@
 import type { LatencyOptions } from '../config/config';
-import type { CompressionContext, CutRequest, Strategy } from './strategy';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /**
  * One cut to a latency that is measured on this machine, by a table of layers and widths (see lib/latency). Clocks
@@ -15,6 +15,10 @@ export class LatencyStrategy implements Strategy {
   ) {
     this.#startEpoch = startEpoch;
     this.#cut = { ...cut, latency: { target, threads } };
+  }
+
+  plannedCuts(): PlannedCut[] {
+    return [{ epoch: this.#startEpoch, request: this.#cut }];
   }
 
   onCompressionBegin(context: CompressionContext): void {

@@ -13,6 +13,7 @@ import type { CheckpointFolder, StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
 import type { CompressionEvent } from './events';
 import type { Metric } from './metric';
+import { rehearse } from './rehearsal';
 import { isEnding, withHint, withName } from './run-errors';
 import type { RunInputs } from './run-inputs';
 import type { CutRecord } from './run-report';
@@ -195,6 +196,9 @@ export class Run implements CompressionContext {
   async begin(): Promise<void> {
     await this.#measure('start', 0);
     await this.#each((strategy) => strategy.onCompressionBegin?.(this));
+    const { strategies, emit } = this.#parts;
+    const warn = (message: string): void => emit({ event: 'warning', message });
+    await rehearse(this.#network, strategies, this.config, warn, this.signal);
   }
 
   /** The epochs that are left, and the strategies' last word. */
