@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config';
+import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import { detectorKey } from '../model/detector-key';
@@ -75,10 +76,12 @@ export class Compressor {
     } catch (error) {
       // What a log has to say comes second.
       for (const log of logs) await log.close().catch(() => {});
-      throw error;
+      throw errorInKeys(error);
     }
     for (const log of logs) await log.close();
-    await this.#writePage();
+    await this.#writePage().catch((error) => {
+      throw errorInKeys(error);
+    });
     return report;
   }
 

@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config';
+import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-model';
@@ -58,7 +59,9 @@ export async function rehearse(
 export async function rehearseConfig(config: RunConfig, warn: (message: string) => void): Promise<void> {
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const model = await readModel(config.compressor.initModel ?? config.model.file);
-  await rehearse(model, makeStrategies(config.compressor.strategies), config, warn);
+  await rehearse(model, makeStrategies(config.compressor.strategies), config, warn).catch((error) => {
+    throw errorInKeys(error);
+  });
 }
 
 /** A strategy's next cut, and those behind it. */
