@@ -7,6 +7,7 @@ import type { OnnxModel } from '../model/onnx-model';
 import { writeModel } from '../model/write';
 import type { Checkpoint } from './checkpoint';
 import { FolderLock } from './folder-lock';
+import { sealed, unsealed } from './sealed-json';
 
 /** Files of a checkpoint: the network that training went on with behind the last cut, and the training's state. */
 const networkFile = 'network.onnx';
@@ -22,10 +23,19 @@ export interface StoredCheckpoint {
   state: string;
 }
 
-/** With the length and CRC-32 of the files beside it. */
+/** With the length and CRC-32 of the files beside it; sealed itself, see {@link sealed}. */
 interface Document extends Checkpoint {
   files: Record<string, { bytes: number; crc32: number }>;
 }
+
+/** What decides which checkpoints are kept. */
+interface Standing {
+  best: boolean;
+  /** Cuts so far: weights of other networks are not to be compared. */
+  cuts: number;
+}
+
+const standing = ({ best, cuts }: Checkpoint): Standing => ({ best, cuts: cuts.length });
 
 /** Ascending numbers tell which is the newest; the rest is for people. */
 const names = /^(\d{6})-epoch-\d+-step-\d+$/;
@@ -35,6 +45,9 @@ const names = /^(\d{6})-epoch-\d+-step-\d+$/;
  * those that are there are whole. The last ones are kept, and the one whose weights were judged best.
  */
 export class CheckpointFolder {
+  /** What was found of each: looked at once, since a file of a checkpoint is large. */
+  readonly #known = new Map<string, Standing | undefined>();
+
   private constructor(
     readonly folder: string,
     private readonly keep: number,
@@ -115,10 +128,11 @@ export class CheckpointFolder {
       const files: Document['files'] = {};
       for (const file of [networkFile, stateFile]) files[file] = await measure(path.join(temporary, file));
       const whole: Document = { ...document, files };
-      await replaceFile(path.join(temporary, documentFile), [Buffer.from(`${JSON.stringify(whole)}\n`)]);
+      await replaceFile(path.join(temporary, documentFile), [Buffer.from(sealed(whole))]);
       await syncFolder(temporary);
       await rename(temporary, place);
       await syncFolder(this.folder);
+      this.#known.set(name, standing(whole));
     } catch (error) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
       throw writeError(place, error);
@@ -157,15 +171,25 @@ export class CheckpointFolder {
     }
   }
 
-  /** The last ones, and the best one of the network that they are of. */
+  /**
+   * The last ones that are whole, and the best one of the network that they are of. One that is damaged keeps no place
+   * of theirs, and stays as long as it is newer than the oldest of them.
+   */
   async #retain(): Promise<void> {
     const there = await this.#names();
-    const documents = await Promise.all(
-      there.map((name) => readDocument(path.join(this.folder, name)).catch(() => undefined)),
-    );
-    const cuts = documents.at(-1)?.cuts.length;
-    const best = documents.findLastIndex((document) => document?.best && document.cuts.length === cuts);
-    for (const [i, name] of there.slice(0, -this.keep).entries()) if (i !== best) await this.#remove(name);
+    for (const name of there) {
+      if (this.#known.has(name)) continue;
+      const found = await this.#read(name).catch(() => undefined);
+      this.#known.set(name, found && standing(found.document));
+    }
+    const whole = there.filter((name) => this.#known.get(name));
+    const oldest = there.indexOf(whole.slice(-this.keep)[0]!);
+    const { cuts } = this.#known.get(whole.at(-1)!)!;
+    const best = whole.findLast((name) => {
+      const own = this.#known.get(name)!;
+      return own.best && own.cuts === cuts;
+    });
+    for (const name of there.slice(0, oldest)) if (name !== best) await this.#remove(name);
   }
 
   /** Under another name first: a folder that loses its files one by one must not look like a checkpoint. */
@@ -183,12 +207,8 @@ async function readDocument(place: string): Promise<Document> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw readError(`checkpoint ${file}`, error);
   });
-  try {
-    const document = JSON.parse(text) as Document;
-    if (document.schema === 'ssd-prune.checkpoint/1' && typeof document.files === 'object') return document;
-  } catch {
-    // Said below.
-  }
+  const document = unsealed(text) as Document | undefined;
+  if (document?.schema === 'ssd-prune.checkpoint/1') return document;
   throw new SsdPruneError('ERR_BAD_DATA', `${file} is cut short, changed, or of another version`);
 }
 

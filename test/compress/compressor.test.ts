@@ -115,11 +115,49 @@ test('a damaged checkpoint is told and passed over; where none is whole the run 
   expect(warnings).toEqual([expect.stringContaining(`${newest}/training is cut short or was changed`)]);
   expect(report.resumed).toBe(path.join(config.compressor.checkpoints.folder, older!));
   expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+  // What a document says is checked by a digest, too: a step that was changed, and an end that is missing.
+  const document = file(older!, 'checkpoint.json');
+  const text = readFileSync(document, 'utf8');
+  for (const name of checkpointsOf(config)) if (name !== older) truncateSync(file(name, 'network.onnx'), 10);
+  for (const damaged of [text.replace(/"step":\d+/, '"step":1'), text.slice(0, -2)]) {
+    writeFileSync(document, damaged);
+    await expect(resume()).rejects.toMatchObject({
+      code: 'ERR_BAD_DATA',
+      message: expect.stringContaining(`${older}/checkpoint.json is cut short, changed`),
+    });
+  }
   for (const name of checkpointsOf(config)) writeFileSync(file(name, 'checkpoint.json'), '{');
   await expect(resume()).rejects.toMatchObject({
     code: 'ERR_BAD_DATA',
     message: expect.stringMatching(/No checkpoint in .* is whole: .*--force/s),
   });
+});
+
+test('a damaged checkpoint takes the place of none of the last whole ones that are kept', async () => {
+  const config = scenesRun(data);
+  const folder = config.compressor.checkpoints.folder;
+  const steps = () =>
+    checkpointsOf(config)
+      .sort()
+      .map((name) => Number(name.split('-').at(-1)));
+  const stop = async (step: number) => {
+    const controller = new AbortController();
+    const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === step && controller.abort();
+    const options = { resume: true, onEvent, signal: controller.signal };
+    await expect(new Compressor(config, options).run()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  };
+  config.compressor.checkpoints.keep = 3;
+  await stop(3);
+  await stop(5);
+  expect(steps()).toEqual([0, 3, 5]);
+  const damaged = checkpointsOf(config).sort().at(-1)!;
+  const file = path.join(folder, damaged, 'checkpoint.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"step":5', '"step":6'));
+  await stop(6);
+  // Three whole ones, and the damaged one between them.
+  expect(steps()).toEqual([0, 3, 5, 6]);
+  await stop(7);
+  expect(steps()).toEqual([3, 5, 6, 7]);
 });
 
 test('checkpoints of another run are refused with what differs, and are not overwritten unasked', async () => {
