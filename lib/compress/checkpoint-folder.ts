@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
 import { makeFolder, readError, replaceFile, writeError } from '../files';
 import type { OnnxModel } from '../model/onnx-model';
@@ -40,6 +41,9 @@ const standing = ({ best, cuts }: Checkpoint): Standing => ({ best, cuts: cuts.l
 /** Ascending numbers tell which is the newest; the rest is for people. */
 const names = /^(\d{6})-epoch-\d+-step-\d+$/;
 
+/** What strategies keep of unfinished work; a strategy's name may be none for a file. */
+const workFiles = /^unfinished-[0-9a-f]{16}\.json$/;
+
 /**
  * The checkpoints of a run, each a folder that gets its name when it is complete and on disk: whatever ends the process,
  * those that are there are whole. The last ones are kept, and the one whose weights were judged best.
@@ -74,7 +78,10 @@ export class CheckpointFolder {
         );
       }
       await opened.#sweep();
-      if (!resume) for (const name of there) await opened.#remove(name);
+      if (!resume) {
+        for (const name of there) await opened.#remove(name);
+        await opened.dropWork();
+      }
       return opened;
     } catch (error) {
       await lock.release();
@@ -141,6 +148,28 @@ export class CheckpointFolder {
     return place;
   }
 
+  /** What a strategy keeps of unfinished work; undefined where there is nothing whole. */
+  async work(strategy: string): Promise<unknown> {
+    const text = await readFile(this.#workFile(strategy), 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : unsealed(text);
+  }
+
+  /** @throws {SsdPruneError} ERR_IO */
+  async saveWork(strategy: string, document: object): Promise<void> {
+    await replaceFile(this.#workFile(strategy), [Buffer.from(sealed(document))]);
+  }
+
+  /** Removes all unfinished work: it is begun anew, or a checkpoint holds what came of it. */
+  async dropWork(): Promise<void> {
+    for (const entry of await readdir(this.folder)) {
+      if (workFiles.test(entry)) await rm(path.join(this.folder, entry), { force: true });
+    }
+  }
+
+  #workFile(strategy: string): string {
+    return path.join(this.folder, `unfinished-${sha256([strategy]).slice(0, 16)}.json`);
+  }
+
   /** Oldest first. */
   async #names(): Promise<string[]> {
     const entries = await readdir(this.folder).catch((error) => {
@@ -165,7 +194,7 @@ export class CheckpointFolder {
   /** What a process left that ended while it wrote or removed. */
   async #sweep(): Promise<void> {
     for (const entry of await readdir(this.folder)) {
-      if (entry.startsWith('.') && names.test(entry.slice(1))) {
+      if (entry.startsWith('.unfinished-') || (entry.startsWith('.') && names.test(entry.slice(1)))) {
         await rm(path.join(this.folder, entry), { recursive: true, force: true });
       }
     }

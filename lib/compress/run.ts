@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../abort';
 import type { RunConfig } from '../config/config';
 import type { Dataset } from '../data/dataset';
+import { modelDigest, sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
@@ -107,6 +108,21 @@ export class Run implements CompressionContext {
 
   model(): OnnxModel {
     return this.#trainer ? this.#trainer.model('last') : this.#network;
+  }
+
+  async kept(): Promise<unknown> {
+    const found = (await this.#parts.folder.work(this.#acting!.name)) as { place: string; state: unknown } | undefined;
+    return found?.place === this.#place ? found.state : undefined;
+  }
+
+  async keep(state: unknown): Promise<void> {
+    await this.#parts.folder.saveWork(this.#acting!.name, { place: this.#place, state });
+  }
+
+  /** What unfinished work is of. */
+  get #place(): string {
+    const { identity } = this.#parts;
+    return sha256([JSON.stringify([identity, this.#acting!.name, this.#position]), modelDigest(this.model())]);
   }
 
   note(message: string): void {
@@ -306,6 +322,7 @@ export class Run implements CompressionContext {
       ...{ metrics: this.metrics, cuts: this.cuts, earlier: this.#earlier, seconds: this.seconds },
     };
     const place = await folder.save(document, this.#network, (file) => trainer.save(file));
+    await folder.dropWork();
     this.#savedAt = performance.now();
     this.#saved = trainer.step;
     emit({ event: 'checkpoint', place });

@@ -80,6 +80,17 @@ export interface CompressionContext {
    * @throws {SsdPruneError} ERR_USAGE where none are held back
    */
   judge(model: OnnxModel): Promise<number>;
+  /**
+   * What the strategy last gave {@link keep} at this place of the run, with the network that it has here, in a call that
+   * ended before the next checkpoint; undefined where there is nothing.
+   */
+  kept(): Promise<unknown>;
+  /**
+   * Keeps long work that isn't finished, as plain JSON, beside the checkpoints until the next one: whatever ends the
+   * process, a resumed run finds it by {@link kept}.
+   * @throws {SsdPruneError} ERR_IO
+   */
+  keep(state: unknown): Promise<void>;
   /** A remark for people and logs. */
   note(message: string): void;
 }
