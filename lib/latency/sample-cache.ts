@@ -50,19 +50,23 @@ export function sampleKey(
   };
 }
 
+/** Where samples are kept for whatever run comes next. */
+export const sampleFolder = (): string => path.join(cacheFolder(), 'latency');
+
 /** The file that keeps samples, named after the processor. */
-export function sampleFile(key: SampleKey): string {
+export function sampleFile(key: SampleKey, folder = sampleFolder()): string {
   const machine = key.cpu.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-  return path.join(cacheFolder(), 'latency', `${machine.slice(0, 60)}-${hash(JSON.stringify(key))}.json`);
+  return path.join(folder, `${machine.slice(0, 60)}-${hash(JSON.stringify(key))}.json`);
 }
 
 /** Samples of an earlier run; undefined where there are none, or what lies there isn't whole. */
 export async function loadSamples(
   key: SampleKey,
   widths: readonly (readonly number[])[],
+  folder = sampleFolder(),
 ): Promise<WidthSample[] | undefined> {
   try {
-    const found = JSON.parse(await readFile(sampleFile(key), 'utf8')) as SampleDocument;
+    const found = JSON.parse(await readFile(sampleFile(key, folder), 'utf8')) as SampleDocument;
     if (found.schema !== schema || JSON.stringify(found.key) !== JSON.stringify(key)) return undefined;
     if (found.samples.length !== widths.length) return undefined;
     return found.samples.map(({ nodes, rest }, i) => {
@@ -77,10 +81,14 @@ export async function loadSamples(
 
 /**
  * Keeps samples for later runs.
- * @throws {SsdPruneError} ERR_IO where the cache can't be written
+ * @throws {SsdPruneError} ERR_IO where the folder can't be written
  */
-export async function saveSamples(key: SampleKey, samples: readonly WidthSample[]): Promise<void> {
-  const file = sampleFile(key);
+export async function saveSamples(
+  key: SampleKey,
+  samples: readonly WidthSample[],
+  folder = sampleFolder(),
+): Promise<void> {
+  const file = sampleFile(key, folder);
   const document: SampleDocument = {
     schema,
     key,

@@ -222,6 +222,32 @@ test('a latency is reached as it is measured here', async () => {
   expect(report.macs.cut).toBeLessThan(0.7);
 });
 
+test('the table of latencies is kept with the checkpoints, and a resumed run needs no cache for it', async () => {
+  const before = process.env.XDG_CACHE_HOME;
+  const config = runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
+  const tables = path.join(config.compressor.checkpoints.folder, 'latency');
+  try {
+    process.env.XDG_CACHE_HOME = temporary();
+    const controller = new AbortController();
+    const onEvent = ({ event }: CompressionEvent) => event === 'cut' && controller.abort();
+    // It ends behind the search, and before any checkpoint.
+    await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    const [file] = readdirSync(tables);
+    const measured = readFileSync(path.join(tables, file!));
+    process.env.XDG_CACHE_HOME = temporary();
+    const report = await new Compressor(config, { resume: true }).run();
+    const { table } = report.cuts[0]!.report.latency!;
+    expect(table).toMatchObject({ cached: true, file: path.join(tables, file!) });
+    expect(readFileSync(path.join(tables, file!)).equals(measured)).toBe(true);
+    expect(readdirSync(process.env.XDG_CACHE_HOME)).toEqual([]);
+  } finally {
+    if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = before;
+  }
+});
+
 test('without pictures held back nothing can be chosen by them', async () => {
   const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
   const config = runOf('AutoPruneStrategy', 1, { minRatio: 0.1, maxRatio: 0.3, searchSteps: 1, annealing, seed: 0 });
