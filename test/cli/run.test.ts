@@ -196,6 +196,11 @@ test('checkpoints in a place that can’t be written, or that another run writes
   writeFileSync(path.join(folder, 'checkpoints'), '');
   const inTheWay = command(['run', file, '--json']);
   expect(failure(inTheWay)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+  if (process.platform === 'linux') {
+    const nowhere = command(['run', file, '--json', '--set', 'compressor.checkpoint_path=/proc/x/y']);
+    expect(failure(nowhere)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+    expect(errorOf(nowhere).message).toContain("Can't make the folder /proc/x: /proc takes none");
+  }
   const other = configuration();
   const place = path.join(other.folder, 'checkpoints');
   mkdirSync(place);
