@@ -170,7 +170,8 @@ export class Compressor {
 
   /** Writes the model and the report. */
   async #conclude(run: Run, inputs: RunInputs, from: StoredCheckpoint | undefined): Promise<RunReport> {
-    const { model: files, output, data, compressor, warnings, file } = this.#config;
+    const { model: files, output, data, compressor, file } = this.#config;
+    const warnings = [...this.#config.warnings, ...run.warnings];
     const { trainer } = run;
     const model = trainer.model(output.keep);
     const map = await run.evaluate(model);

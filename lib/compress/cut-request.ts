@@ -8,7 +8,7 @@ import type { CutRequest } from './strategy';
 export function pruneOptions(request: CutRequest, config: RunConfig): PruneModelOptions {
   const { criterion = 'l1_norm', repair = criterion === 'obs' ? 'full' : 'none', ...rest } = request;
   const options: PruneModelOptions = { ...rest, criterion, ...(config.paddle1x && { paddle1x: true }) };
-  if (criterion !== 'obs' && repair === 'none' && rest.allocation !== 'error') return options;
+  if (!goesByPictures(request)) return options;
   const { calibration, model, device } = config;
   return {
     ...options,
@@ -18,6 +18,10 @@ export function pruneOptions(request: CutRequest, config: RunConfig): PruneModel
     },
   };
 }
+
+/** Whether a cut is calibrated on pictures. */
+export const goesByPictures = ({ criterion, repair = 'none', allocation }: Partial<CutRequest>): boolean =>
+  criterion === 'obs' || repair !== 'none' || allocation === 'error';
 
 /**
  * Finds out before hours of training whether a request can be carried out on a network as it is.

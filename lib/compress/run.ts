@@ -40,6 +40,8 @@ export interface RunParts {
  * at the end of an epoch, or between two steps of one, is in a checkpoint or follows from the configuration.
  */
 export class Run implements CompressionContext {
+  /** Of the cuts, before the first epoch. */
+  readonly warnings: string[] = [];
   readonly metrics: Metric[] = [];
   readonly cuts: CutRecord[] = [];
   readonly #parts: RunParts;
@@ -130,13 +132,16 @@ export class Run implements CompressionContext {
   }
 
   check(request: CutRequest): void {
-    const { config, emit } = this.#parts;
-    const prefixOnly = checkRequest(this.model(), request, config);
+    const prefixOnly = checkRequest(this.model(), request, this.config);
     if (prefixOnly.length === 0) return;
-    emit({
-      event: 'warning',
-      message: `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
-    });
+    this.#warn(
+      `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
+    );
+  }
+
+  #warn(message: string): void {
+    this.warnings.push(message);
+    this.#parts.emit({ event: 'warning', message });
   }
 
   async cut(request: CutRequest): Promise<PruneReport> {
@@ -199,6 +204,7 @@ export class Run implements CompressionContext {
     const { readModel } = require('../model/read') as typeof import('../model/read');
     this.#network = await readModel(network);
     this.#position = document.position;
+    this.warnings.push(...document.warnings);
     this.metrics.push(...document.metrics);
     this.cuts.push(...document.cuts);
     this.#earlier = document.earlier;
@@ -212,9 +218,8 @@ export class Run implements CompressionContext {
   async begin(): Promise<void> {
     await this.#measure('start', 0);
     await this.#each((strategy) => strategy.onCompressionBegin?.(this));
-    const { strategies, emit } = this.#parts;
-    const warn = (message: string): void => emit({ event: 'warning', message });
-    await rehearse(this.#network, strategies, this.config, warn, this.signal);
+    const { strategies } = this.#parts;
+    await rehearse(this.#network, strategies, this.config, (message) => this.#warn(message), this.signal);
   }
 
   /** The epochs that are left, and the strategies' last word. */
@@ -319,7 +324,13 @@ export class Run implements CompressionContext {
       ...{ schema: 'ssd-prune.checkpoint/1', identity, position: this.#position, step: trainer.step },
       best: !this.#position.begun && trainer.result.best?.step === trainer.step,
       strategies: Object.fromEntries(strategies.map((strategy) => [strategy.name, strategy.save?.() ?? null])),
-      ...{ metrics: this.metrics, cuts: this.cuts, earlier: this.#earlier, seconds: this.seconds },
+      ...{
+        warnings: this.warnings,
+        metrics: this.metrics,
+        cuts: this.cuts,
+        earlier: this.#earlier,
+        seconds: this.seconds,
+      },
     };
     const place = await folder.save(document, this.#network, (file) => trainer.save(file));
     await folder.dropWork();
