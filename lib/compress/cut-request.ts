@@ -25,7 +25,7 @@ export const goesByPictures = ({ criterion, repair = 'none', allocation }: Parti
 
 /**
  * Finds out before hours of training whether a request can be carried out on a network as it is.
- * @returns parameters that only Paddle's match of a name's begin would take, too
+ * @returns remarks: on parameters that only Paddle's match of a name's begin would take, too
  * @throws {SsdPruneError} ERR_NO_MATCH, ERR_LOCKED_CHANNELS, ERR_TIED_CHANNELS, ERR_USAGE, ERR_TARGET_UNREACHABLE
  */
 export function checkRequest(model: OnnxModel, request: CutRequest, config: RunConfig): readonly string[] {
@@ -42,5 +42,9 @@ export function checkRequest(model: OnnxModel, request: CutRequest, config: RunC
       `The selected layers can lose ${(100 * most).toFixed(2)} % of the work at most, but ${(100 * targetRatio).toFixed(2)} % are to go: ask for less, or select more layers.`,
     );
   }
-  return describeParameters(model, request.prunedParams).prefixOnly;
+  const { prefixOnly } = describeParameters(model, request.prunedParams);
+  if (prefixOnly.length === 0) return [];
+  return [
+    `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
+  ];
 }

@@ -9,31 +9,15 @@ import { pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
 import { Trainer } from '../train/trainer';
 import type { Evaluation } from '../train/trainer-events';
-import type { Checkpoint, Identity, Position } from './checkpoint';
-import type { CheckpointFolder, StoredCheckpoint } from './checkpoint-folder';
+import type { Checkpoint, Position } from './checkpoint';
+import type { StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
-import type { CompressionEvent } from './events';
-import type { Metric } from './metric';
+import { evaluateNetwork, type Metric } from './metric';
 import { rehearse } from './rehearsal';
 import { isEnding, withHint, withName } from './run-errors';
-import type { RunInputs } from './run-inputs';
+import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
-
-/** What a run is made of. */
-export interface RunParts {
-  config: RunConfig;
-  identity: Identity;
-  inputs: RunInputs;
-  strategies: readonly Strategy[];
-  folder: CheckpointFolder;
-  /** Go on though checkpoints were made with another instruction set. */
-  otherInstructionSet: boolean;
-  emit: (event: CompressionEvent) => void;
-  signal: AbortSignal | undefined;
-  /** Replace what strategies keep in files of another run. */
-  force: boolean;
-}
 
 /**
  * A compression in progress: epoch after epoch, its strategies, training, evaluation, checkpoint. Everything that it is
@@ -132,11 +116,7 @@ export class Run implements CompressionContext {
   }
 
   check(request: CutRequest): void {
-    const prefixOnly = checkRequest(this.model(), request, this.config);
-    if (prefixOnly.length === 0) return;
-    this.#warn(
-      `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
-    );
+    for (const warning of checkRequest(this.model(), request, this.config)) this.#warn(warning);
   }
 
   #warn(message: string): void {
@@ -185,13 +165,13 @@ export class Run implements CompressionContext {
   }
 
   async judge(model: OnnxModel): Promise<number> {
-    return (await this.#evaluate(model, await this.heldBack())).map;
+    return (await evaluateNetwork(model, await this.heldBack(), this.#parts)).map;
   }
 
   /** mAP of a model on the evaluation split; null where there is none. */
   async evaluate(model: OnnxModel): Promise<number | null> {
     const { evaluation } = this.#parts.inputs;
-    return evaluation && (await this.#evaluate(model, evaluation)).map;
+    return evaluation && (await evaluateNetwork(model, evaluation, this.#parts)).map;
   }
 
   #prune(request: CutRequest, verify: boolean): ReturnType<typeof pruneModel> {
@@ -296,25 +276,10 @@ export class Run implements CompressionContext {
     const { inputs, emit } = this.#parts;
     if (!inputs.evaluation) return;
     const begin = performance.now();
-    const found = await this.#evaluate(this.model(), inputs.evaluation);
+    const found = await evaluateNetwork(this.model(), inputs.evaluation, this.#parts);
     const metric: Metric = { stage, epoch, step: this.#step, ...found };
     this.metrics.push(metric);
     emit({ event: 'metric', ...metric, seconds: (performance.now() - begin) / 1000 });
-  }
-
-  async #evaluate(
-    model: OnnxModel,
-    pictures: Pick<Dataset, 'classes' | 'samples'>,
-  ): Promise<Pick<Metric, 'map' | 'meanOver20'>> {
-    const { inputs, config, signal } = this.#parts;
-    const { encodeModel } = require('../model/write') as typeof import('../model/write');
-    const { evaluateModel } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
-    const { result } = await evaluateModel(encodeModel(model), inputs.detector, pictures as Dataset, {
-      ...config.evaluation,
-      ...{ device: config.device.evaluation, threads: config.device.threads, name: 'the network in training' },
-      ...(signal && { signal }),
-    });
-    return { map: result.map ?? 0, meanOver20: result.meanOver20.map };
   }
 
   async #save(): Promise<void> {
