@@ -23,7 +23,8 @@ const annotationOf = ({ id, width, height, boxes, labels, difficult, crowd, area
   ...(area ? [area] : []),
 ];
 
-function sha256(parts: readonly (string | ArrayBufferView)[]): string {
+/** SHA-256 of parts, one behind the other. */
+export function sha256(parts: readonly (string | ArrayBufferView)[]): string {
   const { createHash } = require('node:crypto') as typeof import('node:crypto');
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part as string);

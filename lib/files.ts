@@ -95,11 +95,32 @@ async function isOrHolds(input: string, places: readonly string[], own: string |
  */
 export async function makeFolder(folder: string): Promise<void> {
   if (folder === '') throw invalidArgument('the output', 'the name of a folder', folder);
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+  await makeFolders(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw writeError(folder, error);
     throw new SsdPruneError('ERR_IO', `Can't make the folder ${folder}: a file is in its place`, { cause: error });
   });
   await checkFolder(folder, `into ${folder}`);
+}
+
+/** Node's own recursive mkdir never ends where a folder can't be made in one that is there, as in /proc. */
+async function makeFolders(folder: string, again = false): Promise<void> {
+  const isFolder = async (place: string): Promise<boolean> => {
+    const stats = await stat(place).catch(() => undefined);
+    return stats?.isDirectory() ?? false;
+  };
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (await isFolder(folder)) return;
+    const parent = path.dirname(folder);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // Somebody else may have made it meanwhile.
+    if (!(await isFolder(parent))) await makeFolders(parent);
+    else if (again) {
+      throw new SsdPruneError('ERR_IO', `Can't make the folder ${folder}: ${parent} takes none`, { cause: error });
+    }
+    await makeFolders(folder, true);
+  }
 }
 
 /** Temporary files and folders in use: removed where the process is ended meanwhile. */

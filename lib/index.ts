@@ -18,7 +18,7 @@ export type { CutRecord, RunReport, ShapeChange } from './compress/run-report';
 export { renderRunReport } from './compress/run-table';
 export type { StrategyMaker } from './compress/strategies';
 export { registerStrategy } from './compress/strategies';
-export type { CompressionContext, CutRequest, Strategy } from './compress/strategy';
+export type { CompressionContext, CutRequest, PlannedCut, Strategy } from './compress/strategy';
 export type { CutOptions, ReadConfigOptions, RunConfig, StrategyConfig, UniformOptions } from './config/config';
 export { readConfig } from './config/config';
 export type { Dataset, OpenDatasetOptions, Sample } from './data/dataset';

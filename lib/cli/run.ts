@@ -27,7 +27,7 @@ export function builder(yargs: Argv): Argv {
       check: {
         type: 'boolean',
         default: false,
-        describe: 'Only check the configuration, and print it with all defaults',
+        describe: 'Only check the configuration and its cuts, and print it with all defaults',
       },
       set: { type: 'string', array: true, nargs: 1, describe: 'Replace a setting: compressor.epoch=3' },
       ui: { type: 'boolean', default: false, describe: 'Show the run on a page on this machine while it goes' },
@@ -57,8 +57,11 @@ export async function handler(args: RunArguments): Promise<void> {
   const config = await readConfig(args.config, { set: args.set ?? [] });
   if (!args.ui) refuseWithout('ui', ['port'], args);
   if (args.check) {
-    for (const warning of config.warnings) ui.warn(warning);
-    ui.result({ schema: 'ssd-prune.config/1', ...config }, () => `${args.config} is in order.`);
+    const { rehearseConfig } = require('../compress/rehearsal') as typeof import('../compress/rehearsal');
+    const warnings = [...config.warnings];
+    await rehearseConfig(config, (warning) => warnings.push(warning));
+    for (const warning of warnings) ui.warn(warning);
+    ui.result({ schema: 'ssd-prune.config/1', ...config, warnings }, () => `${args.config} is in order.`);
     return;
   }
   // Read by the addon when it first shares out work.

@@ -1,11 +1,12 @@
 import type { AutoOptions, CutOptions } from '../config/config';
+import { samplesDigest } from '../digests';
 import { SsdPruneError } from '../errors';
 import { uniform } from '../model/random';
 import type { ChannelGroup } from '../prune/channel-groups';
 import { openPruner } from '../prune/prune-model';
 import { nearestStep, type WidthGrid, widthGrid } from '../prune/width-grid';
 import { pruneOptions } from './cut-request';
-import type { CompressionContext, CutRequest, Strategy } from './strategy';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /** Widths on trial: a position on the grid of each group. */
 type Positions = readonly number[];
@@ -13,7 +14,7 @@ type Positions = readonly number[];
 /**
  * Searches widths by simulated annealing: it begins with the uniform cut between the least and the greatest, changes one
  * group's width at a time, cuts and judges a copy of the network, and cuts the network to the best widths found. Nothing
- * is trained between trials.
+ * is trained between trials. Each is kept as it is judged: a run that was killed meanwhile goes on with the next one.
  */
 export class AutoStrategy implements Strategy {
   readonly #options: Omit<AutoOptions, keyof CutOptions | 'endEpoch'>;
@@ -27,8 +28,14 @@ export class AutoStrategy implements Strategy {
     this.#cut = cut;
   }
 
+  plannedCuts(): PlannedCut[] {
+    // The search begins with these widths, and ends with others.
+    const request: CutRequest = { ...this.#cut, allocation: 'uniform', targetRatio: this.#middle };
+    return [{ epoch: this.#options.startEpoch, request, least: this.#options.minRatio }];
+  }
+
   onCompressionBegin(context: CompressionContext): void {
-    context.check({ ...this.#cut, targetRatio: this.#middle });
+    context.check(this.#cut);
   }
 
   async onEpochBegin(context: CompressionContext): Promise<void> {
@@ -49,15 +56,24 @@ export class AutoStrategy implements Strategy {
       const { model } = await context.attempt({ ...cut, ratios: space.ratios(positions) });
       return context.judge(model);
     };
-    let current = { positions: space.first, map: await try_(space.first) };
-    let best = current;
-    for (let step = 1; step <= searchSteps; step++) {
+    const pictures = samplesDigest((await context.heldBack()).samples);
+    const saved = (await context.kept()) as SearchState | undefined;
+    let state: SearchState;
+    if (saved?.pictures === pictures) state = saved;
+    else {
+      const first = { positions: space.first, map: await try_(space.first) };
+      state = { pictures, step: 0, current: first, best: first };
+      await context.keep(state);
+    }
+    let { current, best } = state;
+    for (let step = state.step + 1; step <= searchSteps; step++) {
       const positions = this.#neighbour(space, current.positions, step);
       const map = await try_(positions);
       const temperature = annealing.initTemperature * annealing.reduceRate ** step;
       const taken = map > current.map || this.#draw('taken', step) <= Math.exp((map - current.map) / temperature);
       if (taken) current = { positions, map };
       if (map > best.map) best = current;
+      await context.keep({ pictures, step, current, best } satisfies SearchState);
       context.note(
         `${this.name}: widths ${step} of ${searchSteps}, mAP ${map.toFixed(4)} held back, best ${best.map.toFixed(4)}`,
       );
@@ -108,6 +124,21 @@ export class AutoStrategy implements Strategy {
   #draw(purpose: string, step: number): number {
     return uniform(this.#options.seed, `auto/${purpose}`)(step);
   }
+}
+
+/** Where a search is: all else of it follows from the seed and the step. */
+interface SearchState {
+  /** SHA-256 of the pictures held back. */
+  readonly pictures: string;
+  /** Changes of a width that were judged. */
+  readonly step: number;
+  readonly current: Trial;
+  readonly best: Trial;
+}
+
+interface Trial {
+  readonly positions: Positions;
+  readonly map: number;
 }
 
 interface Space {

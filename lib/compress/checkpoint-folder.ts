@@ -1,12 +1,14 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
 import { makeFolder, readError, replaceFile, writeError } from '../files';
 import type { OnnxModel } from '../model/onnx-model';
 import { writeModel } from '../model/write';
 import type { Checkpoint } from './checkpoint';
 import { FolderLock } from './folder-lock';
+import { sealed, unsealed } from './sealed-json';
 
 /** Files of a checkpoint: the network that training went on with behind the last cut, and the training's state. */
 const networkFile = 'network.onnx';
@@ -22,19 +24,34 @@ export interface StoredCheckpoint {
   state: string;
 }
 
-/** With the length and CRC-32 of the files beside it. */
+/** With the length and CRC-32 of the files beside it; sealed itself, see {@link sealed}. */
 interface Document extends Checkpoint {
   files: Record<string, { bytes: number; crc32: number }>;
 }
 
+/** What decides which checkpoints are kept. */
+interface Standing {
+  best: boolean;
+  /** Cuts so far: weights of other networks are not to be compared. */
+  cuts: number;
+}
+
+const standing = ({ best, cuts }: Checkpoint): Standing => ({ best, cuts: cuts.length });
+
 /** Ascending numbers tell which is the newest; the rest is for people. */
 const names = /^(\d{6})-epoch-\d+-step-\d+$/;
+
+/** What strategies keep of unfinished work; a strategy's name may be none for a file. */
+const workFiles = /^unfinished-[0-9a-f]{16}\.json$/;
 
 /**
  * The checkpoints of a run, each a folder that gets its name when it is complete and on disk: whatever ends the process,
  * those that are there are whole. The last ones are kept, and the one whose weights were judged best.
  */
 export class CheckpointFolder {
+  /** What was found of each: looked at once, since a file of a checkpoint is large. */
+  readonly #known = new Map<string, Standing | undefined>();
+
   private constructor(
     readonly folder: string,
     private readonly keep: number,
@@ -61,7 +78,10 @@ export class CheckpointFolder {
         );
       }
       await opened.#sweep();
-      if (!resume) for (const name of there) await opened.#remove(name);
+      if (!resume) {
+        for (const name of there) await opened.#remove(name);
+        await opened.dropWork();
+      }
       return opened;
     } catch (error) {
       await lock.release();
@@ -115,16 +135,39 @@ export class CheckpointFolder {
       const files: Document['files'] = {};
       for (const file of [networkFile, stateFile]) files[file] = await measure(path.join(temporary, file));
       const whole: Document = { ...document, files };
-      await replaceFile(path.join(temporary, documentFile), [Buffer.from(`${JSON.stringify(whole)}\n`)]);
+      await replaceFile(path.join(temporary, documentFile), [Buffer.from(sealed(whole))]);
       await syncFolder(temporary);
       await rename(temporary, place);
       await syncFolder(this.folder);
+      this.#known.set(name, standing(whole));
     } catch (error) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
       throw writeError(place, error);
     }
     await this.#retain();
     return place;
+  }
+
+  /** What a strategy keeps of unfinished work; undefined where there is nothing whole. */
+  async work(strategy: string): Promise<unknown> {
+    const text = await readFile(this.#workFile(strategy), 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : unsealed(text);
+  }
+
+  /** @throws {SsdPruneError} ERR_IO */
+  async saveWork(strategy: string, document: object): Promise<void> {
+    await replaceFile(this.#workFile(strategy), [Buffer.from(sealed(document))]);
+  }
+
+  /** Removes all unfinished work: it is begun anew, or a checkpoint holds what came of it. */
+  async dropWork(): Promise<void> {
+    for (const entry of await readdir(this.folder)) {
+      if (workFiles.test(entry)) await rm(path.join(this.folder, entry), { force: true });
+    }
+  }
+
+  #workFile(strategy: string): string {
+    return path.join(this.folder, `unfinished-${sha256([strategy]).slice(0, 16)}.json`);
   }
 
   /** Oldest first. */
@@ -151,21 +194,31 @@ export class CheckpointFolder {
   /** What a process left that ended while it wrote or removed. */
   async #sweep(): Promise<void> {
     for (const entry of await readdir(this.folder)) {
-      if (entry.startsWith('.') && names.test(entry.slice(1))) {
+      if (entry.startsWith('.unfinished-') || (entry.startsWith('.') && names.test(entry.slice(1)))) {
         await rm(path.join(this.folder, entry), { recursive: true, force: true });
       }
     }
   }
 
-  /** The last ones, and the best one of the network that they are of. */
+  /**
+   * The last ones that are whole, and the best one of the network that they are of. One that is damaged keeps no place
+   * of theirs, and stays as long as it is newer than the oldest of them.
+   */
   async #retain(): Promise<void> {
     const there = await this.#names();
-    const documents = await Promise.all(
-      there.map((name) => readDocument(path.join(this.folder, name)).catch(() => undefined)),
-    );
-    const cuts = documents.at(-1)?.cuts.length;
-    const best = documents.findLastIndex((document) => document?.best && document.cuts.length === cuts);
-    for (const [i, name] of there.slice(0, -this.keep).entries()) if (i !== best) await this.#remove(name);
+    for (const name of there) {
+      if (this.#known.has(name)) continue;
+      const found = await this.#read(name).catch(() => undefined);
+      this.#known.set(name, found && standing(found.document));
+    }
+    const whole = there.filter((name) => this.#known.get(name));
+    const oldest = there.indexOf(whole.slice(-this.keep)[0]!);
+    const { cuts } = this.#known.get(whole.at(-1)!)!;
+    const best = whole.findLast((name) => {
+      const own = this.#known.get(name)!;
+      return own.best && own.cuts === cuts;
+    });
+    for (const name of there.slice(0, oldest)) if (name !== best) await this.#remove(name);
   }
 
   /** Under another name first: a folder that loses its files one by one must not look like a checkpoint. */
@@ -183,12 +236,8 @@ async function readDocument(place: string): Promise<Document> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw readError(`checkpoint ${file}`, error);
   });
-  try {
-    const document = JSON.parse(text) as Document;
-    if (document.schema === 'ssd-prune.checkpoint/1' && typeof document.files === 'object') return document;
-  } catch {
-    // Said below.
-  }
+  const document = unsealed(text) as Document | undefined;
+  if (document?.schema === 'ssd-prune.checkpoint/1') return document;
   throw new SsdPruneError('ERR_BAD_DATA', `${file} is cut short, changed, or of another version`);
 }
 

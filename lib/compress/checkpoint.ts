@@ -24,8 +24,10 @@ export interface Identity {
   model: string;
   /** of the detector settings, wherever they are from, */
   detector: string;
-  /** and of the pictures' names and objects that are evaluated on; null where there are none. */
+  /** of the pictures' names and objects that are evaluated on; null where there are none, */
   evaluation: string | null;
+  /** and of the pictures that cuts are calibrated on; null where there are none. */
+  calibration: string | null;
 }
 
 /** A checkpoint but for the network and the training's state, which are files beside it. */
@@ -38,6 +40,8 @@ export interface Checkpoint {
   best: boolean;
   /** What each strategy saved, by its name. */
   strategies: Readonly<Record<string, unknown>>;
+  /** Of its cuts, see {@link RunReport.warnings}. */
+  warnings: readonly string[];
   metrics: readonly Metric[];
   cuts: readonly CutRecord[];
   /** On the pictures held back, of the networks before the last cut. */
@@ -63,7 +67,7 @@ const free = [
 /** What a run with these settings, of these inputs, is known by. What it trains on is in the training's own state. */
 export function identify(
   config: RunConfig,
-  { digest, detector, evaluation }: Pick<RunInputs, 'digest' | 'detector' | 'evaluation'>,
+  { digest, detector, evaluation, calibration }: Pick<RunInputs, 'digest' | 'detector' | 'evaluation' | 'calibration'>,
   strategies: readonly string[],
 ): Identity {
   const settings: Record<string, unknown> = {};
@@ -75,7 +79,7 @@ export function identify(
   visit(config, '');
   return {
     ...{ settings, strategies, model: digest, detector: detectorDigest(detector) },
-    evaluation: evaluation && samplesDigest(evaluation.samples),
+    ...{ evaluation: evaluation && samplesDigest(evaluation.samples), calibration },
   };
 }
 
@@ -88,6 +92,7 @@ export function checkSameRun(folder: string, saved: Identity, own: Identity): vo
   if (saved.model !== own.model) differs.push('the model is another one');
   if (saved.detector !== own.detector) differs.push('the detector settings are others');
   if (saved.evaluation !== own.evaluation) differs.push('the evaluation pictures or their annotations are others');
+  if (saved.calibration !== own.calibration) differs.push('the calibration pictures are others');
   const [before, now] = [saved.strategies, own.strategies].map((names) => names?.join(', ') || 'none');
   if (before !== now) differs.push(`the strategies were ${before}, now they are ${now}`);
   const places = new Set([...Object.keys(saved.settings), ...Object.keys(own.settings)]);

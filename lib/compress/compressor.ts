@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config';
+import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import { detectorKey } from '../model/detector-key';
@@ -75,10 +76,12 @@ export class Compressor {
     } catch (error) {
       // What a log has to say comes second.
       for (const log of logs) await log.close().catch(() => {});
-      throw error;
+      throw errorInKeys(error);
     }
     for (const log of logs) await log.close();
-    await this.#writePage();
+    await this.#writePage().catch((error) => {
+      throw errorInKeys(error);
+    });
     return report;
   }
 
@@ -167,7 +170,8 @@ export class Compressor {
 
   /** Writes the model and the report. */
   async #conclude(run: Run, inputs: RunInputs, from: StoredCheckpoint | undefined): Promise<RunReport> {
-    const { model: files, output, data, compressor, warnings, file } = this.#config;
+    const { model: files, output, data, compressor, file } = this.#config;
+    const warnings = [...this.#config.warnings, ...run.warnings];
     const { trainer } = run;
     const model = trainer.model(output.keep);
     const map = await run.evaluate(model);

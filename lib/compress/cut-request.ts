@@ -9,7 +9,7 @@ import type { CutRequest } from './strategy';
 export function pruneOptions(request: CutRequest, config: RunConfig): PruneModelOptions {
   const { criterion = 'l1_norm', repair = criterion === 'obs' ? 'full' : 'none', ...rest } = request;
   const options: PruneModelOptions = { ...rest, criterion, ...(config.paddle1x && { paddle1x: true }) };
-  if (!needsPictures(options, repair)) return options;
+  if (!goesByPictures(request)) return options;
   const { calibration, model, device } = config;
   return {
     ...options,
@@ -20,9 +20,13 @@ export function pruneOptions(request: CutRequest, config: RunConfig): PruneModel
   };
 }
 
+/** Whether a cut is calibrated on pictures. */
+export const goesByPictures = ({ criterion = 'l1_norm', repair = 'none', allocation }: Partial<CutRequest>): boolean =>
+  needsPictures({ criterion, ...(allocation && { allocation }) }, repair);
+
 /**
  * Finds out before hours of training whether a request can be carried out on a network as it is.
- * @returns parameters that only Paddle's match of a name's begin would take, too
+ * @returns remarks: on parameters that only Paddle's match of a name's begin would take, too
  * @throws {SsdPruneError} ERR_NO_MATCH, ERR_LOCKED_CHANNELS, ERR_TIED_CHANNELS, ERR_USAGE, ERR_TARGET_UNREACHABLE
  */
 export function checkRequest(model: OnnxModel, request: CutRequest, config: RunConfig): readonly string[] {
@@ -32,11 +36,16 @@ export function checkRequest(model: OnnxModel, request: CutRequest, config: RunC
   pruner.select(options);
   const { targetRatio, tolerance = 0.01 } = options;
   const most = pruner.largestCut(options);
-  if (targetRatio !== undefined && most < targetRatio - tolerance) {
+  // Paddle's search takes what comes as near as the tolerance from below, too.
+  if (targetRatio !== undefined && most < targetRatio - (options.paddle1x ? tolerance : 0)) {
     throw new SsdPruneError(
       'ERR_TARGET_UNREACHABLE',
       `The selected layers can lose ${(100 * most).toFixed(2)} % of the work at most, but ${(100 * targetRatio).toFixed(2)} % are to go: ask for less, or select more layers.`,
     );
   }
-  return describeParameters(model, request.prunedParams).prefixOnly;
+  const { prefixOnly } = describeParameters(model, request.prunedParams);
+  if (prefixOnly.length === 0) return [];
+  return [
+    `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
+  ];
 }

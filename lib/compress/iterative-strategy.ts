@@ -1,5 +1,6 @@
-import type { CutOptions, IterativeOptions } from '../config/config';
-import type { CompressionContext, CutRequest, Strategy } from './strategy';
+import type { CutOptions, IterativeOptions, RunConfig } from '../config/config';
+import type { PruneReport } from '../prune/report';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /** The work of the network before the first cut and behind the last one. */
 interface Work {
@@ -24,23 +25,39 @@ export class IterativeStrategy implements Strategy {
     this.#cut = cut;
   }
 
+  *plannedCuts(config: RunConfig): Generator<PlannedCut, void, PruneReport> {
+    const { startEpoch, steps, every } = this.#options;
+    let work: Work | undefined;
+    for (let step = 1; step <= steps; step++) {
+      const request = this.#request(step, work);
+      if (request) work = this.#left(work, yield { epoch: startEpoch + (step - 1) * every, request }, config);
+    }
+  }
+
   onCompressionBegin(context: CompressionContext): void {
-    context.check({ ...this.#cut, targetRatio: this.#options.targetRatio });
+    context.check(this.#cut);
   }
 
   async onEpochBegin(context: CompressionContext): Promise<void> {
-    const { startEpoch, steps, every, targetRatio, curve } = this.#options;
+    const { startEpoch, steps, every } = this.#options;
     const step = (context.epoch - startEpoch) / every + 1;
     if (!Number.isInteger(step) || step < 1 || step > steps) return;
+    const request = this.#request(step, this.#work);
+    if (request) this.#work = this.#left(this.#work, await context.cut(request), context.config);
+    else context.note(`${this.name}: the cuts so far have taken what is to be gone now, nothing is cut`);
+  }
+
+  /** The cut of a step from 1; undefined where those before have taken as much. */
+  #request(step: number, work: Work | undefined): CutRequest | undefined {
+    const { steps, targetRatio, curve } = this.#options;
     const goal = 1 - cutAfter(step / steps, targetRatio, curve);
-    const left = this.#work ? this.#work.left / this.#work.whole : 1;
-    if (goal >= left) {
-      context.note(`${this.name}: the cuts so far have taken what is to be gone now, nothing is cut`);
-      return;
-    }
-    const report = await context.cut({ ...this.#cut, targetRatio: 1 - goal / left });
-    const work = this.#cut.count === 'paddle1x' || context.config.paddle1x ? report.paddleFlops : report.macs;
-    this.#work = { whole: this.#work?.whole ?? work.before, left: work.after };
+    const left = work ? work.left / work.whole : 1;
+    return goal >= left ? undefined : { ...this.#cut, targetRatio: 1 - goal / left };
+  }
+
+  #left(before: Work | undefined, report: PruneReport, { paddle1x }: RunConfig): Work {
+    const work = this.#cut.count === 'paddle1x' || paddle1x ? report.paddleFlops : report.macs;
+    return { whole: before?.whole ?? work.before, left: work.after };
   }
 
   save(): unknown {

@@ -1,12 +1,15 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
-import { modelDigest } from '../digests';
-import { checkOutput } from '../files';
+import { modelDigest, sha256 } from '../digests';
+import { checkOutput, readError } from '../files';
 import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
 import { readTeacher, type Teacher } from '../train/teacher';
 import { openTrainingData } from '../train/training-data';
+import { goesByPictures } from './cut-request';
 
 /** What a run works on, opened and checked. */
 export interface RunInputs {
@@ -23,12 +26,14 @@ export interface RunInputs {
   problems: readonly string[];
   /** Null where nothing is evaluated but what is held back of the training pictures. */
   evaluation: Dataset | null;
+  /** SHA-256 of the pictures that cuts are calibrated on; null where no strategy of the configuration goes by any. */
+  calibration: string | null;
 }
 
 /**
  * Opens model, teacher and pictures of a configuration, and finds out whether its outputs may be written.
  * @throws {SsdPruneError} what {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
- * {@link openDataset} and {@link checkOutput} throw
+ * {@link openDataset}, {@link findPictures} and {@link checkOutput} throw
  */
 export async function openInputs(config: RunConfig, options: OpenInputsOptions): Promise<RunInputs> {
   const { force, resume, signal, onCheck } = options;
@@ -62,6 +67,7 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   return {
     ...{ model, digest: modelDigest(model), detector, carried, training: training.dataset },
     ...{ problems: training.problems, evaluation, teacher: await openTeacher(config, file, model, detector) },
+    calibration: await calibrationDigest(config),
   };
 }
 
@@ -73,6 +79,21 @@ export interface OpenInputsOptions {
   signal?: AbortSignal | undefined;
   /** Told as the pictures are checked. */
   onCheck?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Names and content of the pictures that are drawn: no annotations stand for them, and they are few. */
+async function calibrationDigest({ compressor, calibration }: RunConfig): Promise<string | null> {
+  if (!compressor.strategies.some(({ options }) => goesByPictures(options))) return null;
+  const { drawPictures, findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
+  const { pictures, split, images, seed } = calibration;
+  const parts: string[] = [];
+  for (const file of drawPictures(await findPictures(pictures, split), images, seed)) {
+    const content = await readFile(file).catch((error) => {
+      throw readError(`picture ${file}`, error);
+    });
+    parts.push(JSON.stringify([path.basename(file), sha256([content])]));
+  }
+  return sha256(parts);
 }
 
 async function openTeacher(

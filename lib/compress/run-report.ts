@@ -38,6 +38,10 @@ export interface RunReport {
   readonly recipe: Recipe;
   readonly epochs: number;
   readonly steps: number;
+  /**
+   * Of the configuration, and of the cuts as they were checked before the first epoch. The reports of the cuts have none of
+   * their own: what they left out of a pattern is their `skipped`, and a latency that was missed their `latency.reached`.
+   */
   readonly warnings: readonly string[];
   /** The checkpoint that this call went on from. */
   readonly resumed: string | null;

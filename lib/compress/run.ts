@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../abort';
 import type { RunConfig } from '../config/config';
 import type { Dataset } from '../data/dataset';
+import { modelDigest, sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
@@ -8,36 +9,23 @@ import { pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
 import { Trainer } from '../train/trainer';
 import type { Evaluation } from '../train/trainer-events';
-import type { Checkpoint, Identity, Position } from './checkpoint';
-import type { CheckpointFolder, StoredCheckpoint } from './checkpoint-folder';
+import type { Checkpoint, Position } from './checkpoint';
+import type { StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
-import type { CompressionEvent } from './events';
-import type { Metric } from './metric';
+import { evaluateNetwork, type Metric } from './metric';
+import { rehearse } from './rehearsal';
 import { isEnding, withHint, withName } from './run-errors';
-import type { RunInputs } from './run-inputs';
+import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
-
-/** What a run is made of. */
-export interface RunParts {
-  config: RunConfig;
-  identity: Identity;
-  inputs: RunInputs;
-  strategies: readonly Strategy[];
-  folder: CheckpointFolder;
-  /** Go on though checkpoints were made with another instruction set. */
-  otherInstructionSet: boolean;
-  emit: (event: CompressionEvent) => void;
-  signal: AbortSignal | undefined;
-  /** Replace what strategies keep in files of another run. */
-  force: boolean;
-}
 
 /**
  * A compression in progress: epoch after epoch, its strategies, training, evaluation, checkpoint. Everything that it is
  * at the end of an epoch, or between two steps of one, is in a checkpoint or follows from the configuration.
  */
 export class Run implements CompressionContext {
+  /** Of the cuts, before the first epoch. */
+  readonly warnings: string[] = [];
   readonly metrics: Metric[] = [];
   readonly cuts: CutRecord[] = [];
   readonly #parts: RunParts;
@@ -108,18 +96,32 @@ export class Run implements CompressionContext {
     return this.#trainer ? this.#trainer.model('last') : this.#network;
   }
 
+  async kept(): Promise<unknown> {
+    const found = (await this.#parts.folder.work(this.#acting!.name)) as { place: string; state: unknown } | undefined;
+    return found?.place === this.#place ? found.state : undefined;
+  }
+
+  async keep(state: unknown): Promise<void> {
+    await this.#parts.folder.saveWork(this.#acting!.name, { place: this.#place, state });
+  }
+
+  /** What unfinished work is of. */
+  get #place(): string {
+    const { identity } = this.#parts;
+    return sha256([JSON.stringify([identity, this.#acting!.name, this.#position]), modelDigest(this.model())]);
+  }
+
   note(message: string): void {
     this.#parts.emit({ event: 'note', message });
   }
 
   check(request: CutRequest): void {
-    const { config, emit } = this.#parts;
-    const prefixOnly = checkRequest(this.model(), request, config);
-    if (prefixOnly.length === 0) return;
-    emit({
-      event: 'warning',
-      message: `${request.prunedParams} must match whole names: ${prefixOnly.join(', ')}, which PaddleSlim takes by how they begin, stay as they are`,
-    });
+    for (const warning of checkRequest(this.model(), request, this.config)) this.#warn(warning);
+  }
+
+  #warn(message: string): void {
+    this.warnings.push(message);
+    this.#parts.emit({ event: 'warning', message });
   }
 
   async cut(request: CutRequest): Promise<PruneReport> {
@@ -163,13 +165,13 @@ export class Run implements CompressionContext {
   }
 
   async judge(model: OnnxModel): Promise<number> {
-    return (await this.#evaluate(model, await this.heldBack())).map;
+    return (await evaluateNetwork(model, await this.heldBack(), this.#parts)).map;
   }
 
   /** mAP of a model on the evaluation split; null where there is none. */
   async evaluate(model: OnnxModel): Promise<number | null> {
     const { evaluation } = this.#parts.inputs;
-    return evaluation && (await this.#evaluate(model, evaluation)).map;
+    return evaluation && (await evaluateNetwork(model, evaluation, this.#parts)).map;
   }
 
   #prune(request: CutRequest, verify: boolean): ReturnType<typeof pruneModel> {
@@ -182,6 +184,7 @@ export class Run implements CompressionContext {
     const { readModel } = require('../model/read') as typeof import('../model/read');
     this.#network = await readModel(network);
     this.#position = document.position;
+    this.warnings.push(...document.warnings);
     this.metrics.push(...document.metrics);
     this.cuts.push(...document.cuts);
     this.#earlier = document.earlier;
@@ -195,6 +198,8 @@ export class Run implements CompressionContext {
   async begin(): Promise<void> {
     await this.#measure('start', 0);
     await this.#each((strategy) => strategy.onCompressionBegin?.(this));
+    const { strategies } = this.#parts;
+    await rehearse(this.#network, strategies, this.config, (message) => this.#warn(message), this.signal);
   }
 
   /** The epochs that are left, and the strategies' last word. */
@@ -271,25 +276,10 @@ export class Run implements CompressionContext {
     const { inputs, emit } = this.#parts;
     if (!inputs.evaluation) return;
     const begin = performance.now();
-    const found = await this.#evaluate(this.model(), inputs.evaluation);
+    const found = await evaluateNetwork(this.model(), inputs.evaluation, this.#parts);
     const metric: Metric = { stage, epoch, step: this.#step, ...found };
     this.metrics.push(metric);
     emit({ event: 'metric', ...metric, seconds: (performance.now() - begin) / 1000 });
-  }
-
-  async #evaluate(
-    model: OnnxModel,
-    pictures: Pick<Dataset, 'classes' | 'samples'>,
-  ): Promise<Pick<Metric, 'map' | 'meanOver20'>> {
-    const { inputs, config, signal } = this.#parts;
-    const { encodeModel } = require('../model/write') as typeof import('../model/write');
-    const { evaluateModel } = require('../evaluate/evaluate') as typeof import('../evaluate/evaluate');
-    const { result } = await evaluateModel(encodeModel(model), inputs.detector, pictures as Dataset, {
-      ...config.evaluation,
-      ...{ device: config.device.evaluation, threads: config.device.threads, name: 'the network in training' },
-      ...(signal && { signal }),
-    });
-    return { map: result.map ?? 0, meanOver20: result.meanOver20.map };
   }
 
   async #save(): Promise<void> {
@@ -299,9 +289,16 @@ export class Run implements CompressionContext {
       ...{ schema: 'ssd-prune.checkpoint/1', identity, position: this.#position, step: trainer.step },
       best: !this.#position.begun && trainer.result.best?.step === trainer.step,
       strategies: Object.fromEntries(strategies.map((strategy) => [strategy.name, strategy.save?.() ?? null])),
-      ...{ metrics: this.metrics, cuts: this.cuts, earlier: this.#earlier, seconds: this.seconds },
+      ...{
+        warnings: this.warnings,
+        metrics: this.metrics,
+        cuts: this.cuts,
+        earlier: this.#earlier,
+        seconds: this.seconds,
+      },
     };
     const place = await folder.save(document, this.#network, (file) => trainer.save(file));
+    await folder.dropWork();
     this.#savedAt = performance.now();
     this.#saved = trainer.step;
     emit({ event: 'checkpoint', place });

@@ -3,7 +3,7 @@ import type { CutOptions, SensitiveOptions } from '../config/config';
 import { drawDataset } from '../data/dataset';
 import type { WeightCriterion } from '../prune/options';
 import { type LossCurves, lossCurves, readLossCurves } from '../sensitivity/loss-curves';
-import type { CompressionContext, Strategy } from './strategy';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /** mAP that moves by less than this share of itself, from an epoch to the next, has come to rest. */
 const converged = 0.005;
@@ -27,8 +27,15 @@ export class SensitiveStrategy implements Strategy {
     this.#cut = cut;
   }
 
+  /** As soon as can be: of several steps each comes when training has brought back what the one before took. */
+  plannedCuts(): PlannedCut[] {
+    const { startEpoch, steps } = this.#options;
+    const request: CutRequest = { ...this.#cut, allocation: 'sensitivity', targetRatio: this.#step };
+    return Array.from({ length: steps }, (_, i) => ({ epoch: startEpoch + i, request }));
+  }
+
   onCompressionBegin(context: CompressionContext): void {
-    context.check({ ...this.#cut, targetRatio: this.#step });
+    context.check(this.#cut);
   }
 
   async onEpochBegin(context: CompressionContext): Promise<void> {

@@ -29,6 +29,15 @@ export type CutRequest = Pick<
   repair?: 'none' | 'bias' | 'least_squares' | 'full';
 };
 
+/** A cut that is to come. */
+export interface PlannedCut {
+  /** Epoch, from 0, at whose beginning it comes, at the earliest. */
+  readonly epoch: number;
+  readonly request: CutRequest;
+  /** Share of the work that it takes at least, where it will be made with other widths than those of the request. */
+  readonly least?: number;
+}
+
 /** The run as its strategies see it. */
 export interface CompressionContext {
   readonly config: RunConfig;
@@ -48,6 +57,7 @@ export interface CompressionContext {
   model(): OnnxModel;
   /**
    * Finds out before hours of training whether a cut can be made of the network as it is, and warns of what is odd.
+   * Without a target only what it selects is looked at: {@link Strategy.plannedCuts} are rehearsed besides.
    * @throws {SsdPruneError} what {@link cut} would throw for its pattern and target
    */
   check(request: CutRequest): void;
@@ -70,6 +80,17 @@ export interface CompressionContext {
    * @throws {SsdPruneError} ERR_USAGE where none are held back
    */
   judge(model: OnnxModel): Promise<number>;
+  /**
+   * What the strategy last gave {@link keep} at this place of the run, with the network that it has here, in a call that
+   * ended before the next checkpoint; undefined where there is nothing.
+   */
+  kept(): Promise<unknown>;
+  /**
+   * Keeps long work that isn't finished, as plain JSON, beside the checkpoints until the next one: whatever ends the
+   * process, a resumed run finds it by {@link kept}.
+   * @throws {SsdPruneError} ERR_IO
+   */
+  keep(state: unknown): Promise<void>;
   /** A remark for people and logs. */
   note(message: string): void;
 }
@@ -82,6 +103,12 @@ export interface CompressionContext {
 export interface Strategy {
   /** Its name in the configuration. */
   readonly name: string;
+  /**
+   * The cuts that it is going to make, in their order, rehearsed before the first epoch: one that is out of reach behind
+   * those before it ends the run there. A generator is given the report of each as the uniform allocation makes it. A
+   * strategy without this is taken for one that cuts nothing.
+   */
+  plannedCuts?(config: RunConfig): Iterable<PlannedCut, unknown, PruneReport>;
   /** Once, before the first epoch; not again where a run is resumed. */
   onCompressionBegin?(context: CompressionContext): Promise<void> | void;
   onEpochBegin?(context: CompressionContext): Promise<void> | void;

@@ -1,5 +1,5 @@
 import type { UniformOptions } from '../config/config';
-import type { CompressionContext, CutRequest, Strategy } from './strategy';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /**
  * One cut at the begin of an epoch, by the same share of every selected layer unless an allocation says otherwise, until
@@ -18,8 +18,13 @@ export class UniformStrategy implements Strategy {
     this.#cut = cut;
   }
 
+  plannedCuts(): PlannedCut[] {
+    return [{ epoch: this.#startEpoch, request: this.#cut }];
+  }
+
   onCompressionBegin(context: CompressionContext): void {
-    context.check(this.#cut);
+    const { targetRatio: _, ...selection } = this.#cut;
+    context.check(selection);
   }
 
   async onEpochBegin(context: CompressionContext): Promise<void> {

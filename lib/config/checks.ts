@@ -14,6 +14,9 @@ export function checkTogether(sections: Sections, root: Located, problems: Probl
   if (output && output.page !== null && output.report === null) {
     refuse(['output', 'page'], 'the page shows output.report: name that, too');
   }
+  if (typeof output?.page === 'string' && !/\.html?$/i.test(output.page)) {
+    refuse(['output', 'page'], `Expected a name that ends in .html for output.page but received ${output.page}`);
+  }
 }
 
 type Refuse = (path: Path, message: string) => void;

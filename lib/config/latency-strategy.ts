@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { SsdPruneError } from '../errors';
 import { type LatencyTarget, parseLatencyTarget } from '../latency/target';
 import { type CutOptions, cutKeys, cutOptions } from './cut-keys';
+import { inKeys } from './option-keys';
 import { number, text, whole } from './schema-kinds';
 import type { StrategyClass } from './strategies';
 
@@ -46,7 +47,7 @@ function target(text_: string, refuse: (message: string) => void): LatencyTarget
     return parseLatencyTarget(text_);
   } catch (error) {
     if (!(error instanceof SsdPruneError)) throw error;
-    refuse(error.message.replace('--target-latency', 'target_latency'));
+    refuse(inKeys(error.message));
     return { share: 0.5 };
   }
 }

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { SsdPruneError } from '../errors';
-import { writeError } from '../files';
+import { makeFolder } from '../files';
 import { addonCandidates, packageRoot } from '../native';
 import { probeAddon } from './probe';
 
@@ -32,7 +32,7 @@ export async function buildAddon(options: { onOutput?: (line: string) => void } 
   const buildFolder = path.join(path.dirname(cachedAddon), 'build');
   const args = [path.join(packageRoot, 'scripts', 'build.js')];
   if (cached) {
-    makeFolder(path.dirname(addon));
+    await makeFolder(path.dirname(addon));
     args.push('--build-dir', buildFolder, '--out', path.dirname(addon));
   }
   const { code, lines } = await run(args, options.onOutput);
@@ -57,14 +57,6 @@ function canWrite(folder: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw writeError(folder, error);
   }
 }
 

@@ -24,6 +24,8 @@ export interface LatencyBudget {
   target: LatencyTarget;
   /** Threads of the sessions; 0 is one a core. Defaults to `1`. */
   threads?: number;
+  /** A folder that keeps the table of layers besides the user's cache, and is asked first. */
+  tables?: string;
   onNote?: (message: string) => void;
   onProgress?: (stage: LatencyStage, done: number, total: number) => void;
 }
@@ -89,10 +91,10 @@ export class LatencySearch {
    */
   async widths({ pruner, selection, options, search }: OpenPlan): Promise<SearchResult> {
     const grids = selection.groups.map((group) => widthGrid(group, options));
-    const { onNote, onProgress } = this.budget;
+    const { tables, onNote, onProgress } = this.budget;
     const { threads, inputs, signal } = this;
     const opened = await openTable(pruner, grids, {
-      ...{ threads, inputs, signal, onNote },
+      ...{ threads, inputs, signal, tables, onNote },
       onProgress: (done, total) => onProgress?.('table', done, total),
     });
     this.opened = opened;

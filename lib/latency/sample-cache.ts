@@ -10,10 +10,12 @@ import type { OnnxModel } from '../model/onnx-model';
 import { tensorBytes, tensorDims } from '../model/tensor';
 import type { WidthSample } from './latency-table';
 
-const schema = 'ssd-prune.latency-samples/1';
+const schema = 'ssd-prune.latency-samples/2';
 
 /** What measured times hold for; anything else is measured anew. */
 export interface SampleKey {
+  /** The machine's name: two with the same processor differ in memory, cooling and settings. */
+  readonly host: string;
   readonly cpu: string;
   readonly cores: number;
   readonly platform: string;
@@ -38,6 +40,7 @@ export function sampleKey(
 ): SampleKey {
   const { cpu, cores, platform, arch } = describeMachine();
   return {
+    host: hostname(),
     cpu,
     cores,
     platform,
@@ -50,19 +53,23 @@ export function sampleKey(
   };
 }
 
-/** The file that keeps samples, named after the processor. */
-export function sampleFile(key: SampleKey): string {
-  const machine = key.cpu.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-  return path.join(cacheFolder(), 'latency', `${machine.slice(0, 60)}-${hash(JSON.stringify(key))}.json`);
+/** Where samples are kept for whatever run comes next. */
+export const sampleFolder = (): string => path.join(cacheFolder(), 'latency');
+
+/** The file that keeps samples, named after the machine and its processor. */
+export function sampleFile(key: SampleKey, folder = sampleFolder()): string {
+  const machine = `${key.host}-${key.cpu}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  return path.join(folder, `${machine.slice(0, 80)}-${hash(JSON.stringify(key))}.json`);
 }
 
 /** Samples of an earlier run; undefined where there are none, or what lies there isn't whole. */
 export async function loadSamples(
   key: SampleKey,
   widths: readonly (readonly number[])[],
+  folder = sampleFolder(),
 ): Promise<WidthSample[] | undefined> {
   try {
-    const found = JSON.parse(await readFile(sampleFile(key), 'utf8')) as SampleDocument;
+    const found = JSON.parse(await readFile(sampleFile(key, folder), 'utf8')) as SampleDocument;
     if (found.schema !== schema || JSON.stringify(found.key) !== JSON.stringify(key)) return undefined;
     if (found.samples.length !== widths.length) return undefined;
     return found.samples.map(({ nodes, rest }, i) => {
@@ -77,14 +84,17 @@ export async function loadSamples(
 
 /**
  * Keeps samples for later runs.
- * @throws {SsdPruneError} ERR_IO where the cache can't be written
+ * @throws {SsdPruneError} ERR_IO where the folder can't be written
  */
-export async function saveSamples(key: SampleKey, samples: readonly WidthSample[]): Promise<void> {
-  const file = sampleFile(key);
+export async function saveSamples(
+  key: SampleKey,
+  samples: readonly WidthSample[],
+  folder = sampleFolder(),
+): Promise<void> {
+  const file = sampleFile(key, folder);
   const document: SampleDocument = {
     schema,
     key,
-    host: hostname(),
     samples: samples.map(({ times }) => ({ nodes: [...times.nodes], rest: times.rest })),
   };
   await makeFolder(path.dirname(file));
@@ -94,8 +104,6 @@ export async function saveSamples(key: SampleKey, samples: readonly WidthSample[
 interface SampleDocument {
   schema: string;
   key: SampleKey;
-  /** For people who look at the file. */
-  host: string;
   /** Milliseconds: of nodes by their position, of all other kernels. */
   samples: { nodes: [number, number][]; rest: number }[];
 }

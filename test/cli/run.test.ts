@@ -91,7 +91,7 @@ test('for people: every parameter with its shapes, mAP by epoch, totals', () => 
   expect(stderr).toMatch(/uniform_pruning_strategy: \d+\.\d\d % of the MACs and \d+\.\d\d % of the parameters are cut/);
 });
 
-test('--check opens nothing but the file, and says what is wrong with its line', () => {
+test('--check opens no data, and says what is wrong with its line', () => {
   const { folder, file } = configuration();
   const checked = command(['run', file, '--check', '--json']);
   expect(checked.status).toBe(0);
@@ -104,6 +104,20 @@ test('--check opens nothing but the file, and says what is wrong with its line',
   const wrong = command(['run', file, '--check', '--json']);
   expect(failure(wrong)).toEqual({ status: 2, code: 'ERR_BAD_CONFIG', stdout: '' });
   expect(errorOf(wrong).message).toMatch(/compress\.yaml:15:9: .*traget_ratio.*target_ratio/);
+});
+
+test('--check finds a cut that those before it leave too little for', () => {
+  const { file } = configuration();
+  const second = `
+    second: {class: UniformPruneStrategy, start_epoch: 1, target_ratio: 0.78, pruned_params: 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'}
+compressor:`;
+  const both = paddle.replace('\ncompressor:', second).replace(/- uniform_pruning_strategy$/m, '$&\n        - second');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(paddle, both));
+  const alone = command(['run', file, '--check', '--set', 'compressor.strategies=[second]', '--json']);
+  expect(alone.status).toBe(0);
+  const together = command(['run', file, '--check', '--json']);
+  expect(failure(together)).toEqual({ status: 3, code: 'ERR_TARGET_UNREACHABLE', stdout: '' });
+  expect(errorOf(together).message).toMatch(/^second: .* epoch 1 \(.*compress\.yaml:17:5\) can't be made: 78\.00 % of/);
 });
 
 test('--ui shows the run on a page on this machine while it goes', async () => {
@@ -182,6 +196,11 @@ test('checkpoints in a place that can’t be written, or that another run writes
   writeFileSync(path.join(folder, 'checkpoints'), '');
   const inTheWay = command(['run', file, '--json']);
   expect(failure(inTheWay)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+  if (process.platform === 'linux') {
+    const nowhere = command(['run', file, '--json', '--set', 'compressor.checkpoint_path=/proc/x/y']);
+    expect(failure(nowhere)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+    expect(errorOf(nowhere).message).toContain("Can't make the folder /proc/x: /proc takes none");
+  }
   const other = configuration();
   const place = path.join(other.folder, 'checkpoints');
   mkdirSync(place);

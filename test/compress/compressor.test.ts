@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CompressionEvent } from '../../lib/compress/events';
 import type { CompressionContext, Strategy } from '../../lib/compress/strategy';
@@ -115,11 +115,49 @@ test('a damaged checkpoint is told and passed over; where none is whole the run 
   expect(warnings).toEqual([expect.stringContaining(`${newest}/training is cut short or was changed`)]);
   expect(report.resumed).toBe(path.join(config.compressor.checkpoints.folder, older!));
   expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+  // What a document says is checked by a digest, too: a step that was changed, and an end that is missing.
+  const document = file(older!, 'checkpoint.json');
+  const text = readFileSync(document, 'utf8');
+  for (const name of checkpointsOf(config)) if (name !== older) truncateSync(file(name, 'network.onnx'), 10);
+  for (const damaged of [text.replace(/"step":\d+/, '"step":1'), text.slice(0, -2)]) {
+    writeFileSync(document, damaged);
+    await expect(resume()).rejects.toMatchObject({
+      code: 'ERR_BAD_DATA',
+      message: expect.stringContaining(`${older}/checkpoint.json is cut short, changed`),
+    });
+  }
   for (const name of checkpointsOf(config)) writeFileSync(file(name, 'checkpoint.json'), '{');
   await expect(resume()).rejects.toMatchObject({
     code: 'ERR_BAD_DATA',
     message: expect.stringMatching(/No checkpoint in .* is whole: .*--force/s),
   });
+});
+
+test('a damaged checkpoint takes the place of none of the last whole ones that are kept', async () => {
+  const config = scenesRun(data);
+  const folder = config.compressor.checkpoints.folder;
+  const steps = () =>
+    checkpointsOf(config)
+      .sort()
+      .map((name) => Number(name.split('-').at(-1)));
+  const stop = async (step: number) => {
+    const controller = new AbortController();
+    const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === step && controller.abort();
+    const options = { resume: true, onEvent, signal: controller.signal };
+    await expect(new Compressor(config, options).run()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  };
+  config.compressor.checkpoints.keep = 3;
+  await stop(3);
+  await stop(5);
+  expect(steps()).toEqual([0, 3, 5]);
+  const damaged = checkpointsOf(config).sort().at(-1)!;
+  const file = path.join(folder, damaged, 'checkpoint.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"step":5', '"step":6'));
+  await stop(6);
+  // Three whole ones, and the damaged one between them.
+  expect(steps()).toEqual([0, 3, 5, 6]);
+  await stop(7);
+  expect(steps()).toEqual([3, 5, 6, 7]);
 });
 
 test('checkpoints of another run are refused with what differs, and are not overwritten unasked', async () => {
@@ -176,6 +214,46 @@ test('other detector settings, evaluation pictures or strategies of one’s own 
   expect(await refusal(config, [{ name: 'own' }])).toMatch(
     /^ERR_USAGE: .*the strategies were first, second, now they are first, second, own/,
   );
+});
+
+test('other pictures to calibrate on make it another run, where cuts go by any', async () => {
+  const pictures = path.join(temporary(), 'scenes');
+  cpSync(data, pictures, { recursive: true });
+  const config = scenesRun(data);
+  const [first] = config.compressor.strategies;
+  const bySome = { ...first!, options: { ...first!.options, criterion: 'obs', repair: 'full', allocation: 'error' } };
+  config.compressor.strategies = [bySome];
+  config.compressor.epochs = 1;
+  config.calibration = { pictures, split: 'train', images: 4, seed: 0 };
+  await new Compressor(config).run();
+  const resumed = () =>
+    new Compressor(config, { resume: true }).run().then(
+      () => 'none',
+      ({ code, message }) => `${code}: ${message}`,
+    );
+  const folder = path.join(pictures, 'JPEGImages');
+  const names = readdirSync(folder).sort();
+  // Times of files say nothing.
+  for (const name of names) utimesSync(path.join(folder, name), 1, 1);
+  expect(await resumed()).toBe('none');
+  for (const name of names) copyFileSync(path.join(folder, names[0]!), path.join(folder, name));
+  expect(await resumed()).toMatch(/^ERR_USAGE: .* belongs to another run: the calibration pictures are others\. /);
+});
+
+test('what is odd about cuts is in the report, of a resumed run, too', async () => {
+  const config = scenesRun(data);
+  const [first] = config.compressor.strategies;
+  const options = { ...first!.options, prunedParams: 'conv2d_1|conv2d_[2-9].w_0' };
+  config.compressor.strategies = [{ ...first!, options }];
+  config.compressor.epochs = 1;
+  config.warnings = ['run.yaml:1:1: odd'];
+  const controller = new AbortController();
+  const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === 3 && controller.abort();
+  await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
+    code: 'ERR_ABORTED',
+  });
+  const { warnings } = await new Compressor(config, { resume: true }).run();
+  expect(warnings).toEqual(['run.yaml:1:1: odd', expect.stringMatching(/^conv2d_1\|.* whole names: conv2d_1\.w_0/)]);
 });
 
 test('a pattern that selects nothing and a target out of reach end it before anything is trained', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CompressionEvent } from '../../lib/compress/events';
 import type { Strategy } from '../../lib/compress/strategy';
@@ -92,6 +92,60 @@ test('annealing cuts to the best widths that it judged, within its bounds, and t
   expect(again.report.cuts[0]!.report.layers).toEqual(report.cuts[0]!.report.layers);
 });
 
+describe('annealing that was ended', () => {
+  const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+  const options = { startEpoch: 1, minRatio: 0.1, maxRatio: 0.3, searchSteps: 5, annealing, seed: 3 };
+
+  /** Runs until as many widths were judged; what was said of them. */
+  async function search(config: RunConfig, until = Number.POSITIVE_INFINITY): Promise<string[]> {
+    const notes: string[] = [];
+    const controller = new AbortController();
+    const onEvent = (event: CompressionEvent) => {
+      if (event.event === 'note' && event.message.includes('widths')) notes.push(event.message);
+      if (notes.length === until) controller.abort();
+    };
+    const run = new Compressor(config, { resume: true, onEvent, signal: controller.signal }).run();
+    if (until === Number.POSITIVE_INFINITY) await run;
+    else await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    return notes;
+  }
+
+  const unfinished = (config: RunConfig): string[] =>
+    readdirSync(config.compressor.checkpoints.folder).filter((name) => name.startsWith('unfinished'));
+
+  test('inside its search goes on with the next widths, to the same bytes', async () => {
+    const unbroken = runOf('AutoPruneStrategy', 2, options);
+    const notes = await search(unbroken);
+    expect(notes).toHaveLength(5);
+    const config = runOf('AutoPruneStrategy', 2, options);
+    const parts = [await search(config, 2), await search(config, 1)];
+    expect(unfinished(config)).toHaveLength(1);
+    expect([...parts, await search(config)].flat()).toEqual(notes);
+    expect(readFileSync(config.output.model).equals(readFileSync(unbroken.output.model))).toBe(true);
+    // A checkpoint holds what came of it.
+    expect(unfinished(config)).toEqual([]);
+    // Damaged, or of another search, it is begun anew.
+    const again = runOf('AutoPruneStrategy', 2, options);
+    expect(await search(again, 3)).toEqual(notes.slice(0, 3));
+    const [file] = unfinished(again).map((name) => path.join(again.compressor.checkpoints.folder, name));
+    writeFileSync(file!, readFileSync(file!, 'utf8').replace('"step":3', '"step":4'));
+    expect(await search(again, 1)).toEqual(notes.slice(0, 1));
+  });
+
+  test('before any checkpoint goes on, too, but not with other settings', async () => {
+    const at = { ...options, startEpoch: 0 };
+    const config = runOf('AutoPruneStrategy', 1, at);
+    const first = await search(config, 2);
+    const [entry] = config.compressor.strategies;
+    const other = structuredClone(config);
+    other.compressor.strategies = [{ ...entry!, options: { ...entry!.options, maxRatio: 0.31 } }];
+    expect((await search(other, 1))[0]).toMatch(/^own: widths 1 of 5/);
+    // Which has taken the place of what was kept.
+    expect(await search(config, 2)).toEqual(first);
+    expect((await search(config, 1))[0]).toMatch(/^own: widths 3 of 5/);
+  });
+});
+
 describe('by what each layer costs', () => {
   const options = (file: string) => ({ targetRatio: 0.4, steps: 1, ratios: [0.25, 0.5], evalRate: 1, file });
   const pointsOf = (file: string) => {
@@ -166,6 +220,32 @@ test('a latency is reached as it is measured here', async () => {
   // Other work may run meanwhile: bench-latency.js says how near it comes.
   expect(report.macs.cut).toBeGreaterThan(0.05);
   expect(report.macs.cut).toBeLessThan(0.7);
+});
+
+test('the table of latencies is kept with the checkpoints, and a resumed run needs no cache for it', async () => {
+  const before = process.env.XDG_CACHE_HOME;
+  const config = runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
+  const tables = path.join(config.compressor.checkpoints.folder, 'latency');
+  try {
+    process.env.XDG_CACHE_HOME = temporary();
+    const controller = new AbortController();
+    const onEvent = ({ event }: CompressionEvent) => event === 'cut' && controller.abort();
+    // It ends behind the search, and before any checkpoint.
+    await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    const [file] = readdirSync(tables);
+    const measured = readFileSync(path.join(tables, file!));
+    process.env.XDG_CACHE_HOME = temporary();
+    const report = await new Compressor(config, { resume: true }).run();
+    const { table } = report.cuts[0]!.report.latency!;
+    expect(table).toMatchObject({ cached: true, file: path.join(tables, file!) });
+    expect(readFileSync(path.join(tables, file!)).equals(measured)).toBe(true);
+    expect(readdirSync(process.env.XDG_CACHE_HOME)).toEqual([]);
+  } finally {
+    if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = before;
+  }
 });
 
 test('without pictures held back nothing can be chosen by them', async () => {

@@ -239,6 +239,10 @@ const unsupported: Case[] = [
 const together: Case[] = [
   ['output: {model: out.onnx, page: →page.html}', 'the page shows output.report: name that, too'],
   [
+    'output: {model: out.onnx, report: r.json, page: →page.txt}',
+    'Expected a name that ends in .html for output.page but received page.txt',
+  ],
+  [
     "pruners: {p: {class: StructurePruner, criterions: {'*': obs}}}\nstrategies: {s: {class: SensitivePruneStrategy, pruner: →p}}\ncompressor: {epoch: 1, strategies: [s]}",
     'losses are measured with a criterion of the weights: obs is not one',
   ],
