@@ -23,6 +23,7 @@ const keys: Readonly<Record<string, string>> = {
   '--paddle1x': 'compat: paddle1x',
   '--pruned-params': 'pruned_params',
   '--ratios': 'ratios',
+  '--repair none': 'repair: none',
   '--sensitivities FILE': 'sensitivities_file',
   '--skip-bad': 'data.skip_bad: true',
   '--skip-locked': 'skip_locked: true',

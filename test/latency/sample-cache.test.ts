@@ -32,7 +32,13 @@ test('what is kept comes back, under the machine’s name and nowhere else', asy
   expect(await loadSamples(key, widths)).toEqual(samples);
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   expect(files.map((entry) => path.join(entry.parentPath, entry.name))).toEqual([sampleFile(key)]);
-  expect(files[0]!.name.startsWith(hostname().toLowerCase().replace(/[^a-z0-9]+/g, '-'))).toBe(true);
+  expect(
+    files[0]!.name.startsWith(
+      hostname()
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, '-'),
+    ),
+  ).toBe(true);
   // A machine of another name measures for itself, whatever its processor.
   expect(await loadSamples({ ...key, host: 'another' }, widths)).toBeUndefined();
 });
