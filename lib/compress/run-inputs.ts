@@ -46,7 +46,8 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   // Index 0 is background, whatever the settings call it.
   const classes = ['background', ...detector.classes.slice(1)];
   const training = await openTrainingData(data.folder, classes, {
-    ...{ split: data.train, skipBad: data.skipBad },
+    ...(data.train !== null && { split: data.train }),
+    skipBad: data.skipBad,
     ...(config.training.labels !== undefined && { labels: config.training.labels }),
     ...(onCheck && { onProgress: onCheck }),
     ...(signal && { signal }),

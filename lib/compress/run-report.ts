@@ -28,7 +28,8 @@ export interface RunReport {
   readonly teacher: string | null;
   readonly data: {
     readonly folder: string;
-    readonly train: string;
+    /** Null where none was named, and no labels are read. */
+    readonly train: string | null;
     readonly trained: number;
     readonly heldBack: number;
     readonly leftOut: number;

@@ -160,7 +160,7 @@ export class Run implements CompressionContext {
     const { data } = this.config;
     const { classes } = this.#parts.inputs.training;
     const samples = await this.trainer.truth(this.signal);
-    const about = { directory: data.folder, split: `${data.train}, held back`, categoryIds: [], warnings: [] };
+    const about = { directory: data.folder, split: `${data.train ?? 'all'}, held back`, categoryIds: [], warnings: [] };
     return { format: 'voc', ...about, classes, samples };
   }
 

@@ -34,8 +34,11 @@ export interface RunConfig {
     /** File to learn from besides the annotations: the unpruned model by default; null: none. */
     teacher: string | null;
   };
-  /** `evaluation` null: no evaluation but on what is held back of `train`. */
-  data: { folder: string; train: string; evaluation: string | null; skipBad: boolean };
+  /**
+   * `train` null: what is there, where no labels are read. `evaluation` null: no evaluation but on what is held back of
+   * `train`.
+   */
+  data: { folder: string; train: string | null; evaluation: string | null; skipBad: boolean };
   training: Omit<RecipeOptions, 'epochs' | 'evaluateEvery'>;
   /** Without a bootstrap. */
   evaluation: EvaluateOptions & { batchSize?: number };
@@ -117,6 +120,7 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
   const { name: run } = compressor;
   const { init_model: initModel, checkpoint_path: checkpoints, eval_epoch: evalEpoch } = compressor;
   const { strategies } = sections;
+  const train = data.train ?? (training.labels === 'none' ? null : 'train');
   const used = compressor.strategies.map((name) => strategies.get(name)!);
   return {
     file,
@@ -129,14 +133,14 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
           ? model.teacher && modelFile
           : pathAt('model', 'teacher', model.teacher),
     },
-    data: { folder, train: data.train, evaluation: data.evaluation, skipBad: data.skip_bad },
+    data: { folder, train, evaluation: data.evaluation, skipBad: data.skip_bad },
     training: recipeOptions(camelKeys(training)),
     evaluation: camelKeys(evaluation),
     calibration: {
       pictures: calibration.pictures === undefined ? folder : pathAt('calibration', 'pictures', calibration.pictures),
       ...(calibration.split !== undefined
         ? { split: calibration.split }
-        : calibration.pictures === undefined && { split: data.train }),
+        : calibration.pictures === undefined && train !== null && { split: train }),
       images: calibration.images,
       seed: calibration.seed,
     },

@@ -17,7 +17,10 @@ const model = z.strictObject({
 
 const data = z.strictObject({
   folder: text.describe('Folder in Pascal VOC or COCO layout'),
-  train: text.default('train').describe('Split to train on'),
+  train: optional(text, {
+    describe: 'Split to train on',
+    unset: 'train; for training.labels: none in a folder of another layout all pictures',
+  }),
   evaluation: text
     .nullable()
     .default('val')

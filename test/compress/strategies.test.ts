@@ -84,6 +84,7 @@ test('annealing cuts to the best widths that it judged, within its bounds, and t
   expect(notes).toHaveLength(4);
   expect(report.macs.cut).toBeGreaterThanOrEqual(0.1);
   expect(report.macs.cut).toBeLessThanOrEqual(0.3);
+  expect(report.data).toMatchObject({ train: null, trained: 42, heldBack: 10, evaluation: null });
   // The cut network is judged once more, as training begins with it.
   const best = Number(/best ([\d.]+)$/.exec(notes[3]!)![1]);
   expect(report.heldBack[0]!.map).toBeCloseTo(best, 4);
@@ -198,11 +199,12 @@ describe('by what each layer costs', () => {
   });
 });
 
-test('without labels, widths are judged by what the teacher finds on the pictures held back', async () => {
+test('without labels, on any folder of pictures, widths are judged by what the teacher finds on those held back', async () => {
   const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
   const options = { minRatio: 0.05, maxRatio: 0.15, searchSteps: 1, annealing, seed: 3 };
   const config = runOf('AutoPruneStrategy', 1, options);
   config.training.labels = 'none';
+  config.data = { ...config.data, folder: path.join(data, 'JPEGImages'), train: null, evaluation: null };
   const notes: string[] = [];
   const onEvent = (event: CompressionEvent) => event.event === 'note' && notes.push(event.message);
   const report = await new Compressor(config, { onEvent }).run();

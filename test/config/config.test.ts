@@ -78,6 +78,14 @@ describe("PaddleSlim's own file with our sections", () => {
   });
 });
 
+test('without labels no split is looked for unless one is named', async () => {
+  const text = paddleYaml + ownYaml;
+  const { data, calibration } = await read(`${text}\ntraining: {labels: none}\n`);
+  expect([data.train, calibration.split]).toEqual([null, undefined]);
+  const labelled = await read(text);
+  expect([labelled.data.train, labelled.calibration.split]).toEqual(['train', 'train']);
+});
+
 test('every key of our own reaches the result', async () => {
   const text = `
 version: 1

@@ -72,7 +72,7 @@ function runContents(run: RunPart): Contents {
         ({ strategy, epoch, report }): Fact => [`Cut by ${strategy}`, cutInWords(report, `epoch ${epoch}, `)],
       ),
       ['Data', data.folder],
-      ['Trained on', pictures(data.train, data)],
+      ['Trained on', pictures(data.train ?? 'all', data)],
       ['Evaluated on', evaluation],
       ['Epochs, steps', `${run.epochs}, ${whole(run.steps)}`],
       ['Weights kept', run.kept === 'best' ? 'best on the pictures held back' : 'of the last step'],

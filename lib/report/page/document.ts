@@ -50,7 +50,7 @@ const run = z.object({
   teacher: file,
   data: z.object({
     folder: name,
-    train: name,
+    train: z.string().nullable(),
     trained: count,
     heldBack: count,
     leftOut: count,
