@@ -5,7 +5,7 @@ import { graphInputs } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
 import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
-import { drawPictures, findPictures, PictureSource } from './pictures';
+import { drawPictures, findPictures, PictureSource, splitOf } from './pictures';
 import { needsPictures, type Repair, repairs } from './repair';
 import { liveTensors } from './segment';
 import { isWeighted } from './weighted-nodes';
@@ -128,7 +128,7 @@ export async function calibrateWithPictures(
     ...calibrated,
     calibration: {
       pictures: options.pictures,
-      split: options.split ?? null,
+      split: (await splitOf(options.pictures, options.split)) ?? null,
       images: pictures.source.count,
       seed,
       repair,

@@ -41,9 +41,17 @@ export async function findPictures(place: string, split?: string): Promise<strin
   return files;
 }
 
+/** The split whose pictures {@link findPictures} takes; undefined where the place has none. */
+export async function splitOf(place: string, split?: string): Promise<string | undefined> {
+  const { isVocDirectory } = require('../data/voc') as typeof import('../data/voc');
+  return split ?? ((await isVocDirectory(place)) ? vocSplit : undefined);
+}
+
+const vocSplit = 'train';
+
 async function picturesIn(folder: string, split: string | undefined): Promise<string[]> {
   const { isVocDirectory, listVocPictures } = require('../data/voc') as typeof import('../data/voc');
-  if (await isVocDirectory(folder)) return listVocPictures(folder, split ?? 'train');
+  if (await isVocDirectory(folder)) return listVocPictures(folder, split ?? vocSplit);
   if (split !== undefined) {
     const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
     return (await openDataset(folder, { split })).samples.map(({ image }) => image);

@@ -76,6 +76,10 @@ export function builder(yargs: Argv): Argv {
         describe: 'Choose and repair channels with pictures: a folder, or a list (a path a line)',
       },
       ...calibrationOptions,
+      detector: {
+        type: 'string',
+        describe: "Detector settings (JSON), where the model's metadata have none; the output carries them",
+      },
       'calibration-images': { type: 'number', describe: 'Pictures drawn for --calibrate  [default: 256]' },
       repair: {
         choices: repairs,
@@ -110,7 +114,9 @@ export function builder(yargs: Argv): Argv {
 export async function handler(args: PruneArguments): Promise<void> {
   const ui = makeUi(args);
   const targets = parseTargets(args);
-  if (args.calibrate === undefined) refuseWithout('calibrate', [...Object.keys(calibrationOptions), 'repair'], args);
+  // What is written carries detector settings, whether or not pictures were prepared by them.
+  const byPictures = Object.keys(calibrationOptions).filter((name) => name !== 'detector' || args.dryRun);
+  if (args.calibrate === undefined) refuseWithout('calibrate', [...byPictures, 'repair'], args);
   if (args.targetLatency === undefined) refuseWithout('target-latency', ['threads'], args);
   if (args.allocation !== 'sensitivity') refuseWithout('allocation sensitivity', ['sensitivities'], args);
   if (args.criterion !== 'random') refuseWithout('criterion random', ['seed'], args);
@@ -132,6 +138,7 @@ export async function handler(args: PruneArguments): Promise<void> {
     verify: args.verify ?? true,
     force: args.force,
     ...(args.report !== undefined && { report: args.report }),
+    ...(args.detector !== undefined && { detector: args.detector }),
     onStage: (stage) => stage === 'verify' && ui.note('proving the cut on noise pictures …'),
     ...(args.calibrate !== undefined && {
       calibrate: {

@@ -75,9 +75,10 @@ function jsonProgress(label: string, total: number): Progress {
 function barProgress(label: string, total: number): Progress {
   if (!process.stderr.isTTY) return { update() {}, stop() {} };
   const { SingleBar, Presets } = require('cli-progress') as typeof import('cli-progress');
+  const { duration } = require('../report/page/format') as typeof import('../report/page/format');
   const bar = new SingleBar(
     {
-      format: `${label} {bar} {value}/{total} · {eta_formatted} left{detail}`,
+      format: `${label} {bar} {value}/{total}{left}{detail}`,
       stream: process.stderr,
       hideCursor: true,
       // Its own handler would swallow an interruption; fail() stops the bar.
@@ -90,8 +91,14 @@ function barProgress(label: string, total: number): Progress {
     bar.stop();
   };
   stopBar = stop;
-  bar.start(total, 0, { detail: '' });
-  return { update: (done, _extra, detail = '') => bar.update(done, { detail }), stop };
+  const begun = Date.now();
+  // Nothing is said of the time left before there is something to judge by.
+  const left = (done: number): string => {
+    const seconds = (Date.now() - begun) / 1000;
+    return done > 0 && seconds >= 2 ? ` · ${duration((seconds / done) * (total - done))} left` : '';
+  };
+  bar.start(total, 0, { left: '', detail: '' });
+  return { update: (done, _extra, detail = '') => bar.update(done, { left: left(done), detail }), stop };
 }
 
 /** Reports a failure and sets the exit code; the process ends by itself once its handles are closed. */

@@ -1,4 +1,5 @@
 import { invalidArgument, SsdPruneError } from '../errors';
+import { describeGpu } from '../machine';
 import { runtimeFile } from './runtime';
 
 export type DeviceChoice = 'auto' | 'cuda' | 'cpu';
@@ -92,7 +93,7 @@ export function cudaRepair({ missingLibrary }: ProviderProbe): string {
 
 /**
  * The device to run on. `cpu` asks nothing; `cuda` must work; `auto` takes CUDA where it works.
- * @returns the device, and for `auto` on the CPU a note why it is not CUDA
+ * @returns the device, and for `auto` on the CPU of a machine with a GPU a note why it is not CUDA
  * @throws {SsdPruneError} ERR_USAGE for another device; ERR_NO_CUDA where CUDA was asked for and does not work
  */
 export async function chooseDevice(choice: DeviceChoice): Promise<{ device: Device; note?: string }> {
@@ -105,5 +106,7 @@ export async function chooseDevice(choice: DeviceChoice): Promise<{ device: Devi
   if (choice === 'cuda') {
     throw new SsdPruneError('ERR_NO_CUDA', `CUDA does not work here: ${probe.reason}. ${cudaRepair(probe)}`);
   }
+  // Without a GPU there is nothing amiss.
+  if (!(await describeGpu())) return { device: 'cpu' };
   return { device: 'cpu', note: `Running on the CPU: CUDA does not work here (${probe.reason}).` };
 }

@@ -11,6 +11,11 @@ import type { PruneReport } from './report';
 export interface PruneFileOptions extends Omit<PruneModelOptions, 'dryRun' | 'onStage'> {
   /** Replace the output where it exists, even if it is the input. Defaults to `false`. */
   force?: boolean;
+  /**
+   * Detector settings (JSON) for the smaller model's metadata, where the model's own have none: it is of no use without
+   * them. Defaults to those of `calibrate`.
+   */
+  detector?: string;
   /** Write the report to this file, too, as JSON. It replaces an older one, but nothing that is read. */
   report?: string;
   /** Called before each stage of the work. */
@@ -40,7 +45,7 @@ export async function pruneFile(
   await begin('read');
   const model = await readModel(input);
   if (given.report !== undefined) await checkReport(given.report, model, { ...given, output });
-  const settings = settingsFor(model, given.calibrate);
+  const settings = settingsFor(model, given.detector ?? given.calibrate?.detector);
   const { cut, report } = await pruneModel(model, { ...given, dryRun: output === undefined });
   if (output !== undefined) {
     await begin('write');
@@ -65,10 +70,12 @@ export async function checkReport(
   model: OnnxModel,
   {
     output,
+    detector,
     calibrate,
     sensitivities,
   }: {
     output?: string | undefined;
+    detector?: string | undefined;
     calibrate?: CalibrationOptions | undefined;
     sensitivities?: LossCurves | undefined;
   },
@@ -77,13 +84,16 @@ export async function checkReport(
   if (model.file !== undefined) inputs.push(model.file);
   if (output !== undefined) inputs.push(output, `${output}.data`);
   if (sensitivities) inputs.push(sensitivities.source);
-  if (calibrate) {
+  const settings = detector ?? calibrate?.detector;
+  if (calibrate || settings !== undefined) {
     const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
-    const { findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
-    const { priorsFile } = readDetectorSettings(model, calibrate.detector);
-    inputs.push(calibrate.pictures, ...(await findPictures(calibrate.pictures, calibrate.split)));
-    if (calibrate.detector !== undefined) inputs.push(calibrate.detector);
+    const { priorsFile } = readDetectorSettings(model, settings);
+    if (settings !== undefined) inputs.push(settings);
     if (priorsFile !== undefined) inputs.push(priorsFile);
+  }
+  if (calibrate) {
+    const { findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
+    inputs.push(calibrate.pictures, ...(await findPictures(calibrate.pictures, calibrate.split)));
   }
   await checkOutput(report, { inputs });
 }
@@ -93,9 +103,8 @@ export async function saveReport(file: string, document: object): Promise<void> 
   await replaceFile(file, [Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]);
 }
 
-/** Detector settings for the smaller model's metadata, where they came by a file: it is of no use without them. */
-function settingsFor(model: OnnxModel, calibrate: CalibrationOptions | undefined): string | undefined {
-  if (!calibrate) return undefined;
+function settingsFor(model: OnnxModel, detector: string | undefined): string | undefined {
+  if (detector === undefined) return undefined;
   const { settingsToCarry } = require('../model/detector') as typeof import('../model/detector');
-  return settingsToCarry(model, calibrate.detector);
+  return settingsToCarry(model, detector);
 }

@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
+import { detectorKey } from '../model/detector-key';
 import type { OnnxModel } from '../model/onnx-model';
 import { type DetectorNetwork, readNetwork } from './network';
 
@@ -11,11 +12,15 @@ export interface Teacher {
   detector?: DetectorSettings;
 }
 
-/** A teacher's file with its settings: those of `detectorFile` where one is given. */
-export async function readTeacher(file: string, detectorFile: string | undefined): Promise<Required<Teacher>> {
+/**
+ * A teacher's file with its settings: those of `detectorFile` where one is given, else its own, else none: then the
+ * trained network's hold for it.
+ */
+export async function readTeacher(file: string, detectorFile: string | undefined): Promise<Teacher> {
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
   const model = await readModel(file);
+  if (detectorFile === undefined && model.metadata(detectorKey) === undefined) return { model };
   return { model, detector: readDetectorSettings(model, detectorFile) };
 }
 

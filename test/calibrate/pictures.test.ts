@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 
-const { drawPictures, findPictures, PictureSource } =
+const { drawPictures, findPictures, PictureSource, splitOf } =
   require('../../dist/lib/calibrate/pictures') as typeof import('../../lib/calibrate/pictures');
 const { spread } = require('../../dist/lib/calibrate/samples') as typeof import('../../lib/calibrate/samples');
 
@@ -82,6 +82,11 @@ describe('where pictures are found', () => {
     writeFileSync(path.join(folder, 'ImageSets', 'Main', 'val.txt'), 'a\n');
     expect(await findPictures(folder)).toEqual([path.join(folder, 'JPEGImages', 'b.png')]);
     expect(await findPictures(folder, 'val')).toEqual([path.join(folder, 'JPEGImages', 'a.png')]);
+    expect([
+      await splitOf(folder),
+      await splitOf(folder, 'val'),
+      await splitOf(path.join(folder, 'JPEGImages')),
+    ]).toEqual([...['train', 'val', undefined]]);
   });
 
   test('no pictures, no such place, a COCO folder without a split: codes', async () => {

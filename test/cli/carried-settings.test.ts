@@ -63,12 +63,28 @@ test('prune --calibrate --detector writes the settings into the smaller model, a
   expect(JSON.parse(carried.stdout).classes).toEqual(JSON.parse(given.stdout).classes);
 });
 
-test('finetune --detector does so, too', async () => {
+test('prune --detector does so without pictures, too; a dry run writes none', async () => {
+  const byWeights = ['--pruned-params', 'conv2d_[1-9].w_0', '--target-ratio', '0.1', '--json'];
+  const out = await both((model, to) => ['prune', model, '-o', to, '--no-verify', ...byWeights], 'cut');
+  expect(readDetectorSettings(await readModel(out)).priors).toHaveLength(4 * 1917);
+  const dry = await run(['prune', bare, '--dry-run', ...byWeights, '--detector', detector]);
+  expect([dry.status, dry.stderr]).toEqual([2, expect.stringContaining('--detector changes nothing')]);
+  // What is read is not replaced by the report.
+  const report = await run([
+    ...['prune', bare, '-o', at('x.onnx'), ...byWeights, '--no-verify'],
+    ...['--detector', detector, '--report', detector],
+  ]);
+  const { code } = JSON.parse(report.stderr.trim().split('\n').pop()!).error;
+  expect([report.status, code]).toEqual([2, 'ERR_OUTPUT_EXISTS']);
+});
+
+test('finetune --detector does so, too; a teacher without settings has those of the trained network', async () => {
   const finetune = (model: string, out: string): string[] => [
     ...['finetune', model, '-o', out, '--data', data, '--split', 'val', '--epochs', '1', '--batch-size', '2'],
     ...['--held-back', '0', '--recalibrate', '0', '--json'],
   ];
   const out = await both(finetune, 'tuned');
+  good(await run([...finetune(own, at('taught.onnx')), '--teacher', bare]));
   expect(readDetectorSettings(await readModel(out)).priors).toHaveLength(4 * 1917);
 });
 
