@@ -53,6 +53,8 @@ export interface PruneReport {
   readonly prunedParams: string;
   readonly criterion: string;
   readonly allocation: string;
+  /** The file by which `sensitivity` spread the cut; null without. */
+  readonly sensitivities: string | null;
   readonly ranking: string;
   readonly order: readonly string[];
   readonly targetRatio: number | null;
@@ -105,6 +107,7 @@ export function buildReport(
     prunedParams: given.prunedParams,
     criterion: options.criterion,
     allocation: options.allocation,
+    sensitivities: options.sensitivities?.source ?? null,
     ranking: options.ranking,
     order: options.order ?? layers.map(({ name }) => name),
     targetRatio: given.targetRatio ?? null,

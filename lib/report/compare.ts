@@ -70,6 +70,7 @@ function comparePrunes(a: ReadPruneReport, b: ReadPruneReport): Compared {
         'prunedParams',
         'criterion',
         'allocation',
+        'sensitivities',
         'ranking',
         'targetRatio',
         'tolerance',

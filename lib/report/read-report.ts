@@ -16,6 +16,7 @@ const prune = z.object({
   prunedParams: setting,
   criterion: setting,
   allocation: setting,
+  sensitivities: setting,
   ranking: setting,
   targetRatio: setting,
   tolerance: setting,

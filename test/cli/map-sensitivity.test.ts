@@ -141,8 +141,8 @@ test('people get a table, a plot and both pickles, without an evaluation where t
     ]);
   };
   const widths = [report, old!, fresh!].map((file) => {
-    const { allocation, layers, macs } = JSON.parse(prune(file).stdout);
-    expect([allocation, macs.cut >= 0.02, macs.cut <= 0.04]).toEqual(['sensitivity', true, true]);
+    const { allocation, sensitivities, layers, macs } = JSON.parse(prune(file).stdout);
+    expect([allocation, sensitivities, macs.cut >= 0.02, macs.cut <= 0.04]).toEqual(['sensitivity', file, true, true]);
     return layers.map(({ kept }: { kept: number[] }) => kept.length);
   });
   expect(widths[0].some((width: number, i: number) => width < document.layers[i]!.channels)).toBe(true);
