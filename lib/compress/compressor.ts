@@ -10,6 +10,7 @@ import { saveReport } from '../prune/prune-file';
 import { openPruner } from '../prune/prune-model';
 import type { CountChange } from '../prune/report';
 import type { RunLog } from '../report/event-queue';
+import type { Trainer } from '../train/trainer';
 import { checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
 import type { CompressionEvent } from './events';
@@ -187,8 +188,7 @@ export class Compressor {
       },
       ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
       ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.evaluations },
-      // Without pictures held back there is no best.
-      ...{ kept: trainer.result.best ? output.keep : ('last' as const), map },
+      ...{ ...keptWeights(trainer, output.keep), map },
       macs: compared(inputs.model, model, countMacs),
       parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
       ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },
@@ -196,6 +196,13 @@ export class Compressor {
     if (output.report !== null) await saveReport(output.report, report);
     return report;
   }
+}
+
+/** Which weights are written, and what they are worth on the pictures held back: without any there is no best. */
+function keptWeights({ result, step }: Trainer, keep: 'best' | 'last'): Pick<RunReport, 'kept' | 'keptAt'> {
+  const { best, evaluations } = result;
+  if (best && keep === 'best') return { kept: 'best', keptAt: best };
+  return { kept: 'last', keptAt: evaluations.find((one) => one.step === step) ?? null };
 }
 
 function countMacs(model: OnnxModel): number {

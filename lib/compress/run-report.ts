@@ -53,6 +53,8 @@ export interface RunReport {
   /** On the pictures held back of the training split, of every network there was. */
   readonly heldBack: readonly Evaluation[];
   readonly kept: 'best' | 'last';
+  /** What the weights that were written are worth on the pictures held back; null where nobody measured it. */
+  readonly keptAt: Evaluation | null;
   /** Of the model that was begun with and of the one that was written. */
   readonly macs: CountChange;
   readonly parameters: CountChange;

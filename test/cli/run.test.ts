@@ -87,7 +87,9 @@ test('for people: every parameter with its shapes, mAP by epoch, totals', () => 
   expect(status).toBe(0);
   expect(stdout).toMatch(/conv2d_2\.w_0 .*\(32, 16, 1, 1\) │ +\(24, 16, 1, 1\)/);
   expect(stdout).toMatch(/cut at step 0 .*\n.*epoch 1 /s);
-  expect(stdout).toMatch(/small\.onnx holds the best weights on the pictures held back, mAP 0\.\d{4}/);
+  expect(stdout).toMatch(
+    /small\.onnx holds the weights .* \(best on the pictures held back: 0\.\d{4}\); mAP 0\.\d{4} on val; \d+ s/,
+  );
   expect(stderr).toMatch(/uniform_pruning_strategy: \d+\.\d\d % of the MACs and \d+\.\d\d % of the parameters are cut/);
 });
 

@@ -59,6 +59,7 @@ test('cuts at the begin and in the middle, trains, evaluates each epoch, and wri
   );
   // The last two, and that of the best weights of the network as it is now.
   const best = report.heldBack.slice(2).reduce((a, b) => (b.map > a.map ? b : a));
+  expect(report).toMatchObject({ kept: 'best', keptAt: best });
   const kept = checkpointsOf(config).map((name) => Number(name.split('-').at(-1)));
   expect(new Set(kept)).toEqual(new Set([16, 24, ...(best.epoch > 1 ? [best.step] : [])]));
   expect(events.filter(({ event }) => event === 'checkpoint')).toHaveLength(5);
@@ -289,7 +290,7 @@ test('where nothing is held back the weights of the last step are kept, and said
   config.training.heldBack = 0;
   config.compressor.epochs = 1;
   config.compressor.strategies = config.compressor.strategies.slice(0, 1);
-  expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', heldBack: [] });
+  expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', keptAt: null, heldBack: [] });
 });
 
 test('a strategy of one’s own is told of everything in order, saved, and restored', async () => {
