@@ -11,6 +11,7 @@ import { openPruner } from '../prune/prune-model';
 import type { CountChange } from '../prune/report';
 import type { RunLog } from '../report/event-queue';
 import type { Trainer } from '../train/trainer';
+import { belowStart } from '../train/weight-warnings';
 import { checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
 import type { CompressionEvent } from './events';
@@ -172,8 +173,17 @@ export class Compressor {
   /** Writes the model and the report. */
   async #conclude(run: Run, inputs: RunInputs, from: StoredCheckpoint | undefined): Promise<RunReport> {
     const { model: files, output, data, compressor, file } = this.#config;
-    const warnings = [...this.#config.warnings, ...run.warnings];
     const { trainer } = run;
+    const noBetter = belowStart(trainer.result, {
+      ...{
+        began: run.cuts.length > 0 ? 'the last cut left' : 'it began with',
+        output: output.model,
+        keep: output.keep,
+      },
+      advice: `a lower training.rate${files.teacher === null ? ', or model.teacher' : ''}`,
+    });
+    if (noBetter !== undefined) this.#emit({ event: 'warning', message: noBetter });
+    const warnings = [...this.#config.warnings, ...run.warnings, ...(noBetter === undefined ? [] : [noBetter])];
     const model = trainer.model(output.keep);
     const map = await run.evaluate(model);
     if (inputs.carried !== undefined) model.setMetadata(detectorKey, inputs.carried);

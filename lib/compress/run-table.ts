@@ -26,6 +26,8 @@ export function renderRunReport(report: RunReport): string {
   ];
   const totals = [count('MACs', report.macs), count('parameters', report.parameters)];
   parts.push(renderTable(['total', 'before', 'after', 'cut'], totals, 1));
+  // Hours ago they went by.
+  for (const warning of report.warnings) parts.push(`warning: ${warning}`);
   const worth = report.map === null ? '' : `; mAP ${score(report.map)} on ${report.data.evaluation}`;
   parts.push(`${report.output} holds ${keptWeights(report)}${worth}; ${report.seconds.toFixed(0)} s in all`);
   return parts.join('\n');

@@ -254,7 +254,12 @@ test('what is odd about cuts is in the report, of a resumed run, too', async () 
     code: 'ERR_ABORTED',
   });
   const { warnings } = await new Compressor(config, { resume: true }).run();
-  expect(warnings).toEqual(['run.yaml:1:1: odd', expect.stringMatching(/^conv2d_1\|.* whole names: conv2d_1\.w_0/)]);
+  expect(warnings.slice(0, 3)).toEqual([
+    'run.yaml:1:1: odd',
+    expect.stringMatching(/^conv2d_1\|.* whole names: conv2d_1\.w_0/),
+    // 8 of the 40 pictures.
+    expect.stringMatching(/^only 8 pictures are held back: .* with a greater training\.held_back$/),
+  ]);
 });
 
 test('a pattern that selects nothing and a target out of reach end it before anything is trained', async () => {
@@ -291,6 +296,23 @@ test('where nothing is held back the weights of the last step are kept, and said
   config.compressor.epochs = 1;
   config.compressor.strategies = config.compressor.strategies.slice(0, 1);
   expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', keptAt: null, heldBack: [] });
+});
+
+test('training that makes nothing better than what the last cut left is warned of, in the report too', async () => {
+  const config = scenesRun(data);
+  Object.assign(config.training, { rate: 1e-9, recalibrate: 0, batchStatistics: false, heldBack: 0.5 });
+  config.compressor.epochs = 1;
+  config.compressor.strategies = config.compressor.strategies.slice(0, 1);
+  const seen: string[] = [];
+  const onEvent = (event: CompressionEvent) => event.event === 'warning' && seen.push(event.message);
+  const report = await new Compressor(config, { onEvent }).run();
+  expect(report.keptAt).toEqual(report.heldBack[0]);
+  // Half of the 40 pictures are enough of them.
+  const [warning, ...more] = report.warnings;
+  expect([more, seen]).toEqual([[], [warning]]);
+  const map = report.heldBack[0]!.map.toFixed(4);
+  expect(warning).toContain(`nothing better than what the last cut left, by the pictures held back (mAP ${map} at the`);
+  expect(warning).toContain(`${config.output.model} holds the weights the last cut left; try a lower training.rate`);
 });
 
 test('a strategy of one’s own is told of everything in order, saved, and restored', async () => {

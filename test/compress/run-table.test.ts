@@ -30,6 +30,11 @@ const report = {
   seconds: 75,
 } as unknown as RunReport;
 
+test('warnings of the run are told again above it', () => {
+  const lines = renderRunReport({ ...report, warnings: ['first', 'second'] }).split('\n');
+  expect(lines.slice(-3, -1)).toEqual(['warning: first', 'warning: second']);
+});
+
 const lastLine = (more: object): string =>
   renderRunReport({ ...report, ...more })
     .split('\n')
