@@ -15,6 +15,12 @@ export function renderRunReport(report: RunReport): string {
   });
   const parts = [renderTable(['parameter', 'before', 'after'], shapes, 1)];
   if (report.metrics.length > 0) {
+    const cuts = report.cuts.values();
+    const when = ({ stage, epoch, step }: Metric): string => {
+      if (stage === 'start') return 'start';
+      // Each cut was measured: two at one step differ by whose they are.
+      return stage === 'cut' ? `cut by ${cuts.next().value?.strategy} at step ${step}` : `epoch ${epoch}`;
+    };
     const rows = report.metrics.map((metric) => [when(metric), score(metric.map), score(metric.meanOver20)]);
     parts.push(renderTable([`on ${report.data.evaluation}`, 'mAP', 'classes with 20 objects'], rows, 1));
   }
@@ -42,10 +48,4 @@ function keptWeights({ kept, keptAt, cuts }: RunReport): string {
   if (step === cuts.at(-1)?.step) which = 'the weights that the last cut left';
   else if (step === 0) which = 'the weights it began with';
   return `${which} (best on the pictures held back: ${held})`;
-}
-
-function when({ stage, epoch, step }: Metric): string {
-  if (stage === 'start') return 'start';
-  if (stage === 'cut') return `cut at step ${step}`;
-  return `epoch ${epoch}`;
 }

@@ -91,11 +91,19 @@ test('for people: every parameter with its shapes, mAP by epoch, totals', () => 
   const { status, stdout, stderr } = command(['run', file, '--set', 'compressor.epoch=1']);
   expect(status).toBe(0);
   expect(stdout).toMatch(/conv2d_2\.w_0 .*\(32, 16, 1, 1\) │ +\(24, 16, 1, 1\)/);
-  expect(stdout).toMatch(/cut at step 0 .*\n.*epoch 1 /s);
+  expect(stdout).toMatch(/cut by uniform_pruning_strategy at step 0 .*\n.*epoch 1 /s);
   expect(stdout).toMatch(
     /small\.onnx holds the weights .* \(best on the pictures held back: 0\.\d{4}\); mAP 0\.\d{4} on val; \d+ s/,
   );
+  expect(stderr).toMatch(/^1 epoch$/m);
   expect(stderr).toMatch(/uniform_pruning_strategy: \d+\.\d\d % of the MACs and \d+\.\d\d % of the parameters are cut/);
+});
+
+test('help says what --check prints: the configuration with --json alone', () => {
+  const help = command(['run', '--help']).stdout.replaceAll(/\s+/g, ' ');
+  expect(help).toContain('Only check it: opens the model, tries the cuts; with --json prints it with all defaults');
+  const { file } = configuration();
+  expect(command(['run', file, '--check']).stdout).toBe(`${file} is in order.\n`);
 });
 
 test('--check opens no data, and says what is wrong with its line', () => {

@@ -183,7 +183,9 @@ test('checkpoints of another run are refused with what differs, and are not over
   });
   await expect(new Compressor(target, { resume: true }).run()).rejects.toMatchObject({
     code: 'ERR_USAGE',
-    message: expect.stringMatching(/compressor.epochs was 3, now it is 5; training.rate was 0.001, now it is 0.002\. /),
+    message: expect.stringMatching(
+      /compressor\.epoch was 3, now it is 5; training\.rate was 0.001, now it is 0.002\. /,
+    ),
   });
   expect(checkpointsOf(config).length).toBeGreaterThanOrEqual(2);
 });

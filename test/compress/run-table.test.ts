@@ -30,6 +30,13 @@ const report = {
   seconds: 75,
 } as unknown as RunReport;
 
+test('rows of cuts say whose they are', () => {
+  const { metrics, cuts } = report;
+  const atOnce = { metrics: metrics.slice(0, 3).map((metric) => ({ ...metric, step: 0 })), cuts };
+  const rows = renderRunReport({ ...report, ...atOnce }).match(/(?<=│ )cut[^│]*\d/g);
+  expect(rows).toEqual(['cut by first at step 0', 'cut by second at step 0']);
+});
+
 test('warnings of the run are told again above it', () => {
   const lines = renderRunReport({ ...report, warnings: ['first', 'second'] }).split('\n');
   expect(lines.slice(-3, -1)).toEqual(['warning: first', 'warning: second']);

@@ -1,3 +1,4 @@
+import { counted } from '../../counted';
 import type { FinetunePart, PageDocument, PrunePart, RunPart, SensitivityPart } from './document';
 import { baseName, duration, percent, score, whole } from './format';
 import { type LayerRow, layerRows, mergedLayers } from './layer-table';
@@ -62,7 +63,7 @@ function runContents(run: RunPart): Contents {
   return {
     ...nothing,
     title: `${baseName(run.model)} → ${baseName(run.output)}`,
-    subtitle: `Compression run of ${baseName(run.configuration)}: ${run.epochs} epochs, ${cuts.length} ${cuts.length === 1 ? 'cut' : 'cuts'}, ${duration(run.seconds)}`,
+    subtitle: `Compression run of ${baseName(run.configuration)}: ${counted(run.epochs, 'epoch')}, ${counted(cuts.length, 'cut')}, ${duration(run.seconds)}`,
     facts: [
       ['Configuration', run.configuration],
       ['Model', run.model],
