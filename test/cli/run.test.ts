@@ -78,7 +78,9 @@ test('PaddleSlim’s configuration with our sections: cut, trained, evaluated, w
     listed.parameters.map(({ name, shape }) => [name, shape]),
   );
   // Once more: nothing is replaced unasked, and a finished run is found finished.
-  expect(failure(command(['run', file, '--json']))).toMatchObject({ status: 2, code: 'ERR_OUTPUT_EXISTS' });
+  const unasked = command(['run', file, '--json']);
+  expect(failure(unasked)).toMatchObject({ status: 2, code: 'ERR_OUTPUT_EXISTS' });
+  expect(errorOf(unasked).message).toMatch(/log\.jsonl exists: .*--force/);
   const before = readFileSync(output);
   const again = command(['run', file, '--resume', '--json', '--quiet']);
   expect(again.status).toBe(0);
