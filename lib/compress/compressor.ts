@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
@@ -175,11 +176,9 @@ export class Compressor {
     const { model: files, output, data, compressor, file } = this.#config;
     const { trainer } = run;
     const noBetter = belowStart(trainer.result, {
-      ...{
-        began: run.cuts.length > 0 ? 'the last cut left' : 'it began with',
-        output: output.model,
-        keep: output.keep,
-      },
+      began: run.cuts.length > 0 ? 'the last cut left' : 'it began with',
+      // Its name alone: logs of one run in two folders say the same.
+      ...{ output: path.basename(output.model), keep: output.keep },
       advice: `a lower training.rate${files.teacher === null ? ', or model.teacher' : ''}`,
     });
     if (noBetter !== undefined) this.#emit({ event: 'warning', message: noBetter });
