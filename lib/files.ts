@@ -38,7 +38,10 @@ export async function checkOutput(file: string, { inputs = [], force }: OutputOp
       );
   }
   if (force === false && own !== undefined)
-    throw new SsdPruneError('ERR_OUTPUT_EXISTS', `${file} exists: name another file, or say --force to replace it`);
+    throw new SsdPruneError(
+      'ERR_OUTPUT_EXISTS',
+      `${file} exists: name another file, or say --force, in Node { force: true }, to replace it`,
+    );
   return target;
 }
 

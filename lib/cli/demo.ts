@@ -39,13 +39,11 @@ export async function handler(args: DemoArguments): Promise<void> {
   const ui = makeUi(args);
   const { demoStages, runDemo } = require('../demo/demo') as typeof import('../demo/demo');
   const { renderDemoReport } = require('../demo/table') as typeof import('../demo/table');
-  const { makeFolder } = require('../files') as typeof import('../files');
   const { output, targetRatio, trainScenes, valScenes, epochs, seed, force } = args;
   const folder = output ?? mkdtempSync(path.join(tmpdir(), 'ssd-prune-demo-'));
   // A folder that nobody asked for by name is of no use half full.
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   if (output === undefined) process.on('exit', remove);
-  else await makeFolder(output);
   let progress: Progress | undefined;
   let label = '';
   try {

@@ -110,6 +110,7 @@ export async function handler(args: FinetuneArguments): Promise<void> {
   // Read by the addon when it first shares out work.
   if (args.threads > 0) process.env.SSD_PRUNE_THREADS = String(args.threads);
   const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
+  const { belowStart, fewHeldBack } = require('../train/weight-warnings') as typeof import('../train/weight-warnings');
   const { renderFinetuneReport } = require('../train/finetune-table') as typeof import('../train/finetune-table');
   const show = new TrainingDisplay(ui);
   const report = await interruptible((signal) =>
@@ -117,17 +118,19 @@ export async function handler(args: FinetuneArguments): Promise<void> {
       ...options,
       signal,
       onCheck: (done, total) => show.checked(done, total),
-      onReady: (trainer, problems) => show.ready(trainer.step, trainer.recipe.steps, problems),
+      onReady: (trainer, problems) => {
+        const few = args.keep === 'best' ? fewHeldBack(trainer.held.length, '--held-back') : undefined;
+        if (few !== undefined) ui.warn(few);
+        show.ready(trainer.step, trainer.recipe.steps, problems);
+      },
       onEvent: (event) => show.event(event),
     }),
   ).finally(() => show.stop());
-  if (report.belowStart && report.finished) {
-    const { evaluations, kept } = report;
-    const holds = kept === 'start' ? 'the weights it began with' : 'the last ones all the same';
-    ui.warn(
-      `training made nothing better than what it began with, by the pictures held back (mAP ${evaluations[0]!.map.toFixed(4)} at the start, ${evaluations.at(-1)!.map.toFixed(4)} at the end): ${args.output} holds ${holds}; try a lower --rate${report.teacher === null ? ', or --teacher' : ''}`,
-    );
-  }
+  const noBetter = belowStart(report, {
+    ...{ began: 'it began with', output: args.output, keep: report.kept === 'start' ? 'best' : 'last' },
+    advice: `a lower --rate${report.teacher === null ? ', or --teacher' : ''}`,
+  });
+  if (noBetter !== undefined && report.finished) ui.warn(noBetter);
   ui.result(report, () => renderFinetuneReport(report));
 }
 

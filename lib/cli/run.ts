@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import type { CompressionEvent } from '../compress/events';
+import { counted } from '../counted';
 import { invalidArgument } from '../errors';
 import type { RunLog } from '../report/event-queue';
 import { refuseWithout } from './calibration-options';
@@ -27,7 +28,7 @@ export function builder(yargs: Argv): Argv {
       check: {
         type: 'boolean',
         default: false,
-        describe: 'Only check the configuration and its cuts, and print it with all defaults',
+        describe: 'Only check it: opens the model, tries the cuts; with --json prints it with all defaults',
       },
       set: { type: 'string', array: true, nargs: 1, describe: 'Replace a setting: compressor.epoch=3' },
       ui: { type: 'boolean', default: false, describe: 'Show the run on a page on this machine while it goes' },
@@ -113,7 +114,7 @@ function describe(event: Told): string {
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   switch (event.event) {
     case 'begin':
-      return event.resumed === null ? `${event.epochs} epochs` : `going on from ${event.resumed}`;
+      return event.resumed === null ? counted(event.epochs, 'epoch') : `going on from ${event.resumed}`;
     case 'epoch':
       return `epoch ${event.epoch + 1} of ${event.epochs}`;
     case 'cut': {

@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config';
+import { settingKey } from '../config/setting-keys';
 import { detectorDigest, samplesDigest } from '../digests';
 import { SsdPruneError } from '../errors';
 import type { Evaluation } from '../train/trainer-events';
@@ -99,7 +100,8 @@ export function checkSameRun(folder: string, saved: Identity, own: Identity): vo
   const shown = (value: unknown): string => (value === undefined ? 'not set' : JSON.stringify(value));
   for (const place of [...places].sort()) {
     const [before, now] = [saved.settings[place], own.settings[place]];
-    if (shown(before) !== shown(now)) differs.push(`${place} was ${shown(before)}, now it is ${shown(now)}`);
+    if (shown(before) !== shown(now))
+      differs.push(`${settingKey(place, own.strategies)} was ${shown(before)}, now it is ${shown(now)}`);
   }
   if (differs.length === 0) return;
   throw new SsdPruneError(

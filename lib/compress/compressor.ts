@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
@@ -10,6 +11,8 @@ import { saveReport } from '../prune/prune-file';
 import { openPruner } from '../prune/prune-model';
 import type { CountChange } from '../prune/report';
 import type { RunLog } from '../report/event-queue';
+import type { Trainer } from '../train/trainer';
+import { belowStart } from '../train/weight-warnings';
 import { checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
 import type { CompressionEvent } from './events';
@@ -171,8 +174,15 @@ export class Compressor {
   /** Writes the model and the report. */
   async #conclude(run: Run, inputs: RunInputs, from: StoredCheckpoint | undefined): Promise<RunReport> {
     const { model: files, output, data, compressor, file } = this.#config;
-    const warnings = [...this.#config.warnings, ...run.warnings];
     const { trainer } = run;
+    const noBetter = belowStart(trainer.result, {
+      began: run.cuts.length > 0 ? 'the last cut left' : 'it began with',
+      // Its name alone: logs of one run in two folders say the same.
+      ...{ output: path.basename(output.model), keep: output.keep },
+      advice: `a lower training.rate${files.teacher === null ? ', or model.teacher' : ''}`,
+    });
+    if (noBetter !== undefined) this.#emit({ event: 'warning', message: noBetter });
+    const warnings = [...this.#config.warnings, ...run.warnings, ...(noBetter === undefined ? [] : [noBetter])];
     const model = trainer.model(output.keep);
     const map = await run.evaluate(model);
     if (inputs.carried !== undefined) model.setMetadata(detectorKey, inputs.carried);
@@ -187,8 +197,7 @@ export class Compressor {
       },
       ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
       ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.evaluations },
-      // Without pictures held back there is no best.
-      ...{ kept: trainer.result.best ? output.keep : ('last' as const), map },
+      ...{ ...keptWeights(trainer, output.keep), map },
       macs: compared(inputs.model, model, countMacs),
       parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
       ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },
@@ -196,6 +205,13 @@ export class Compressor {
     if (output.report !== null) await saveReport(output.report, report);
     return report;
   }
+}
+
+/** Which weights are written, and what they are worth on the pictures held back: without any there is no best. */
+function keptWeights({ result, step }: Trainer, keep: 'best' | 'last'): Pick<RunReport, 'kept' | 'keptAt'> {
+  const { best, evaluations } = result;
+  if (best && keep === 'best') return { kept: 'best', keptAt: best };
+  return { kept: 'last', keptAt: evaluations.find((one) => one.step === step) ?? null };
 }
 
 function countMacs(model: OnnxModel): number {

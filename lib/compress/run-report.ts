@@ -40,7 +40,7 @@ export interface RunReport {
   readonly epochs: number;
   readonly steps: number;
   /**
-   * Of the configuration, and of the cuts as they were checked before the first epoch. The reports of the cuts have none of
+   * Of the configuration, of the cuts as they were checked before the first epoch, and of what judges weights. The reports of the cuts have none of
    * their own: what they left out of a pattern is their `skipped`, and a latency that was missed their `latency.reached`.
    */
   readonly warnings: readonly string[];
@@ -53,6 +53,8 @@ export interface RunReport {
   /** On the pictures held back of the training split, of every network there was. */
   readonly heldBack: readonly Evaluation[];
   readonly kept: 'best' | 'last';
+  /** What the weights that were written are worth on the pictures held back; null where nobody measured it. */
+  readonly keptAt: Evaluation | null;
   /** Of the model that was begun with and of the one that was written. */
   readonly macs: CountChange;
   readonly parameters: CountChange;

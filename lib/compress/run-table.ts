@@ -15,6 +15,12 @@ export function renderRunReport(report: RunReport): string {
   });
   const parts = [renderTable(['parameter', 'before', 'after'], shapes, 1)];
   if (report.metrics.length > 0) {
+    const cuts = report.cuts.values();
+    const when = ({ stage, epoch, step }: Metric): string => {
+      if (stage === 'start') return 'start';
+      // Each cut was measured: two at one step differ by whose they are.
+      return stage === 'cut' ? `cut by ${cuts.next().value?.strategy} at step ${step}` : `epoch ${epoch}`;
+    };
     const rows = report.metrics.map((metric) => [when(metric), score(metric.map), score(metric.meanOver20)]);
     parts.push(renderTable([`on ${report.data.evaluation}`, 'mAP', 'classes with 20 objects'], rows, 1));
   }
@@ -26,14 +32,20 @@ export function renderRunReport(report: RunReport): string {
   ];
   const totals = [count('MACs', report.macs), count('parameters', report.parameters)];
   parts.push(renderTable(['total', 'before', 'after', 'cut'], totals, 1));
-  const which = report.kept === 'best' ? 'the best weights on the pictures held back' : 'the weights of the last step';
-  const worth = report.map === null ? '' : `, mAP ${score(report.map)}`;
-  parts.push(`${report.output} holds ${which}${worth}; ${report.seconds.toFixed(0)} s in all`);
+  // Hours ago they went by.
+  for (const warning of report.warnings) parts.push(`warning: ${warning}`);
+  const worth = report.map === null ? '' : `; mAP ${score(report.map)} on ${report.data.evaluation}`;
+  parts.push(`${report.output} holds ${keptWeights(report)}${worth}; ${report.seconds.toFixed(0)} s in all`);
   return parts.join('\n');
 }
 
-function when({ stage, epoch, step }: Metric): string {
-  if (stage === 'start') return 'start';
-  if (stage === 'cut') return `cut at step ${step}`;
-  return `epoch ${epoch}`;
+/** Which weights were written, and the mAP that chose them, which is another one than that of the evaluation split. */
+function keptWeights({ kept, keptAt, cuts }: RunReport): string {
+  const held = keptAt && score(keptAt.map);
+  if (kept === 'last') return `the weights of the last step${held ? ` (on the pictures held back: ${held})` : ''}`;
+  const { step, epoch } = keptAt!;
+  let which = `the weights of epoch ${Number(epoch.toFixed(2))}`;
+  if (step === cuts.at(-1)?.step) which = 'the weights that the last cut left';
+  else if (step === 0) which = 'the weights it began with';
+  return `${which} (best on the pictures held back: ${held})`;
 }

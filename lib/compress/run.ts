@@ -9,6 +9,7 @@ import { pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
 import { Trainer } from '../train/trainer';
 import type { Evaluation } from '../train/trainer-events';
+import { fewHeldBack } from '../train/weight-warnings';
 import type { Checkpoint, Position } from './checkpoint';
 import type { StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
@@ -24,7 +25,7 @@ import type { CompressionContext, CutRequest, Strategy } from './strategy';
  * at the end of an epoch, or between two steps of one, is in a checkpoint or follows from the configuration.
  */
 export class Run implements CompressionContext {
-  /** Of the cuts, before the first epoch. */
+  /** Of the cuts, and of how few pictures weights are judged by. */
   readonly warnings: string[] = [];
   readonly metrics: Metric[] = [];
   readonly cuts: CutRecord[] = [];
@@ -224,6 +225,10 @@ export class Run implements CompressionContext {
     if (!this.#position.begun) {
       const cuts = this.cuts.length;
       await this.#each((strategy) => strategy.onEpochBegin?.(this));
+      // Not before: only now there is a trainer, and its first checkpoint is to hold what is odd.
+      const few =
+        epoch === 0 && config.output.keep === 'best' && fewHeldBack(this.trainer.held.length, 'training.held_back');
+      if (few) this.#warn(few);
       this.#position = { epoch, begun: true };
       // What chose the channels may have taken long, and looked at a clock.
       if (this.cuts.length > cuts) await this.#save();

@@ -1,3 +1,4 @@
+import { counted } from '../counted';
 import { nearest } from '../nearest';
 import { describePlace, keyPlace, type Located, type Path, valuePlace } from './located';
 import type { Problems } from './problems';
@@ -32,7 +33,7 @@ function checkTraining({ training, model, compressor, strategies }: Sections, re
   }
   const epochs = compressor ? epochsOf({ compressor, strategies }) : Number.POSITIVE_INFINITY;
   if (headsFirst > epochs) {
-    refuse(['training', 'heads_first'], `heads_first is ${headsFirst}, and the run has ${epochs} epochs`);
+    refuse(['training', 'heads_first'], `heads_first is ${headsFirst}, and the run has ${counted(epochs, 'epoch')}`);
   }
   if (labels !== 'none') return;
   if (model?.teacher === null)
@@ -71,7 +72,7 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
     if (typeof start !== 'number' || start < epochs) continue;
     refuse(
       ['strategies', name, 'start_epoch'],
-      `start_epoch is ${start}, and the run has ${epochs} epochs, from 0 to ${epochs - 1}: it would never begin`,
+      `start_epoch is ${start}, and the run has ${counted(epochs, 'epoch')}, ${epochs === 1 ? 'number 0' : `from 0 to ${epochs - 1}`}: it would never begin`,
     );
   }
 }

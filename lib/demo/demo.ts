@@ -1,5 +1,6 @@
 import { copyFile } from 'node:fs/promises';
 import { breathe } from '../abort';
+import { embeddedDetector } from '../embedded/detector';
 import { invalidArgument } from '../errors';
 import type { Machine } from '../machine';
 import type { PruneFileOptions } from '../prune/prune-file';
@@ -74,8 +75,8 @@ export interface DemoReport {
 /**
  * The whole job on embedded data: the package's own detector is cut, which costs mAP, and fine-tuned, which brings it
  * back; all models are measured, and the boxes they find are drawn.
- * @param folder where models, scenes and pictures go; must exist
- * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where an earlier demo's files are in the way, ERR_ABORTED, and what the
+ * @param folder where models, scenes and pictures go; made where it isn't there
+ * @throws {SsdPruneError} ERR_ADDON_MISSING and ERR_NO_RUNTIME before anything is written, ERR_OUTPUT_EXISTS where an earlier demo's files are in the way, ERR_ABORTED, and what the
  * stages' functions throw
  */
 export async function runDemo(folder: string, options: DemoOptions = {}): Promise<DemoReport> {
@@ -94,7 +95,9 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
     onStage?.({ number: ++number, title, commands: own });
   };
 
-  const { checkOutput } = require('../files') as typeof import('../files');
+  await checkTools();
+  const { checkOutput, makeFolder } = require('../files') as typeof import('../files');
+  await makeFolder(folder);
   for (const file of [original, cut, calibrated, tuned]) await checkOutput(file, { force });
 
   await begin(`${trainScenes} labelled scenes to train on, ${valScenes} to measure on`, lines.scenes);
@@ -117,7 +120,6 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   const val = await openDataset(data, { split: 'val', classes: sceneClasses });
 
   await begin('The trained detector, and what the pattern selects of it', lines.original);
-  const { embeddedDetector } = require('../embedded/detector') as typeof import('../embedded/detector');
   await copyFile(embeddedDetector, await checkOutput(original, { force }));
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
@@ -203,6 +205,15 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
     },
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Loads what later stages need: nobody is to wait for scenes, and then to hear that it isn't there. */
+async function checkTools(): Promise<void> {
+  const { addon } = require('../native') as typeof import('../native');
+  addon();
+  const { DetectorSession } = require('../evaluate/session') as typeof import('../evaluate/session');
+  const session = await DetectorSession.create(embeddedDetector);
+  await session.close();
 }
 
 /** Channels that a parameter has after a cut. */

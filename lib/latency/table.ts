@@ -1,3 +1,4 @@
+import { counted } from '../counted';
 import { renderTable } from '../report/table';
 import type { LatencyReport } from './report';
 
@@ -21,7 +22,7 @@ export function renderLatency(report: LatencyReport): string {
       1,
     ),
     `asked for ${asked}, measured ${certain}${report.reached ? '' : '; that is more than 3 % off: try again when the machine is less busy'}`,
-    `${report.iterations.length} widths tried, the table of layers foretold ${percent(table.predictedShare)} (${table.cached ? 'kept from an earlier run' : `${table.models} models timed`}); ${report.runs} runs each, taking turns, ${threads === 0 ? 'all' : threads} thread${threads === 1 ? '' : 's'}, batch 1`,
+    `${counted(report.iterations.length, 'width')} tried, the table of layers foretold ${percent(table.predictedShare)} (${table.cached ? 'kept from an earlier run' : `${counted(table.models, 'model')} timed`}); ${counted(report.runs, 'run')} each, taking turns, ${threads === 0 ? 'all' : threads} thread${threads === 1 ? '' : 's'}, batch 1`,
     `${machine.cpu}, ${machine.cores} cores, ONNX Runtime ${report.runtime ?? 'of unknown version'}`,
   ].join('\n');
 }

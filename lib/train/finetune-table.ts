@@ -1,3 +1,4 @@
+import { counted } from '../counted';
 import type { FinetuneReport } from './finetune-file';
 
 /** The report as lines for people. */
@@ -8,7 +9,8 @@ export function renderFinetuneReport(report: FinetuneReport): string {
     return `${what.padEnd(12)} mAP ${map.toFixed(4)}${step === best?.step ? '  best' : ''}`;
   });
   const by = recipe.labels === 'none' ? "by the teacher's own detections " : '';
-  if (evaluations.length > 0) lines.push(`${by}on ${data.heldBack} held-back pictures of ${data.split ?? data.folder}`);
+  if (evaluations.length > 0)
+    lines.push(`${by}on ${counted(data.heldBack, 'held-back picture')} of ${data.split ?? data.folder}`);
   const speed = report.imagesPerSecond > 0 ? `, ${report.imagesPerSecond.toFixed(1)} images/s` : '';
   lines.push(`${report.step} of ${recipe.steps} steps of ${recipe.batchSize} of ${data.trained} pictures${speed}`);
   if (report.output !== null) {

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { decodePicture } from '../../lib/data/images';
 import type { DemoReport } from '../../lib/demo/demo';
-import { command, events, failure, interrupted, main, temporary } from './command';
+import { command, copyPackage, events, failure, interrupted, main, root, temporary } from './command';
 
 jest.setTimeout(300_000);
 
@@ -93,6 +93,22 @@ test('interrupted while it trains, it ends with 130 and leaves no temporary fold
   expect(failure(ended)).toEqual({ status: 130, code: 'ERR_ABORTED', stdout: '' });
   // ONNX Runtime leaves files of its own there.
   expect(readdirSync(path.join(folder, 'tmp')).filter((name) => name.startsWith('ssd-prune'))).toEqual([]);
+});
+
+test('without the addon, or without ONNX Runtime, it ends before anything is written', () => {
+  const copy = copyPackage();
+  mkdirSync(path.join(copy.folder, 'lib'));
+  cpSync(path.join(root, 'lib', 'embedded'), path.join(copy.folder, 'lib', 'embedded'), { recursive: true });
+  const folder = path.join(temporary(), 'demo');
+  const args = ['demo', '-o', folder, ...small, '--json'];
+  const [noAddon, noRuntime] = [
+    command(args, { env: copy.env }, copy.main),
+    command(args, { env: { ...process.env, SSD_PRUNE_RUNTIME: path.join(temporary(), 'none') } }),
+  ];
+  expect(failure(noAddon)).toEqual({ status: 4, code: 'ERR_ADDON_MISSING', stdout: '' });
+  expect(failure(noRuntime)).toEqual({ status: 4, code: 'ERR_NO_RUNTIME', stdout: '' });
+  expect([noAddon, noRuntime].flatMap(events).filter(({ event }) => event === 'note')).toEqual([]);
+  expect(existsSync(folder)).toBe(false);
 });
 
 test.each([

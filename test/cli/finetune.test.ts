@@ -162,6 +162,9 @@ test('a run that makes nothing better keeps what it began with, and says so', as
       'made nothing better than what it began with, by the pictures held back (mAP 0.0000 at the start',
     ),
   });
+  // Of the ten pictures.
+  const few = expect.stringMatching(/^only 2 pictures are held back: .* with a greater --held-back$/);
+  expect(events(done)).toContainEqual({ event: 'warning', message: few });
   const weights = async (file: string) => (await readModel(file)).graph.initializer.map(({ rawData }) => rawData);
   expect(await weights(out)).toEqual(await weights(model));
 });

@@ -36,8 +36,13 @@ output: {model: small.onnx, report: report.json, page: page.html, log: log.jsonl
 test('PaddleSlim’s configuration with our sections: cut, trained, evaluated, written, reported', () => {
   const { folder, file } = configuration();
   const result = command(['run', file, '--json']);
-  expect([result.status, events(result).filter(({ event }) => event === 'warning')]).toEqual([0, []]);
+  expect(result.status).toBe(0);
   const report = JSON.parse(result.stdout) as RunReport;
+  const warned = events(result).filter(({ event }) => event === 'warning');
+  expect(warned.map(({ message }) => message)).toEqual(report.warnings);
+  // Of the 40 pictures; nothing is odd about the file.
+  expect(report.warnings[0]).toMatch(/^only 8 pictures are held back: /);
+  expect(report.warnings.slice(1).filter((warning) => !warning.startsWith('training made nothing better'))).toEqual([]);
   expect(JSON.parse(readFileSync(path.join(folder, 'report.json'), 'utf8'))).toEqual(report);
   expect(report).toMatchObject({
     schema: 'ssd-prune.run/1',
@@ -73,7 +78,9 @@ test('PaddleSlim’s configuration with our sections: cut, trained, evaluated, w
     listed.parameters.map(({ name, shape }) => [name, shape]),
   );
   // Once more: nothing is replaced unasked, and a finished run is found finished.
-  expect(failure(command(['run', file, '--json']))).toMatchObject({ status: 2, code: 'ERR_OUTPUT_EXISTS' });
+  const unasked = command(['run', file, '--json']);
+  expect(failure(unasked)).toMatchObject({ status: 2, code: 'ERR_OUTPUT_EXISTS' });
+  expect(errorOf(unasked).message).toMatch(/log\.jsonl exists: .*--force/);
   const before = readFileSync(output);
   const again = command(['run', file, '--resume', '--json', '--quiet']);
   expect(again.status).toBe(0);
@@ -86,9 +93,19 @@ test('for people: every parameter with its shapes, mAP by epoch, totals', () => 
   const { status, stdout, stderr } = command(['run', file, '--set', 'compressor.epoch=1']);
   expect(status).toBe(0);
   expect(stdout).toMatch(/conv2d_2\.w_0 .*\(32, 16, 1, 1\) │ +\(24, 16, 1, 1\)/);
-  expect(stdout).toMatch(/cut at step 0 .*\n.*epoch 1 /s);
-  expect(stdout).toMatch(/small\.onnx holds the best weights on the pictures held back, mAP 0\.\d{4}/);
+  expect(stdout).toMatch(/cut by uniform_pruning_strategy at step 0 .*\n.*epoch 1 /s);
+  expect(stdout).toMatch(
+    /small\.onnx holds the weights .* \(best on the pictures held back: 0\.\d{4}\); mAP 0\.\d{4} on val; \d+ s/,
+  );
+  expect(stderr).toMatch(/^1 epoch$/m);
   expect(stderr).toMatch(/uniform_pruning_strategy: \d+\.\d\d % of the MACs and \d+\.\d\d % of the parameters are cut/);
+});
+
+test('help says what --check prints: the configuration with --json alone', () => {
+  const help = command(['run', '--help']).stdout.replaceAll(/\s+/g, ' ');
+  expect(help).toContain('Only check it: opens the model, tries the cuts; with --json prints it with all defaults');
+  const { file } = configuration();
+  expect(command(['run', file, '--check']).stdout).toBe(`${file} is in order.\n`);
 });
 
 test('--check opens no data, and says what is wrong with its line', () => {

@@ -59,6 +59,7 @@ test('cuts at the begin and in the middle, trains, evaluates each epoch, and wri
   );
   // The last two, and that of the best weights of the network as it is now.
   const best = report.heldBack.slice(2).reduce((a, b) => (b.map > a.map ? b : a));
+  expect(report).toMatchObject({ kept: 'best', keptAt: best });
   const kept = checkpointsOf(config).map((name) => Number(name.split('-').at(-1)));
   expect(new Set(kept)).toEqual(new Set([16, 24, ...(best.epoch > 1 ? [best.step] : [])]));
   expect(events.filter(({ event }) => event === 'checkpoint')).toHaveLength(5);
@@ -112,7 +113,10 @@ test('a damaged checkpoint is told and passed over; where none is whole the run 
       onEvent: (event) => event.event === 'warning' && warnings.push(event.message),
     }).run();
   const report = await resume();
-  expect(warnings).toEqual([expect.stringContaining(`${newest}/training is cut short or was changed`)]);
+  // Of what training was worth, too, behind it.
+  const [damage, ...rest] = warnings;
+  expect(damage).toContain(`${newest}/training is cut short or was changed`);
+  expect(rest).toEqual(report.warnings.filter((warning) => warning.startsWith('training made nothing better')));
   expect(report.resumed).toBe(path.join(config.compressor.checkpoints.folder, older!));
   expect(bytesOf(config).equals(unbroken.model)).toBe(true);
   // What a document says is checked by a digest, too: a step that was changed, and an end that is missing.
@@ -182,7 +186,9 @@ test('checkpoints of another run are refused with what differs, and are not over
   });
   await expect(new Compressor(target, { resume: true }).run()).rejects.toMatchObject({
     code: 'ERR_USAGE',
-    message: expect.stringMatching(/compressor.epochs was 3, now it is 5; training.rate was 0.001, now it is 0.002\. /),
+    message: expect.stringMatching(
+      /compressor\.epoch was 3, now it is 5; training\.rate was 0.001, now it is 0.002\. /,
+    ),
   });
   expect(checkpointsOf(config).length).toBeGreaterThanOrEqual(2);
 });
@@ -253,7 +259,12 @@ test('what is odd about cuts is in the report, of a resumed run, too', async () 
     code: 'ERR_ABORTED',
   });
   const { warnings } = await new Compressor(config, { resume: true }).run();
-  expect(warnings).toEqual(['run.yaml:1:1: odd', expect.stringMatching(/^conv2d_1\|.* whole names: conv2d_1\.w_0/)]);
+  expect(warnings.slice(0, 3)).toEqual([
+    'run.yaml:1:1: odd',
+    expect.stringMatching(/^conv2d_1\|.* whole names: conv2d_1\.w_0/),
+    // 8 of the 40 pictures.
+    expect.stringMatching(/^only 8 pictures are held back: .* with a greater training\.held_back$/),
+  ]);
 });
 
 test('a pattern that selects nothing and a target out of reach end it before anything is trained', async () => {
@@ -289,7 +300,24 @@ test('where nothing is held back the weights of the last step are kept, and said
   config.training.heldBack = 0;
   config.compressor.epochs = 1;
   config.compressor.strategies = config.compressor.strategies.slice(0, 1);
-  expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', heldBack: [] });
+  expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', keptAt: null, heldBack: [] });
+});
+
+test('training that makes nothing better than what the last cut left is warned of, in the report too', async () => {
+  const config = scenesRun(data);
+  Object.assign(config.training, { rate: 1e-9, recalibrate: 0, batchStatistics: false, heldBack: 0.5 });
+  config.compressor.epochs = 1;
+  config.compressor.strategies = config.compressor.strategies.slice(0, 1);
+  const seen: string[] = [];
+  const onEvent = (event: CompressionEvent) => event.event === 'warning' && seen.push(event.message);
+  const report = await new Compressor(config, { onEvent }).run();
+  expect(report.keptAt).toEqual(report.heldBack[0]);
+  // Half of the 40 pictures are enough of them.
+  const [warning, ...more] = report.warnings;
+  expect([more, seen]).toEqual([[], [warning]]);
+  const map = report.heldBack[0]!.map.toFixed(4);
+  expect(warning).toContain(`nothing better than what the last cut left, by the pictures held back (mAP ${map} at the`);
+  expect(warning).toContain(': small.onnx holds the weights the last cut left; try a lower training.rate');
 });
 
 test('a strategy of one’s own is told of everything in order, saved, and restored', async () => {

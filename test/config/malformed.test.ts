@@ -279,6 +279,10 @@ const together: Case[] = [
     'compat: paddle1x knows no latency: leave one of them off',
   ],
   [uniform(', start_epoch: →4'), 'start_epoch is 4, and the run has 4 epochs, from 0 to 3: it would never begin'],
+  [
+    'strategies: {u: {class: UniformPruneStrategy, start_epoch: →1}}\ncompressor: {epoch: 1, strategies: [u]}',
+    'start_epoch is 1, and the run has 1 epoch, number 0: it would never begin',
+  ],
   [uniform('').replace('pruner: p1', 'pruner: →p2'), 'there is no pruner p2: did you mean p1?'],
   [
     'strategies: {uniform: {class: UniformPruneStrategy}}\ncompressor: {epoch: 4, strategies: [→unifrom]}',

@@ -70,7 +70,10 @@ describe('writing', () => {
     const folder = scratch();
     const file = path.join(folder, 'out.onnx');
     writeFileSync(file, 'old');
-    expect((await failure(() => writeModel(model, file))).code).toBe('ERR_OUTPUT_EXISTS');
+    const { code, message } = await failure(() => writeModel(model, file));
+    expect(code).toBe('ERR_OUTPUT_EXISTS');
+    // The way out for callers of both kinds.
+    expect(message).toBe(`${file} exists: name another file, or say --force, in Node { force: true }, to replace it`);
     expect(readFileSync(file, 'utf8')).toBe('old');
     await writeModel(model, file, { force: true });
     expect(readdirSync(folder)).toEqual(['out.onnx']);

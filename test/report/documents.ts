@@ -73,7 +73,7 @@ export const runDocument: RunPart = {
     { step: 0, epoch: 0, map: 0.25 },
     { step: 10, epoch: 1, map: 0.375 },
   ],
-  kept: 'best',
+  ...{ kept: 'best', keptAt: { step: 10, epoch: 1, map: 0.375 } },
   macs: { before: 2000, after: 1200 },
   parameters: { before: 100, after: 50 },
   map: 0.6875,

@@ -54,6 +54,7 @@ test('a run: what it was before and after all of its cuts, with bars', () => {
     'optimizer.maxNorm',
     'an output of the model',
     '1 left out',
+    'best on the pictures held back: epoch 1, mAP 0.3750 there',
   ]) {
     expect(text).toContain(part);
   }

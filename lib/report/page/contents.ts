@@ -1,5 +1,6 @@
+import { counted } from '../../counted';
 import type { FinetunePart, PageDocument, PrunePart, RunPart, SensitivityPart } from './document';
-import { baseName, duration, percent, whole } from './format';
+import { baseName, duration, percent, score, whole } from './format';
 import { type LayerRow, layerRows, mergedLayers } from './layer-table';
 
 export type Fact = readonly [name: string, value: string | null | undefined];
@@ -62,7 +63,7 @@ function runContents(run: RunPart): Contents {
   return {
     ...nothing,
     title: `${baseName(run.model)} → ${baseName(run.output)}`,
-    subtitle: `Compression run of ${baseName(run.configuration)}: ${run.epochs} epochs, ${cuts.length} ${cuts.length === 1 ? 'cut' : 'cuts'}, ${duration(run.seconds)}`,
+    subtitle: `Compression run of ${baseName(run.configuration)}: ${counted(run.epochs, 'epoch')}, ${counted(cuts.length, 'cut')}, ${duration(run.seconds)}`,
     facts: [
       ['Configuration', run.configuration],
       ['Model', run.model],
@@ -75,7 +76,7 @@ function runContents(run: RunPart): Contents {
       ['Trained on', pictures(data.train ?? 'all', data)],
       ['Evaluated on', evaluation],
       ['Epochs, steps', `${run.epochs}, ${whole(run.steps)}`],
-      ['Weights kept', run.kept === 'best' ? 'best on the pictures held back' : 'of the last step'],
+      ['Weights kept', keptWeights(run)],
       ['Resumed from', run.resumed],
       ['Time', duration(run.seconds)],
     ],
@@ -176,6 +177,11 @@ function finetuneContents(report: FinetunePart): Contents {
     before: report.model,
     after: report.output,
   };
+}
+
+function keptWeights({ kept, keptAt }: RunPart): string {
+  const which = kept === 'best' ? 'best on the pictures held back' : 'of the last step';
+  return keptAt ? `${which}: epoch ${Number(keptAt.epoch.toFixed(2))}, mAP ${score(keptAt.map)} there` : which;
 }
 
 function cutInWords(report: PrunePart, where = ''): string {

@@ -66,6 +66,7 @@ const run = z.object({
   metrics: z.array(judged.extend({ stage: z.enum(['start', 'cut', 'epoch']), meanOver20: share })),
   heldBack: z.array(judged),
   kept: z.enum(['best', 'last']),
+  keptAt: judged.nullish(),
   macs: change,
   parameters: change,
   map: share,
