@@ -257,9 +257,25 @@ describe('devices, with a runtime that has no CUDA', () => {
     expect(asked()).toEqual(['cuda']);
   });
 
-  test('auto falls back to the CPU with a note', async () => {
+  /** A machine with a GPU, as its driver's tool says, or without. */
+  const withGpu = (env: NodeJS.ProcessEnv, there: boolean): NodeJS.ProcessEnv => {
+    const bin = temporary();
+    const tool = there ? "echo 'Some GPU, 1.0'" : 'exit 9';
+    writeFileSync(path.join(bin, 'nvidia-smi'), `#!/bin/sh\n${tool}\n`, { mode: 0o755 });
+    return { ...env, PATH: `${bin}${path.delimiter}${process.env.PATH}` };
+  };
+
+  test('auto falls back to the CPU in silence where there is no GPU', async () => {
     const { env, asked } = fakeRuntime();
-    const ended = await evaluateOn('auto', env);
+    const ended = await evaluateOn('auto', withGpu(env, false));
+    expect([ended.status, JSON.parse(ended.stdout).device]).toEqual([0, 'cpu']);
+    expect(events(ended).filter(({ event }) => event === 'note')).toEqual([]);
+    expect(asked()).toEqual(['cuda', 'cpu']);
+  });
+
+  test('auto falls back to the CPU of a machine with a GPU with a note', async () => {
+    const { env, asked } = fakeRuntime();
+    const ended = await evaluateOn('auto', withGpu(env, true));
     expect(ended.status).toBe(0);
     expect(JSON.parse(ended.stdout).device).toBe('cpu');
     const notes = events(ended).filter(({ event }) => event === 'note');

@@ -257,7 +257,6 @@ describe('outputs that cannot be', () => {
     ['--calibrate', ['--split'], ['--split', 'train']],
     ['--calibrate', ['--calibration-images'], ['--calibration-images', '256']],
     ['--calibrate', ['--calibration-seed'], ['--calibration-seed=0']],
-    ['--calibrate', ['--detector'], ['--detector', 'detector.json']],
     ['--calibrate', ['--device'], ['--device', 'cpu']],
     ['--calibrate', ['--split', '--repair'], ['--repair', 'none', '--split', 'val']],
     ['--target-latency', ['--threads'], ['--threads', '1']],
