@@ -21,8 +21,10 @@ const { values: flags } = parseArgs({
 });
 
 const spent = new Map();
-/** Has a function's calls timed, the time in others of these left out: they call each other one after the other. */
+/** Calls that are timed and not through, the outer ones first. */
 const open = [];
+
+/** Has a function's calls timed, the time in others of these left out: they call each other one after the other. */
 function timed(owner, name, what) {
   const original = owner[name];
   owner[name] = async function (...given) {

@@ -93,7 +93,7 @@ async function full(args) {
           targetRatio: target,
           criterion,
           ...(allocation && { allocation }),
-          ...(needsPictures({ criterion, allocation }, repair) && {
+          ...(needsPictures(criterion, allocation, repair) && {
             calibrate: {
               pictures: args.data,
               split: args.pictures,

@@ -104,7 +104,7 @@ export async function calibrateWithPictures(
   const criterion = given.criterion ?? 'obs';
   // Ratios by hand leave nothing to allocate.
   const allocation = given.allocation ?? (criterion === 'obs' && !given.ratios ? 'error' : undefined);
-  if (!needsPictures({ criterion, ...(allocation && { allocation }) }, repair)) {
+  if (!needsPictures(criterion, allocation, repair)) {
     throw new SsdPruneError(
       'ERR_USAGE',
       `Pictures change nothing where channels are chosen by ${criterion} and nothing is refitted (--repair none): leave --calibrate or one of these off.`,

@@ -10,6 +10,7 @@ export const repairs: readonly Repair[] = ['none', 'bias', 'least_squares', 'ful
 
 /** Whether pictures have a say in a cut: in its channels, its widths or what is refitted. */
 export const needsPictures = (
-  { criterion, allocation }: Pick<PruneOptions, 'criterion' | 'allocation'>,
+  criterion: PruneOptions['criterion'],
+  allocation: PruneOptions['allocation'],
   repair: Repair,
 ): boolean => criterion === 'obs' || allocation === 'error' || repair !== 'none';

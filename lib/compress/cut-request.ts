@@ -21,8 +21,12 @@ export function pruneOptions(request: CutRequest, config: RunConfig): PruneModel
 }
 
 /** Whether a cut is calibrated on pictures. */
-export const goesByPictures = ({ criterion = 'l1_norm', repair = 'none', allocation }: Partial<CutRequest>): boolean =>
-  needsPictures({ criterion, ...(allocation && { allocation }) }, repair);
+export const goesByPictures = ({ criterion, repair = 'none', allocation }: Partial<CutRequest>): boolean =>
+  needsPictures(criterion, allocation, repair);
+
+/** Whether a target is more than layers can lose; Paddle's search takes what comes as near as the tolerance from below, too. */
+export const outOfReach = (most: number, { targetRatio, paddle1x, tolerance = 0.01 }: PruneModelOptions): boolean =>
+  targetRatio !== undefined && most < targetRatio - (paddle1x ? tolerance : 0);
 
 /**
  * Finds out before hours of training whether a request can be carried out on a network as it is.
@@ -34,10 +38,9 @@ export function checkRequest(model: OnnxModel, request: CutRequest, config: RunC
   const options = pruneOptions(request, config);
   const pruner = openPruner(model);
   pruner.select(options);
-  const { targetRatio, tolerance = 0.01 } = options;
+  const { targetRatio } = options;
   const most = pruner.largestCut(options);
-  // Paddle's search takes what comes as near as the tolerance from below, too.
-  if (targetRatio !== undefined && most < targetRatio - (options.paddle1x ? tolerance : 0)) {
+  if (targetRatio !== undefined && outOfReach(most, options)) {
     throw new SsdPruneError(
       'ERR_TARGET_UNREACHABLE',
       `The selected layers can lose ${(100 * most).toFixed(2)} % of the work at most, but ${(100 * targetRatio).toFixed(2)} % are to go: ask for less, or select more layers.`,

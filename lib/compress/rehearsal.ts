@@ -4,6 +4,7 @@ import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
+import { outOfReach } from './cut-request';
 import { makeStrategies } from './strategies';
 import type { CutRequest, PlannedCut, Strategy } from './strategy';
 
@@ -94,13 +95,12 @@ async function rehearseCut(
   options: PruneModelOptions,
 ): Promise<{ made?: Made; doubt?: string }> {
   const { network, base, since, left } = stage;
-  const { targetRatio, paddle1x, tolerance = 0.01 } = options;
+  const { targetRatio } = options;
   if (targetRatio !== undefined) {
     // The narrowest widths of the same layers are the same, whatever was cut of them before.
     const sure = since.every((before) => selection(before) === selection(options));
     const most = sure ? 1 - (1 - reach(base, options)) / left : reach(network, options);
-    // Paddle's search takes what comes as near as the tolerance from below, too.
-    if (most < targetRatio - (paddle1x ? tolerance : 0)) {
+    if (outOfReach(most, options)) {
       const doubt = `${percent(targetRatio)} of the work that is left by then are to go, and the selected layers can lose ${percent(Math.max(0, most))} at most.`;
       if (!sure) return { doubt };
       throw new SsdPruneError(

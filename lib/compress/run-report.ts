@@ -40,8 +40,9 @@ export interface RunReport {
   readonly epochs: number;
   readonly steps: number;
   /**
-   * Of the configuration, of the cuts as they were checked before the first epoch, and of what judges weights. The reports of the cuts have none of
-   * their own: what they left out of a pattern is their `skipped`, and a latency that was missed their `latency.reached`.
+   * Of the configuration, of the cuts as they were checked before the first epoch, and of what judges weights. The
+   * reports of the cuts have none of their own: what they left out of a pattern is their `skipped`, and a latency that
+   * was missed their `latency.reached`.
    */
   readonly warnings: readonly string[];
   /** The checkpoint that this call went on from. */
