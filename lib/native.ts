@@ -246,7 +246,7 @@ export interface NativeTrainerJob {
   loss: NativeLossSettings;
   optimizer: NativeOptimizerSettings;
   /** In ascending order of the flat array of weights. */
-  groups: { begin: number; end: number; weightDecay: number }[];
+  groups: { begin: number; end: number; weightDecay: number /** Of a matrix, else 0. */; columns: number }[];
   statistics: { begin: number; end: number; momentum: number }[];
   teacher: { graph: NativeGraph; scores: number; offsets: number } | null;
 }

@@ -16,22 +16,34 @@ export interface TrainedParts {
 
 /** The addon's trainer of a network, with its weights and those of its teacher. */
 export function makeNativeTrainer(
-  { plan, heads, weights }: DetectorNetwork,
+  network: DetectorNetwork,
   teacher: DetectorNetwork | undefined,
   { loss, optimizer, batchSize, microBatch }: Recipe,
   detector: DetectorSettings,
   { placed, groups, statistics }: TrainedParts,
 ): NativeTrainer {
+  const { plan, heads, weights } = network;
   const native = new (addon().Trainer)({
     ...{ graph: plan.graph, ...heads, priors: detector.priors },
     ...{ microBatch, microSteps: batchSize / microBatch },
     loss: nativeLoss(loss, detector),
     optimizer: nativeOptimizer(optimizer),
-    groups: placed.map(({ begin, end }, i) => ({ begin, end, weightDecay: groups[i]!.weightDecay })),
+    groups: placed.map(({ begin, end, dims }, i) => {
+      const columns = network.parameters[i]!.role === 'weight' ? matrixColumns(dims) : 0;
+      return { begin, end, weightDecay: groups[i]!.weightDecay, columns };
+    }),
     statistics: [...statistics],
     teacher: teacher ? { graph: teacher.plan.graph, ...teacher.heads } : null,
   });
   native.set('weights', weights);
   if (teacher) native.set('teacher', teacher.weights);
   return native;
+}
+
+/** Sides from which on a filter of one tap counts as a matrix: directions of a few rows have nothing to be told apart. */
+const leastSide = 8;
+
+/** Columns of a filter (outputs, inputs, height, width) that Muon moves as a matrix; 0: it is none. */
+function matrixColumns([outputs = 0, inputs = 0, height, width]: readonly number[]): number {
+  return height === 1 && width === 1 && Math.min(outputs, inputs) >= leastSide ? inputs : 0;
 }

@@ -12,15 +12,19 @@ export type OptimizerSettings = {
   | { rule: 'sgd'; momentum?: number; nesterov?: boolean }
   | { rule: 'rmsprop'; rho?: number; epsilon?: number; momentum?: number }
   | { rule: 'adamw'; beta1?: number; beta2?: number; epsilon?: number }
+  /** Filters of one tap, as matrices, move by orthogonalised directions of length `rate` as AdamW's; all else by AdamW. */
+  | { rule: 'muon'; momentum?: number; beta1?: number; beta2?: number; epsilon?: number }
 );
 
 /** Numbers of native/train/optimizer.h. */
 export interface NativeOptimizerSettings {
-  /** 0 SGD, 1 Nesterov, 2 RMSProp, 3 AdamW. */
+  /** 0 SGD, 1 Nesterov, 2 RMSProp, 3 AdamW, 4 Muon. */
   rule: number;
   momentum: number;
   decay: number;
   epsilon: number;
+  /** Of Muon's matrices. */
+  matrixMomentum: number;
   average: boolean;
 }
 
@@ -35,7 +39,7 @@ export function nativeOptimizer(settings: OptimizerSettings): NativeOptimizerSet
   const { average, maxNorm } = settings;
   if (average !== undefined) share('average', average);
   if (maxNorm !== undefined && !(maxNorm > 0)) throw invalidArgument('maxNorm', 'a positive number', maxNorm);
-  const rest = { average: average !== undefined };
+  const rest = { matrixMomentum: 0, average: average !== undefined };
   if (settings.rule === 'sgd') {
     const { momentum = 0.9, nesterov = false } = settings;
     share('momentum', momentum);
@@ -47,13 +51,17 @@ export function nativeOptimizer(settings: OptimizerSettings): NativeOptimizerSet
     share('momentum', momentum);
     return { rule: 2, momentum, decay: rho, epsilon: positive('epsilon', epsilon), ...rest };
   }
-  if (settings.rule === 'adamw') {
+  if (settings.rule === 'adamw' || settings.rule === 'muon') {
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = settings;
     share('beta1', beta1);
     share('beta2', beta2);
-    return { rule: 3, momentum: beta1, decay: beta2, epsilon: positive('epsilon', epsilon), ...rest };
+    const adamw = { rule: 3, momentum: beta1, decay: beta2, epsilon: positive('epsilon', epsilon), ...rest };
+    if (settings.rule === 'adamw') return adamw;
+    const { momentum = 0.95 } = settings;
+    share('momentum', momentum);
+    return { ...adamw, rule: 4, matrixMomentum: momentum };
   }
-  throw invalidArgument('rule', 'one of sgd, rmsprop, adamw', (settings as { rule: unknown }).rule);
+  throw invalidArgument('rule', 'one of sgd, rmsprop, adamw, muon', (settings as { rule: unknown }).rule);
 }
 
 /** A parameter as the training plan lists it. */

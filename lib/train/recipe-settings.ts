@@ -49,7 +49,7 @@ export const recipeKeys = {
   decay: { choices: ['cosine', 'paddle', 'constant'], default: 'cosine', describe: 'How the rate goes down' },
   warmUp: { describe: 'Steps in which the rate rises', unset: 'a twentieth, at most 100' },
   headsFirst: { default: 0, describe: 'Epochs that train the heads alone' },
-  optimizer: { choices: ['sgd', 'rmsprop', 'adamw'], default: 'adamw', describe: 'How weights follow' },
+  optimizer: { choices: ['sgd', 'rmsprop', 'adamw', 'muon'], default: 'adamw', describe: 'How weights follow' },
   maxNorm: { default: 10, describe: 'Greatest norm of the gradients; 0: no limit' },
   average: { default: 0.998, describe: 'Share that the averaged weights keep a step; 0: no average' },
   weightDecay: { default: 0.0005, describe: 'Decay of filters' },

@@ -52,11 +52,13 @@ TrainerSettings ReadSettings(const Napi::Object& object) {
                         .momentum = Float(optimizer, "momentum"),
                         .decay = Float(optimizer, "decay"),
                         .epsilon = Float(optimizer, "epsilon"),
+                        .matrix_momentum = Float(optimizer, "matrixMomentum"),
                         .average = Bool(optimizer, "average")};
   const auto groups = object.Get("groups").As<Napi::Array>();
   for (uint32_t i = 0; i < groups.Length(); ++i) {
     const auto group = groups.Get(i).As<Napi::Object>();
-    settings.groups.push_back({Size(group, "begin"), Size(group, "end"), Float(group, "weightDecay")});
+    settings.groups.push_back(
+        {Size(group, "begin"), Size(group, "end"), Float(group, "weightDecay"), Size(group, "columns")});
   }
   const auto statistics = object.Get("statistics").As<Napi::Array>();
   for (uint32_t i = 0; i < statistics.Length(); ++i) {

@@ -62,6 +62,57 @@ TEST(Optimizer, FollowsTheRecords) {
   }
 }
 
+/// Muon as torch.optim.Muon has it with match_rms_adamw, in float64, on the first group as a matrix of six rows and
+/// five columns; what is no matrix follows AdamW's record.
+TEST(Optimizer, MuonMovesMatricesByTheirOrthogonalisedDirection) {
+  const Record record("optimizers.txt");
+  const std::vector<float> gradients = record.Floats("gradients");
+  const std::vector<float> adamw = record.Floats("adamw");
+  constexpr double kDecay = 0.03;
+  const ParameterGroup groups[] = {{0, 30, static_cast<float>(kDecay), 5}, {30, 50, 0.05F}};
+  ThreadPool pool(2);
+  for (const Isa isa : SupportedIsas()) {
+    SCOPED_TRACE(IsaName(isa));
+    std::vector<float> weights = record.Floats("start");
+    std::vector<double> expected(weights.begin(), weights.begin() + 30);
+    std::vector<double> average = expected;
+    std::vector<double> mean(30, 0.0);
+    Optimizer optimizer({.rule = Rule::kMuon,
+                         .momentum = 0.9F,
+                         .decay = 0.99F,
+                         .epsilon = 1e-8F,
+                         .matrix_momentum = 0.8F,
+                         .average = true},
+                        groups, 50, isa);
+    for (size_t step = 0; step < gradients.size() / 50; ++step) {
+      const float* g = gradients.data() + step * 50;
+      std::vector<float> direction(30);
+      for (size_t i = 0; i < 30; ++i) {
+        mean[i] = 0.8 * mean[i] + 0.2 * g[i];
+        direction[i] = static_cast<float>(0.2 * g[i] + 0.8 * mean[i]);
+      }
+      Orthogonalizer(6, 5, isa).Run(direction.data(), 6, 5, pool);
+      for (size_t i = 0; i < 30; ++i) {
+        expected[i] = (1 - 0.01 * kDecay) * expected[i] - 0.01 * 0.2 * std::sqrt(6.0) * direction[i];
+        average[i] = 0.9 * average[i] + 0.1 * expected[i];
+      }
+      optimizer.Step(weights.data(), g, {.learning_rates = kRates, .average_decay = 0.9F}, pool);
+      for (size_t i = 0; i < 30; ++i) {
+        EXPECT_NEAR(weights[i], expected[i], 2e-6) << "step " << step << " element " << i;
+        EXPECT_NEAR(optimizer.Average()[i], average[i], 2e-6);
+        EXPECT_EQ(optimizer.Plane(1)[i], 0.0F);
+      }
+      for (size_t i = 30; i < 50; ++i) EXPECT_NEAR(weights[i], adamw[step * 50 + i], 2e-6);
+    }
+    // Frozen, it stays; its average doesn't.
+    const std::vector<float> frozen = {0.0F, 0.0F};
+    const std::vector<float> before = weights;
+    optimizer.Step(weights.data(), gradients.data(), {.learning_rates = frozen, .average_decay = 0.9F}, pool);
+    EXPECT_EQ(weights, before);
+    EXPECT_NEAR(optimizer.Average()[0], 0.9 * average[0] + 0.1 * expected[0], 2e-6);
+  }
+}
+
 TEST(Optimizer, NormIsOfWhatIsNotFrozen) {
   ThreadPool pool(1);
   std::vector<float> weights(50, 1.0F);
@@ -177,6 +228,8 @@ TEST(Optimizer, ThreadsInstructionSetsAndResumingChangeNoBit) {
 }
 
 TEST(Optimizer, GroupsThatOverlapAreRefused) {
+  const ParameterGroup ragged[] = {{0, 30, 0.0F, 7}};
+  EXPECT_THROW(Optimizer({.rule = Rule::kMuon}, ragged, 50), std::invalid_argument);
   const ParameterGroup overlapping[] = {{0, 30, 0.0F}, {29, 50, 0.0F}};
   EXPECT_THROW(Optimizer({}, overlapping, 50), std::invalid_argument);
   EXPECT_THROW(Optimizer({}, kGroups, 49), std::invalid_argument);

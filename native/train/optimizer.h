@@ -10,19 +10,22 @@
 
 #include "kernels/isa.h"
 #include "kernels/thread_pool.h"
+#include "train/orthogonalizer.h"
 #include "train/update.h"
 
 namespace ssd_prune {
 
-enum class Rule { kSgd = 0, kNesterov = 1, kRmsProp = 2, kAdamW = 3 };
+enum class Rule { kSgd = 0, kNesterov = 1, kRmsProp = 2, kAdamW = 3, kMuon = 4 };
 
 struct OptimizerSettings {
   Rule rule = Rule::kSgd;
-  /// SGD, Nesterov, RMSProp: momentum; AdamW: β1.
+  /// SGD, Nesterov, RMSProp: momentum; AdamW, and Muon for what is no matrix: β1.
   float momentum = 0.9F;
-  /// RMSProp: ρ; AdamW: β2.
+  /// RMSProp: ρ; AdamW, Muon: β2.
   float decay = 0.95F;
   float epsilon = 1e-6F;
+  /// Muon: momentum of matrices.
+  float matrix_momentum = 0.95F;
   /// Keep an exponential average of the weights, of frozen ones and of those without a group too: running statistics
   /// move without the optimiser.
   bool average = false;
@@ -33,6 +36,8 @@ struct ParameterGroup {
   size_t begin;
   size_t end;
   float weight_decay;
+  /// Muon: the group is a matrix of so many columns, row-major; 0: it is none.
+  size_t columns = 0;
 };
 
 struct StepSettings {
@@ -60,15 +65,20 @@ class Optimizer {
   Optimizer(const OptimizerSettings& settings, std::span<const ParameterGroup> groups, size_t size,
             Isa isa = ActiveIsa());
 
-  /// Moves the weights. The same bits with any number of threads and on any instruction set.
+  /// Moves the weights. The same bits with any number of threads and, but for Muon, on any instruction set.
   StepResult Step(float* weights, const float* gradients, const StepSettings& step, ThreadPool& pool);
 
   /// State, as long as the weights each: velocity (SGD, Nesterov), mean square and, with momentum, velocity (RMSProp),
-  /// mean and mean square (AdamW). Copied out and in again they continue the run bit by bit, together with Steps().
+  /// mean and mean square (AdamW, Muon; of matrices the mean alone, the rest stays 0). Copied out and in again they
+  /// continue the run bit by bit, together with Steps().
   size_t PlaneCount() const { return planes_.size(); }
   std::span<float> Plane(size_t i) { return planes_[i]; }
   /// Averaged weights; empty where no average is kept.
   std::span<float> Average() { return average_; }
+  /// Memory of a step beside the state.
+  size_t ScratchBytes() const {
+    return direction_.size() * sizeof(float) + (orthogonalizer_ ? orthogonalizer_->bytes() : 0);
+  }
   /// Steps that each group has taken.
   std::span<uint64_t> Steps() { return steps_; }
   /// Whether the average holds weights; a restored one does.
@@ -87,6 +97,11 @@ class Optimizer {
   bool Trains(const Slice& slice, const StepSettings& step) const {
     return slice.group != kNoGroup && step.learning_rates[slice.group] != 0.0F;
   }
+  bool IsMatrix(size_t group) const { return settings_.rule == Rule::kMuon && groups_[group].columns != 0; }
+  /// Muon (Jordan et al., 2024) with Nesterov momentum: a matrix moves by its orthogonalised direction, times
+  /// 0.2·√(longer side), which makes it as long as AdamW's would be (Liu et al., 2025).
+  void MoveMatrix(size_t group, float* weights, const float* gradients, float gradient_scale, const StepSettings& step,
+                  ThreadPool& pool);
   double GradientNorm(const float* gradients, const StepSettings& step, ThreadPool& pool);
 
   OptimizerSettings settings_;
@@ -96,6 +111,8 @@ class Optimizer {
   std::vector<double> sums_;
   std::vector<std::vector<float>> planes_;
   std::vector<float> average_;
+  std::optional<Orthogonalizer> orthogonalizer_;
+  std::vector<float> direction_;
   std::vector<uint64_t> steps_;
   bool average_begun_ = false;
 };

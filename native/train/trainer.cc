@@ -166,8 +166,9 @@ void Trainer::MeasureStatistics(const float* pictures, std::span<float> found) {
 int64_t Trainer::BadGroup(const TrainerStep& step) {
   const float* gradients = student_.gradients().data();
   for (size_t g = 0; g < settings_.groups.size(); ++g) {
-    const auto [begin, end, decay] = settings_.groups[g];
+    const auto [begin, end, decay, columns] = settings_.groups[g];
     static_cast<void>(decay);
+    static_cast<void>(columns);
     if (step.optimizer.learning_rates[g] == 0.0F) continue;
     if (!std::all_of(gradients + begin, gradients + end, [](float value) { return std::isfinite(value); })) {
       return static_cast<int64_t>(g);
@@ -178,7 +179,8 @@ int64_t Trainer::BadGroup(const TrainerStep& step) {
 
 size_t Trainer::bytes() const {
   const size_t optimizer =
-      (optimizer_.PlaneCount() + (settings_.optimizer.average ? 1 : 0)) * sizeof(float) * student_.parameter_floats();
+      (optimizer_.PlaneCount() + (settings_.optimizer.average ? 1 : 0)) * sizeof(float) * student_.parameter_floats() +
+      optimizer_.ScratchBytes();
   const size_t teacher = (teacher_scores_.size() + teacher_offsets_.size()) * sizeof(float);
   return student_.bytes() + (teacher_ ? teacher_->bytes() : 0) + optimizer + teacher;
 }

@@ -102,6 +102,21 @@ void AdamW(const UpdateArguments& a) {
   });
 }
 
+void MuonDirection(const UpdateArguments& a) {
+  float* __restrict mean = a.state0;
+  float* __restrict direction = a.state1;
+  const float* __restrict gradients = a.gradients;
+  const float momentum = a.momentum;
+  const float rest = 1.0F - momentum;
+  const float scale = a.gradient_scale;
+  for (size_t i = 0; i < a.count; ++i) {
+    const float g = gradients[i] * scale;
+    const float m = mean[i] + rest * (g - mean[i]);
+    mean[i] = m;
+    direction[i] = g + momentum * (m - g);
+  }
+}
+
 void Follow(const UpdateArguments& a) {
   const float* __restrict weights = a.weights;
   float* __restrict average = a.average;
@@ -129,6 +144,6 @@ double SquareSum(const float* values, size_t count) {
 
 }  // namespace
 
-const UpdateKernels SSD_PRUNE_UPDATE = {Sgd, Nesterov, RmsProp, AdamW, Follow, SquareSum};
+const UpdateKernels SSD_PRUNE_UPDATE = {Sgd, Nesterov, RmsProp, AdamW, MuonDirection, Descend, Follow, SquareSum};
 
 }  // namespace ssd_prune

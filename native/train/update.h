@@ -21,7 +21,7 @@ struct UpdateArguments {
   float learning_rate = 0.0F;
   float weight_decay = 0.0F;
   float average_share = 0.0F;
-  /// SGD, RMSProp: momentum. AdamW: β1.
+  /// SGD, RMSProp, Muon: momentum. AdamW: β1.
   float momentum = 0.0F;
   /// RMSProp: ρ. AdamW: β2.
   float decay = 0.0F;
@@ -44,6 +44,11 @@ struct UpdateKernels {
   UpdateKernel* rmsprop;
   /// w -= rate·decay·w; m = β1·m + (1 - β1)·g; v = β2·v + (1 - β2)·g²; w -= rate·m·c1 / (√v·c2 + ε).
   UpdateKernel* adamw;
+  /// m += (1 - momentum)·(g - m); state1 = g + momentum·(m - g): where a matrix is to go. state0 is m. Neither weights
+  /// nor average are touched.
+  UpdateKernel* muon_direction;
+  /// w -= rate·(g + decay·w).
+  UpdateKernel* descend;
   /// Only moves the average towards the weights.
   UpdateKernel* follow;
   /// Σ g² in float64, in eight interleaved sums.

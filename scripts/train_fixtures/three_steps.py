@@ -3,7 +3,8 @@
 The whole step in float64: the network with BatchNormalization by the batch's statistics and Relu left out (see
 ../record-training-step.py), Paddle's ssd_loss with matching and mining as losses.py states them, gradients limited to a
 norm, decay by group and a rate of its own for the backbone. The optimisers are PyTorch's, but for RMSProp: Paddle's
-epsilon stands inside the root, PyTorch's outside. Kept of each parameter: the norm of what it moved by, and the product
+epsilon stands inside the root, PyTorch's outside; and for Muon's matrices, which PyTorch makes orthogonal in bfloat16.
+Kept of each parameter: the norm of what it moved by, and the product
 of that with noise, which notices a permutation that the norm does not.
 """
 
@@ -35,6 +36,10 @@ CASES = {
     "nesterov": {"rate": 0.02, "rule": "sgd", "momentum": 0.9, "nesterov": True, "maxNorm": 2.0},
     "rmsprop": {"rate": 0.001, "rule": "rmsprop", "rho": 0.95, "epsilon": 1e-6, "momentum": 0.9, "maxNorm": 1.0},
     "adamw": {"rate": 0.002, "rule": "adamw", "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3, "maxNorm": 1.0},
+    "muon": {
+        **{"rate": 0.002, "rule": "muon", "momentum": 0.9, "maxNorm": 1.0},
+        **{"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3},
+    },
 }
 # Losses at the border of what is mined are further apart than this share: float32 mines the same priors.
 LEAST_GAP = 1e-5
@@ -58,11 +63,48 @@ class PaddleRmsProp(torch.optim.Optimizer):
                 w -= state["v"]
 
 
+class Muon:
+    """torch.optim.Muon with Nesterov momentum and match_rms_adamw in float64; AdamW for what is no matrix."""
+
+    def __init__(self, groups, momentum, adamw):
+        self.momentum, self.means = momentum, {}
+        is_matrix = lambda shape: len(shape) == 4 and tuple(shape[2:]) == (1, 1) and min(shape[:2]) >= 8
+        self.matrices = [group for group in groups if is_matrix(group["params"][0].shape)]
+        self.adamw = torch.optim.AdamW([group for group in groups if not is_matrix(group["params"][0].shape)], **adamw)
+        self.param_groups = self.matrices + self.adamw.param_groups
+
+    def zero_grad(self):
+        for group in self.param_groups:
+            group["params"][0].grad = None
+
+    @staticmethod
+    def orthogonal(g):
+        x = g / (g.norm() + 1e-7)
+        for _ in range(5):
+            square = x @ x.T
+            x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+        return x
+
+    @torch.no_grad()
+    def step(self):
+        self.adamw.step()
+        for i, group in enumerate(self.matrices):
+            [w] = group["params"]
+            g = w.grad.flatten(1)
+            mean = self.means.setdefault(i, torch.zeros_like(g)).lerp_(g, 1 - self.momentum)
+            direction = self.orthogonal(g.lerp(mean, self.momentum)).reshape(w.shape)
+            length = 0.2 * max(w.shape) ** 0.5
+            w.mul_(1 - group["lr"] * group["weight_decay"]).sub_(direction, alpha=group["lr"] * length)
+
+
 def make_optimizer(case, groups):
     if case["rule"] == "sgd":
         return torch.optim.SGD(groups, momentum=case["momentum"], nesterov=case.get("nesterov", False))
     if case["rule"] == "rmsprop":
         return PaddleRmsProp(groups, case["rho"], case["epsilon"], case["momentum"])
+    if case["rule"] == "muon":
+        adamw = {"betas": (case["beta1"], case["beta2"]), "eps": case["epsilon"]}
+        return Muon(groups, case["momentum"], adamw)
     return torch.optim.AdamW(groups, betas=(case["beta1"], case["beta2"]), eps=case["epsilon"])
 
 

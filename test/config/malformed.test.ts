@@ -177,7 +177,7 @@ const values: Case[] = [
   ['training: {average: →1}', 'Expected a number from 0 to below 1 for training.average but received 1 of type number'],
   [
     'training: {optimizer: →adam}',
-    'Expected one of sgd, rmsprop, adamw for training.optimizer but received "adam" of type string',
+    'Expected one of sgd, rmsprop, adamw, muon for training.optimizer but received "adam" of type string',
   ],
   ['training: {explosion: →1}', 'Expected a number above 1 for training.explosion but received 1 of type number'],
   [

@@ -8,13 +8,15 @@ import {
 } from '../../lib/train/optimizer';
 
 test('settings in the terms of the addon', () => {
-  const rest = { average: false };
+  const rest = { matrixMomentum: 0, average: false };
   expect(nativeOptimizer({ rule: 'sgd' })).toEqual({ rule: 0, momentum: 0.9, decay: 0, epsilon: 0, ...rest });
   expect(nativeOptimizer({ rule: 'sgd', momentum: 0.8, nesterov: true, average: 0.99 })).toEqual({
-    ...{ rule: 1, momentum: 0.8, decay: 0, epsilon: 0 },
+    ...{ rule: 1, momentum: 0.8, decay: 0, epsilon: 0, matrixMomentum: 0 },
     average: true,
   });
   expect(nativeOptimizer(paddleOptimizer)).toEqual({ rule: 2, momentum: 0, decay: 0.95, epsilon: 1e-6, ...rest });
+  const muon = { rule: 4, momentum: 0.9, decay: 0.999, epsilon: 1e-8, ...rest, matrixMomentum: 0.95 };
+  expect(nativeOptimizer({ rule: 'muon' })).toEqual(muon);
   expect(nativeOptimizer({ rule: 'adamw' })).toEqual({ rule: 3, momentum: 0.9, decay: 0.999, epsilon: 1e-8, ...rest });
 });
 
@@ -23,6 +25,8 @@ test.each<[string, OptimizerSettings]>([
   ['rho', { rule: 'rmsprop', rho: -0.1 }],
   ['epsilon', { rule: 'rmsprop', epsilon: 0 }],
   ['beta2', { rule: 'adamw', beta2: Number.NaN }],
+  ['momentum', { rule: 'muon', momentum: 1 }],
+  ['beta1', { rule: 'muon', beta1: -1 }],
   ['average', { rule: 'adamw', average: 1 }],
   ['maxNorm', { rule: 'sgd', maxNorm: 0 }],
   ['rule', { rule: 'adam' } as never],

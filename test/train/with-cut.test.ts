@@ -51,6 +51,7 @@ function kept(values: Float32Array, { shapeBefore, kept: places }: CutTensor): n
   return at.map((i) => values[i]!);
 }
 
+// Not Muon: the sides of a matrix say how far it moves.
 const rules: OptimizerSettings[] = [
   { rule: 'sgd', momentum: 0.9 },
   { rule: 'sgd', momentum: 0.9, nesterov: true, average: 0.9 },

@@ -1,0 +1,42 @@
+// What Muon makes of a gradient: a matrix with the same singular vectors whose singular values are all near 1.
+//
+// Five Newton-Schulz steps X ← a·X + X·(b·XᵀX + c·(XᵀX)²) with a = 3.4445, b = -4.7750, c = 2.0315, from X = G / ‖G‖
+// (Jordan et al., Muon, 2024): values from about 0.01 on end between 0.68 and 1.14.
+#pragma once
+
+#include <cstddef>
+
+#include "engine/buffer.h"
+#include "engine/panels.h"
+#include "kernels/isa.h"
+#include "kernels/thread_pool.h"
+
+namespace ssd_prune {
+
+class Orthogonalizer {
+ public:
+  /// Room for matrices of up to so many numbers, with a shorter side of at most `shorter`.
+  Orthogonalizer(size_t longer, size_t shorter, Isa isa);
+
+  /// Replaces `matrix` (rows × columns, row-major); one of zeros stays. Takes 5·(2·s²·l + s³) multiply-adds for sides
+  /// s ≤ l. The number of threads changes no bit, the instruction set does.
+  void Run(float* matrix, size_t rows, size_t columns, ThreadPool& pool);
+
+  size_t bytes() const { return (x_.size() + gram_.size() + square_.size() + packed_.size() + product_.size()) * 4; }
+
+ private:
+  /// c = aᵀ·a of an upright matrix of `rows` rows in blocks of columns, and so is c.
+  void Square(const float* a, size_t rows, const Panels& panels, float* c, ThreadPool& pool);
+  /// The polynomial of the Gram matrix as the second factor of a product.
+  void Pack(const Panels& panels, ThreadPool& pool);
+  void Multiply(size_t rows, const Panels& panels, ThreadPool& pool);
+
+  const Kernels& kernels_;
+  Buffer x_;        // the matrix, upright, in blocks of columns
+  Buffer gram_;     // XᵀX
+  Buffer square_;   // (XᵀX)²
+  Buffer packed_;   // b·XᵀX + c·(XᵀX)² in panels
+  Buffer product_;  // X times that
+};
+
+}  // namespace ssd_prune
