@@ -233,6 +233,14 @@ export interface NativeEngine {
   clearTimes(): void;
 }
 
+/** A parameter in the flat array of weights, `columns` of a matrix that Muon moves, else 0. */
+export interface NativeParameterGroup {
+  begin: number;
+  end: number;
+  weightDecay: number;
+  columns: number;
+}
+
 /** Numbers of a training step as native/train/trainer.h has them. */
 export interface NativeTrainerJob {
   graph: NativeGraph;
@@ -246,7 +254,7 @@ export interface NativeTrainerJob {
   loss: NativeLossSettings;
   optimizer: NativeOptimizerSettings;
   /** In ascending order of the flat array of weights. */
-  groups: { begin: number; end: number; weightDecay: number /** Of a matrix, else 0. */; columns: number }[];
+  groups: NativeParameterGroup[];
   statistics: { begin: number; end: number; momentum: number }[];
   teacher: { graph: NativeGraph; scores: number; offsets: number } | null;
 }

@@ -166,11 +166,10 @@ void Trainer::MeasureStatistics(const float* pictures, std::span<float> found) {
 int64_t Trainer::BadGroup(const TrainerStep& step) {
   const float* gradients = student_.gradients().data();
   for (size_t g = 0; g < settings_.groups.size(); ++g) {
-    const auto [begin, end, decay, columns] = settings_.groups[g];
-    static_cast<void>(decay);
-    static_cast<void>(columns);
+    const ParameterGroup& group = settings_.groups[g];
     if (step.optimizer.learning_rates[g] == 0.0F) continue;
-    if (!std::all_of(gradients + begin, gradients + end, [](float value) { return std::isfinite(value); })) {
+    if (!std::all_of(gradients + group.begin, gradients + group.end,
+                     [](float value) { return std::isfinite(value); })) {
       return static_cast<int64_t>(g);
     }
   }
