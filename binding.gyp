@@ -25,8 +25,8 @@
       "conditions": [
         ["target_arch=='x64'", {
           "defines": ["SSD_PRUNE_X86"],
-          "dependencies": ["ssd_prune_avx2", "ssd_prune_avx512"],
-          "export_dependent_settings": ["ssd_prune_avx2", "ssd_prune_avx512"]
+          "dependencies": ["ssd_prune_avx2", "ssd_prune_avx512", "ssd_prune_avx512bf16"],
+          "export_dependent_settings": ["ssd_prune_avx2", "ssd_prune_avx512", "ssd_prune_avx512bf16"]
         }]
       ]
     },
@@ -57,6 +57,15 @@
           "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma"],
           "xcode_settings": {
             "OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma"]
+          }
+        },
+        {
+          "target_name": "ssd_prune_avx512bf16",
+          "type": "static_library",
+          "sources": ["<!@(node scripts/sources.js avx512bf16)"],
+          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mavx512bf16"],
+          "xcode_settings": {
+            "OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mavx512bf16"]
           }
         }
       ]

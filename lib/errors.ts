@@ -24,6 +24,7 @@ const exitCodes = {
   ERR_ADDON_MISSING: ExitCode.missing,
   ERR_NO_RUNTIME: ExitCode.missing,
   ERR_NO_CUDA: ExitCode.missing,
+  ERR_NO_BF16: ExitCode.missing,
   ERR_ABORTED: ExitCode.interrupted,
 } as const;
 

@@ -241,6 +241,9 @@ export interface NativeParameterGroup {
   columns: number;
 }
 
+/** What products multiply: float32, or bfloat16 with sums in float32. Everything else is float32. */
+export type Precision = 'fp32' | 'bf16';
+
 /** Numbers of a training step as native/train/trainer.h has them. */
 export interface NativeTrainerJob {
   graph: NativeGraph;
@@ -249,6 +252,7 @@ export interface NativeTrainerJob {
   offsets: number;
   microBatch: number;
   microSteps: number;
+  precision: Precision;
   /** cx, cy, w, h of each. */
   priors: Float32Array;
   loss: NativeLossSettings;
@@ -325,8 +329,10 @@ export interface Addon {
   giveBack(buffer: ArrayBuffer): void;
 
   /** Multiply-adds a second, in thousand millions, that one thread reaches in registers: the peak that shares are of. */
-  peakGmacs(seconds: number): number;
-  Engine: new (graph: NativeGraph, batch: number) => NativeEngine;
+  peakGmacs(seconds: number, precision: Precision): number;
+  /** Whether products of bfloat16 run here, in the instruction set in force. */
+  hasBfloat16(): boolean;
+  Engine: new (graph: NativeGraph, batch: number, precision: Precision) => NativeEngine;
   Trainer: new (job: NativeTrainerJob) => NativeTrainer;
   meanAp(job: NativeMeanApJob): NativeMeanAp;
   rankBatch(jobs: NativeRankJob[]): Float64Array[];

@@ -14,6 +14,7 @@ const root = path.resolve(__dirname, '..');
 const flags = process.argv.slice(2);
 const option = (name, fallback) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : fallback);
 const small = flags.includes('--small');
+const precision = flags.includes('--bf16') ? 'bf16' : 'fp32';
 const batch = Number(option('--batch', small ? '2' : '8'));
 const steps = Number(option('--steps', small ? '2' : '10'));
 const threads = Number(option('--threads', '2'));
@@ -36,14 +37,7 @@ const { addon } = require(path.join(root, 'dist', 'lib', 'native'));
 
 /** PyTorch in a process of its own; `step` runs one and gives its milliseconds. */
 async function startPeer(python, model) {
-  const args = [
-    path.join(__dirname, 'bench-training.py'),
-    model,
-    batch,
-    threads,
-    flags.includes('--bf16') ? 'bf16' : 'fp32',
-    cpuTime ? 'cpu' : 'wall',
-  ];
+  const args = [path.join(__dirname, 'bench-training.py'), model, batch, threads, precision, cpuTime ? 'cpu' : 'wall'];
   const env = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.mmap_max=0:glibc.malloc.hugetlb=1' };
   const child = spawn(python, args.map(String), { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -64,7 +58,7 @@ async function startPeer(python, model) {
 }
 
 function startEngine({ Engine }, model, plan) {
-  const engine = new Engine(plan.graph, batch);
+  const engine = new Engine(plan.graph, batch, precision);
   engine.setWeights(readParameters(model, plan));
   const { channels, height, width } = plan.graph;
   engine.setPictures(Float32Array.from({ length: batch * channels * height * width }, (_, i) => Math.sin(i)));
@@ -124,7 +118,7 @@ async function main() {
     if (peer) theirs.push(await peer.step());
   }
   const peerMemory = peer && (await peer.end());
-  const peak = 2e9 * addon().peakGmacs(0.5) * threads;
+  const peak = 2e9 * addon().peakGmacs(0.5, precision) * threads;
   const times = engine.times();
   if (flags.includes('--layers')) printLayers(plan, times, peak);
   const work = times.reduce((sum, time) => sum + flop(time, false) + flop(time, true), 0);

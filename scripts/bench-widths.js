@@ -28,7 +28,7 @@ function startLayer(inputs, outputs, size) {
     nodes: [layer(0, inputs, 0), layer(1, outputs, 1)],
     outputs: [{ parts: [2], width: outputs }],
   };
-  const engine = new (addon().Engine)(graph, batch);
+  const engine = new (addon().Engine)(graph, batch, 'fp32');
   engine.setWeights(new Float32Array(padded(3 * inputs) + padded(inputs * outputs)).fill(0.01));
   engine.setPictures(new Float32Array(batch * size * size * 3).fill(0.5));
   engine.setDerivatives(0, new Float32Array(batch * size * size * outputs).fill(1e-3));
@@ -64,7 +64,7 @@ async function measure(inputs, outputs, size) {
 }
 
 async function main() {
-  const peak = addon().peakGmacs(0.3) * option('--threads', 1);
+  const peak = addon().peakGmacs(0.3, 'fp32') * option('--threads', 1);
   console.log(`peak ${peak.toFixed(0)} GMAC/s; fastest of ${rounds} passes, in turn`);
   await measure(37, 53, 75);
   await measure(389, 421, 19);

@@ -57,6 +57,7 @@ export function builder(yargs: Argv): Argv {
       epochs: { type: 'number', default: 6, describe: 'Times through the pictures' },
       'batch-size': recipeOption('batchSize'),
       'micro-batch': recipeOption('microBatch'),
+      precision: recipeOption('precision'),
       rate: recipeOption('rate'),
       decay: recipeOption('decay'),
       'warm-up': recipeOption('warmUp'),

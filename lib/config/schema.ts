@@ -28,11 +28,12 @@ const data = z.strictObject({
   skip_bad: z.boolean().default(false).describe('Leave out pictures and annotations that are broken'),
 });
 
-const { decay, optimizer, loss, augment, labels } = recipeKeys;
+const { precision, decay, optimizer, loss, augment, labels } = recipeKeys;
 
 const training = z.strictObject({
   batch_size: whole(1).default(recipeKeys.batchSize.default).describe(recipeKeys.batchSize.describe),
   micro_batch: optional(whole(1), recipeKeys.microBatch),
+  precision: z.enum(precision.choices).default(precision.default).describe(precision.describe),
   rate: optional(number.gt(0), recipeKeys.rate),
   decay: z.enum(decay.choices).default(decay.default).describe(decay.describe),
   warm_up: optional(whole(0), recipeKeys.warmUp),

@@ -75,13 +75,14 @@ async function checkAddon(): Promise<Check> {
     return { ...common, ok: false, found: `none works:\n${tried.join('\n')}`, repair, details: { tried } };
   }
   const threads = Number(process.env.SSD_PRUNE_THREADS) || describeMachine().cores;
-  const { file, instructionSets } = found;
+  const { file, instructionSets, bfloat16 } = found;
+  const runs = bfloat16 ? `${instructionSets.join(', ')}, bf16` : instructionSets.join(', ');
   return {
     ...common,
     ok: true,
-    found: `${instructionSets.join(', ')}; ${threads} threads (${file})`,
+    found: `${runs}; ${threads} threads (${file})`,
     repair: null,
-    details: { file, instructionSets, threads },
+    details: { file, instructionSets, bfloat16, threads },
   };
 }
 

@@ -7,6 +7,8 @@ export interface WorkingAddon {
   file: string;
   /** Best first. */
   instructionSets: string[];
+  /** Whether products of bfloat16 run. */
+  bfloat16: boolean;
 }
 
 /** What a script in a process of its own has printed as JSON, or why it printed nothing. */
@@ -30,9 +32,11 @@ export function probe<T>(script: string, ...args: string[]): Promise<ProbeResult
 /** Tries one file as the addon. */
 export async function probeAddon(file: string): Promise<ProbeResult<WorkingAddon>> {
   if (!existsSync(file)) return { reason: 'not there' };
-  const script = 'console.log(JSON.stringify(require(process.argv[1]).instructionSets()))';
-  const result = await probe<string[]>(script, file);
-  return 'value' in result ? { value: { file, instructionSets: result.value } } : result;
+  const script =
+    'const addon = require(process.argv[1]);' +
+    'console.log(JSON.stringify({ instructionSets: addon.instructionSets(), bfloat16: addon.hasBfloat16() }))';
+  const result = await probe<Omit<WorkingAddon, 'file'>>(script, file);
+  return 'value' in result ? { value: { file, ...result.value } } : result;
 }
 
 /** The addon that `addon()` of lib/native.ts would take, or what became of each place where one may lie. */

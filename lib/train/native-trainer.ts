@@ -18,14 +18,14 @@ export interface TrainedParts {
 export function makeNativeTrainer(
   network: DetectorNetwork,
   teacher: DetectorNetwork | undefined,
-  { loss, optimizer, batchSize, microBatch }: Recipe,
+  { loss, optimizer, batchSize, microBatch, precision }: Recipe,
   detector: DetectorSettings,
   { placed, groups, statistics }: TrainedParts,
 ): NativeTrainer {
   const { plan, heads, weights } = network;
   const native = new (addon().Trainer)({
     ...{ graph: plan.graph, ...heads, priors: detector.priors },
-    ...{ microBatch, microSteps: batchSize / microBatch },
+    ...{ microBatch, microSteps: batchSize / microBatch, precision },
     loss: nativeLoss(loss, detector),
     optimizer: nativeOptimizer(optimizer),
     groups: placed.map(({ begin, end, dims }, i) => {

@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors';
+import type { Precision } from '../native';
 import type { AugmentationName } from './augmentation';
 import type { OptimizerSettings } from './optimizer';
 import type { RecipeOptions } from './recipe';
@@ -7,6 +8,7 @@ import type { RecipeOptions } from './recipe';
 export interface RecipeSettings {
   batchSize: number;
   microBatch?: number;
+  precision: Precision;
   rate?: number;
   decay: 'cosine' | 'paddle' | 'constant';
   warmUp?: number;
@@ -45,6 +47,11 @@ export interface RecipeKey {
 export const recipeKeys = {
   batchSize: { default: 16, describe: 'Pictures of a step' },
   microBatch: { describe: 'Pictures at a time', unset: 'the batch with BatchNormalization, else up to 8' },
+  precision: {
+    choices: ['fp32', 'bf16'],
+    default: 'fp32',
+    describe: 'What products multiply; bf16: faster, needs AVX512-BF16',
+  },
   rate: { describe: 'Greatest learning rate', unset: '0.0005 with adamw, else 0.001' },
   decay: { choices: ['cosine', 'paddle', 'constant'], default: 'cosine', describe: 'How the rate goes down' },
   warmUp: { describe: 'Steps in which the rate rises', unset: 'a twentieth, at most 100' },
@@ -88,14 +95,14 @@ export const recipeKeys = {
  * @throws {SsdPruneError} ERR_USAGE for a number whose 0 stands for "not at all", and which isn't from there up
  */
 export function recipeOptions(settings: RecipeSettings): Omit<RecipeOptions, 'epochs' | 'evaluateEvery'> {
-  const { batchSize, decay, headsFirst, augment, batchStatistics, heldBack, seed, labels } = settings;
+  const { batchSize, precision, decay, headsFirst, augment, batchStatistics, heldBack, seed, labels } = settings;
   const { optimizer: rule, maxNorm, average, weightDecay, backboneRate } = settings;
   if (!(average >= 0 && average < 1)) throw invalidArgument('average', 'a share from 0 to below 1', average);
   if (!(maxNorm >= 0)) throw invalidArgument('maxNorm', 'a number from 0 up', maxNorm);
   const given = <K extends keyof RecipeSettings>(key: K) =>
     settings[key] === undefined ? {} : { [key]: settings[key] };
   return {
-    ...{ batchSize, decay, headsFirst, augment, batchStatistics, heldBack, seed, labels },
+    ...{ batchSize, precision, decay, headsFirst, augment, batchStatistics, heldBack, seed, labels },
     ...{ ...given('microBatch'), ...given('rate'), ...given('warmUp'), ...given('recalibrate'), ...given('explosion') },
     optimizer: { rule, ...(maxNorm > 0 && { maxNorm }), ...(average > 0 && { average }) },
     groups: { weightDecay, backboneRate },

@@ -69,7 +69,7 @@ export class Trainer {
   /**
    * @param dataset its classes are those of the detector, background first; the recipe's `labels: 'none'` reads no boxes
    * @throws {SsdPruneError} ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
-   * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense
+   * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense, ERR_NO_BF16
    */
   constructor(
     model: OnnxModel,

@@ -3,6 +3,9 @@
 
 #include <napi.h>
 
+#include <string>
+
+#include "kernels/kernels.h"
 #include "vision/resize.h"
 
 namespace ssd_prune {
@@ -18,6 +21,11 @@ inline bool Bool(const Napi::Object& object, const char* name) { return object.G
 inline void Floats(const Napi::Object& object, const char* name, size_t count, float* to) {
   const auto array = object.Get(name).As<Napi::Array>();
   for (uint32_t i = 0; i < count; ++i) to[i] = array.Get(i).As<Napi::Number>().FloatValue();
+}
+
+/// "fp32" or "bf16".
+inline Precision ReadPrecision(const Napi::Value& value) {
+  return value.As<Napi::String>().Utf8Value() == "bf16" ? Precision::kBfloat16 : Precision::kFloat32;
 }
 
 /// Input settings as lib/model/input-format.ts makes them.

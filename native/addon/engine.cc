@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "addon/arguments.h"
 #include "addon/graph.h"
 #include "engine/engine.h"
 #include "kernels/peak.h"
@@ -17,7 +18,8 @@ namespace {
 
 /// The engine and whether a pass runs in it; a worker holds it too, so that it outlives its object.
 struct Shared {
-  explicit Shared(const Graph& graph, size_t batch) : engine(graph, batch, ThreadPool::Global(), ActiveIsa()) {}
+  Shared(const Graph& graph, size_t batch, Precision precision)
+      : engine(graph, batch, ThreadPool::Global(), ActiveIsa(), Engine::Use::kTraining, precision) {}
   Engine engine;
   bool busy = false;  // main thread only
 };
@@ -54,7 +56,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
     try {
       shared_ = std::make_shared<Shared>(ReadGraph(info[0].As<Napi::Object>()),
-                                         static_cast<size_t>(info[1].As<Napi::Number>().Int64Value()));
+                                         static_cast<size_t>(info[1].As<Napi::Number>().Int64Value()),
+                                         ReadPrecision(info[2]));
     } catch (const std::bad_alloc&) {
       throw Napi::Error::New(info.Env(), "memory ran out");
     } catch (const std::exception& error) {
@@ -158,13 +161,19 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 };
 
 Napi::Value PeakGmacs(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), MeasurePeak(ActiveIsa(), info[0].As<Napi::Number>().DoubleValue()) / 1e9);
+  const double seconds = info[0].As<Napi::Number>().DoubleValue();
+  return Napi::Number::New(info.Env(), MeasurePeak(ActiveIsa(), ReadPrecision(info[1]), seconds) / 1e9);
+}
+
+Napi::Value HasBfloat16(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), HasPrecision(ActiveIsa(), Precision::kBfloat16));
 }
 
 }  // namespace
 
 void RegisterEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::Class(env));
+  exports.Set("hasBfloat16", Napi::Function::New(env, HasBfloat16));
   exports.Set("peakGmacs", Napi::Function::New(env, PeakGmacs));
 }
 

@@ -68,6 +68,7 @@ TrainerSettings ReadSettings(const Napi::Object& object) {
   settings.heads = ReadHeads(object);
   settings.micro_batch = Size(object, "microBatch");
   settings.micro_steps = Size(object, "microSteps");
+  settings.precision = ReadPrecision(object.Get("precision"));
   return settings;
 }
 

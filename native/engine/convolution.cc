@@ -52,7 +52,6 @@ Convolution::Convolution(const Window& window, int groups, int weight, Tensor* i
   pointwise_ = Taps() == 1 && stride_h_ == 1 && stride_w_ == 1 && pad_h_ == 0 && pad_w_ == 0 &&
                in().height == out->height && in().width == out->width && in().pitch >= in().channels &&
                in().pitch % 16 == 0;
-  size_t packed = 0;
   for (size_t ry = 0; ry < stride_h_; ++ry) {
     for (size_t rx = 0; rx < stride_w_; ++rx) {
       PlaceClass places{};
@@ -68,8 +67,6 @@ Convolution::Convolution(const Window& window, int groups, int weight, Tensor* i
         const bool hit_x = (tap % kernel_w_ * dilation_w_) % stride_w_ == rx;
         if (hit_y && hit_x) places.taps.push_back(tap);
       }
-      places.packed = packed;
-      packed += places.taps.size();
       classes_.push_back(std::move(places));
     }
   }
@@ -121,21 +118,37 @@ size_t Convolution::ScratchFloats(const Kernels&) const {
 }
 
 size_t Convolution::PackedFloats(const Kernels& kernels) const {
-  const Panels forward{Depth(), output->pitch, kernels.panel};
-  const Panels backward{Taps() * output->channels, PitchOf(in().channels), kernels.panel};
-  return std::max(forward.floats(), backward.floats());
+  size_t backward = 0;
+  for (const PlaceClass& places : classes_) backward += BackwardPanels(places, kernels).floats();
+  return std::max(Panels(Depth(), output->pitch, kernels).floats(), backward);
 }
 
 double Convolution::Macs() const { return static_cast<double>(output->rows() * output->channels * Depth() / groups_); }
 
-void Convolution::PackForward(const Step& step) {
-  const Panels panels{Depth(), output->pitch, step.team.kernels.panel};
-  const float* weight = step.Weight(weight_);
-  const size_t inputs_each = in().channels;
-  step.team.For(panels.blocks() * panels.panels(), [&](size_t slice, float*) {
+Panels Convolution::BackwardPanels(const PlaceClass& places, const Kernels& kernels) const {
+  return {places.taps.size() * output->channels, PitchOf(in().channels), kernels};
+}
+
+/// Calls body(block, column, out) for every panel, on all threads: `out` is its place in `packed`, or scratch that is
+/// then folded into it.
+template <typename Body>
+void Convolution::PackPanels(const Step& step, const Panels& panels, float* packed, const Body& body) {
+  const Kernels& kernels = step.team.kernels;
+  step.team.For(panels.blocks() * panels.panels(), [&](size_t slice, float* scratch) {
     const size_t block = slice / panels.panels();
     const size_t column = slice % panels.panels() * panels.panel;
-    float* out = step.packed + panels.BlockOffset(block) + panels.PanelOffset(block, column);
+    float* place = packed + panels.BlockOffset(block) + panels.PanelOffset(block, column);
+    if (kernels.fold_columns == nullptr) return body(block, column, place);
+    body(block, column, scratch);
+    kernels.fold_columns(scratch, panels.panel, panels.BlockSize(block), panels.panel, place, panels.panel);
+  });
+}
+
+void Convolution::PackForward(const Step& step) {
+  const Panels panels(Depth(), output->pitch, step.team.kernels);
+  const float* weight = step.Weight(weight_);
+  const size_t inputs_each = in().channels;
+  PackPanels(step, panels, step.packed, [&](size_t block, size_t column, float* out) {
     const size_t begin = panels.BlockBegin(block);
     const size_t size = panels.BlockSize(block);
     if (Taps() == 1 && groups_ == 1) {
@@ -161,14 +174,10 @@ void Convolution::PackForward(const Step& step) {
 
 void Convolution::PackBackward(const Step& step) {
   const float* weight = step.Weight(weight_);
-  const size_t columns = PitchOf(in().channels);
+  float* packed = step.packed;
   for (const PlaceClass& places : classes_) {
-    const Panels panels{places.taps.size() * output->channels, columns, step.team.kernels.panel};
-    float* packed = step.packed + places.packed * output->channels * panels.panels() * panels.panel;
-    step.team.For(panels.blocks() * panels.panels(), [&](size_t slice, float*) {
-      const size_t block = slice / panels.panels();
-      const size_t column = slice % panels.panels() * panels.panel;
-      float* out = packed + panels.BlockOffset(block) + panels.PanelOffset(block, column);
+    const Panels panels = BackwardPanels(places, step.team.kernels);
+    PackPanels(step, panels, packed, [&](size_t block, size_t column, float* out) {
       const size_t count = std::min(panels.panel, in().channels - std::min(column, in().channels));
       for (size_t i = 0; i < panels.BlockSize(block); ++i) {
         const size_t channel = (panels.BlockBegin(block) + i) % output->channels;
@@ -187,6 +196,7 @@ void Convolution::PackBackward(const Step& step) {
         std::fill(row + count, row + panels.panel, 0.0f);
       }
     });
+    packed += panels.floats();
   }
 }
 
@@ -284,7 +294,7 @@ void Convolution::Forward(const Step& step) {
   PackForward(step);
   output->BeginForward(step);
   const Kernels& kernels = step.team.kernels;
-  const Panels panels{Depth(), output->pitch, kernels.panel};
+  const Panels panels(Depth(), output->pitch, kernels);
   const Source view = in().View();
   const size_t rows = output->rows();
   const size_t slices = RowSlices(rows, kBlockRows);
@@ -300,8 +310,9 @@ void Convolution::Forward(const Step& step) {
       Spread(ahead, panels.blocks());
       for (size_t k = 0; k < panels.blocks(); ++k) {
         Gather(step, view, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
-        kernels.multiply_rows(block, count, panels.BlockSize(k), step.packed + panels.BlockOffset(k), output->pitch,
-                              result, pitch, k > 0, &ahead);
+        kernels.multiply_rows(LeftFactor(kernels, block, count, panels.BlockSize(k), block), count,
+                              panels.BlockFloats(k), step.packed + panels.BlockOffset(k), output->pitch, result, pitch,
+                              k > 0, &ahead);
       }
       kernels.finish_forward(finish, result, pitch, count, output->pitch, output->data + row * output->pitch,
                              output->pitch);

@@ -8,6 +8,7 @@
 
 #include "engine/graph.h"
 #include "engine/operation.h"
+#include "engine/panels.h"
 
 namespace ssd_prune {
 
@@ -34,7 +35,6 @@ class Convolution : public Operation {
     size_t first_y, first_x;  // first such place
     size_t count_y, count_x;
     std::vector<size_t> taps;
-    size_t packed;  // where its weights lie
   };
   struct Place {
     size_t image, y, x;
@@ -53,6 +53,9 @@ class Convolution : public Operation {
   ptrdiff_t OutputRow(const Place& place, size_t tap) const;
   float WeightAt(const float* weight, size_t out, size_t tap, size_t in) const;
 
+  Panels BackwardPanels(const PlaceClass& places, const Kernels& kernels) const;
+  template <typename Body>
+  static void PackPanels(const Step& step, const Panels& panels, float* packed, const Body& body);
   void PackForward(const Step& step);
   void PackBackward(const Step& step);
   /// Columns [from, from + count) of rows [row, row + rows) of the gathered input.
@@ -72,8 +75,8 @@ class Convolution : public Operation {
                      float* scratch) const;
   bool Together() const;
   void BackwardData(const Step& step);
-  void DataSlice(const Step& step, const PlaceClass& places, size_t begin, size_t end, const BackwardFinish& finish,
-                 float* scratch) const;
+  void DataSlice(const Step& step, const PlaceClass& places, const float* packed, size_t begin, size_t end,
+                 const BackwardFinish& finish, float* scratch) const;
   void BackwardWeights(const Step& step);
   void WeightsSlice(const Step& step, size_t begin, size_t end, size_t out_begin, size_t out_end, float* partial,
                     float* scratch) const;

@@ -44,7 +44,7 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
                                 float* partial, float* scratch) const {
   const Kernels& kernels = step.team.kernels;
   Tensor& target = *inputs[0];
-  const Panels panels{output->channels, target.pitch, kernels.panel};
+  const Panels panels(output->channels, target.pitch, kernels);
   const Source source = output->GradientSource();
   const Source view = in().View();
   const size_t block_floats = kBlockRows * kPackPitch;
@@ -60,8 +60,10 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
     for (size_t k = 0; k < panels.blocks(); ++k) {
       float* gradient = gradients + k * block_floats;
       kernels.read_rows(source, row, rows, panels.BlockBegin(k), panels.BlockSize(k), gradient, kPackPitch);
-      kernels.multiply_rows(gradient, rows, panels.BlockSize(k), step.packed + panels.BlockOffset(k), target.pitch,
-                            result, result_pitch, k > 0, &inputs_ahead);
+      kernels.multiply_rows(LeftFactor(kernels, gradient, rows, panels.BlockSize(k), block), rows,
+                            panels.BlockFloats(k), step.packed + panels.BlockOffset(k), target.pitch, result,
+                            result_pitch, k > 0, &inputs_ahead);
+      FoldColumns(kernels, gradient, rows, panels.BlockSize(k));
     }
     BackwardFinish here = finish;
     if (here.x != nullptr) here.x += row * target.pitch;
@@ -73,8 +75,9 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
     for (size_t from = 0; from < Depth(); from += kPackColumns) {
       const size_t columns = std::min(kPackColumns, Depth() - from);
       kernels.read_rows(view, row, rows, from, columns, block, kPackPitch);
+      const size_t folded = FoldColumns(kernels, block, rows, columns);
       for (size_t k = 0; k < panels.blocks(); ++k) {
-        kernels.multiply_columns(gradients + k * block_floats, panels.BlockSize(k), block, PitchOf(columns), rows,
+        kernels.multiply_columns(gradients + k * block_floats, panels.BlockSize(k), block, PitchOf(columns), folded,
                                  partial + panels.BlockBegin(k) * weight_pitch + from, weight_pitch, row > begin,
                                  &gradients_ahead);
       }
@@ -125,12 +128,11 @@ void Convolution::GatherGradient(const Step& step, const Source& source, const P
   }
 }
 
-void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t begin, size_t end,
+void Convolution::DataSlice(const Step& step, const PlaceClass& places, const float* packed, size_t begin, size_t end,
                             const BackwardFinish& finish, float* scratch) const {
   const Kernels& kernels = step.team.kernels;
   Tensor& target = *inputs[0];
-  const Panels panels{places.taps.size() * output->channels, target.pitch, kernels.panel};
-  const float* packed = step.packed + places.packed * output->channels * panels.panels() * panels.panel;
+  const Panels panels = BackwardPanels(places, kernels);
   const Source source = output->GradientSource();
   float* block = scratch;
   float* result = scratch + kBlockRows * kPackPitch;
@@ -145,8 +147,8 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, size_t b
     if (places.taps.empty()) std::fill_n(result, count * pitch, 0.0f);
     for (size_t k = 0; k < panels.blocks(); ++k) {
       GatherGradient(step, source, places, row, count, panels.BlockBegin(k), panels.BlockSize(k), block);
-      kernels.multiply_rows(block, count, panels.BlockSize(k), packed + panels.BlockOffset(k), target.pitch, result,
-                            pitch, k > 0, &ahead);
+      kernels.multiply_rows(LeftFactor(kernels, block, count, panels.BlockSize(k), block), count, panels.BlockFloats(k),
+                            packed + panels.BlockOffset(k), target.pitch, result, pitch, k > 0, &ahead);
     }
     // Runs of places in one line of the picture; with stride 1 and a whole map that is all of them.
     const bool whole = stride_h_ == 1 && stride_w_ == 1;
@@ -173,9 +175,12 @@ void Convolution::BackwardData(const Step& step) {
   const size_t slices = RowSlices(target.rows(), kBlockRows);
   step.team.For(slices, [&](size_t slice, float* scratch) {
     const BackwardFinish finish = target.FinishGradient(step, slice, roles[0].add, roles[0].finish);
+    const float* packed = step.packed;
     for (const PlaceClass& places : classes_) {
       const size_t rows = target.batch * places.count_y * places.count_x;
-      DataSlice(step, places, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish, scratch);
+      DataSlice(step, places, packed, SliceBegin(rows, slices, slice), SliceBegin(rows, slices, slice + 1), finish,
+                scratch);
+      packed += BackwardPanels(places, step.team.kernels).floats();
     }
   });
   if (roles[0].finish) target.EndBackward(step, slices);
@@ -199,8 +204,10 @@ void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_
   const size_t pitch = PitchOf(Depth());
   ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t rows) {
     for (size_t out = out_begin; out < out_end; out += kPackColumns) {
-      kernels.read_rows(source, row, rows, out, std::min(kPackColumns, out_end - out),
-                        gradients + (out - out_begin) / kPackColumns * block_floats, kPackPitch);
+      float* gradient = gradients + (out - out_begin) / kPackColumns * block_floats;
+      const size_t columns = std::min(kPackColumns, out_end - out);
+      kernels.read_rows(source, row, rows, out, columns, gradient, kPackPitch);
+      FoldColumns(kernels, gradient, rows, columns);
     }
     const auto blocks_of = [](size_t count) { return (count + kPackColumns - 1) / kPackColumns; };
     Ahead ahead;
@@ -210,9 +217,10 @@ void Convolution::WeightsSlice(const Step& step, size_t begin, size_t end, size_
     for (size_t k = 0; k < Depth(); k += kPackColumns) {
       const size_t columns = std::min(kPackColumns, Depth() - k);
       Gather(step, view, row, rows, k, columns, block);
+      const size_t folded = FoldColumns(kernels, block, rows, columns);
       for (size_t out = out_begin; out < out_end; out += kPackColumns) {
         kernels.multiply_columns(gradients + (out - out_begin) / kPackColumns * block_floats,
-                                 std::min(kPackColumns, out_end - out), block, PitchOf(columns), rows,
+                                 std::min(kPackColumns, out_end - out), block, PitchOf(columns), folded,
                                  partial + out * pitch + k, pitch, row > begin, &ahead);
       }
     }

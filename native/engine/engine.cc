@@ -26,7 +26,7 @@ double SecondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 }  // namespace
 
-Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use)
+Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use, Precision precision)
     : batch_(batch), plan_(MakePlan(graph, batch, use == Use::kTraining)), use_(use) {
   if (batch == 0) throw std::invalid_argument("a batch of no pictures");
   size_t floats = 0;
@@ -57,7 +57,7 @@ Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use 
       head->derivatives = derivatives_[i].data();
     }
   }
-  const Kernels& kernels = KernelsOf(isa);
+  const Kernels& kernels = KernelsOf(isa, precision);
   size_t scratch = 0;
   size_t packed = 0;
   size_t partial = 0;

@@ -28,9 +28,11 @@ class Engine {
  public:
   enum class Use { kTraining, kInference };
 
-  /// Throws std::invalid_argument where the graph doesn't hold together, std::bad_alloc where memory is short. Without
-  /// training there are no gradients, derivatives and Backward, and the memory is that of the widest moment.
-  Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use = Use::kTraining);
+  /// Throws std::invalid_argument where the graph doesn't hold together or the instruction set hasn't the precision,
+  /// std::bad_alloc where memory is short. Without training there are no gradients, derivatives and Backward, and the
+  /// memory is that of the widest moment.
+  Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use = Use::kTraining,
+         Precision precision = Precision::kFloat32);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 

@@ -54,6 +54,20 @@ std::vector<Isa> SupportedIsas() {
   return isas;
 }
 
+bool HasAvx512Bfloat16() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  // Asked by CPUID, leaf 7.1: compilers name this feature differently in __builtin_cpu_supports.
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  constexpr unsigned kBfloat16 = 1U << 5;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kBfloat16) != 0;
+#else
+  return false;
+#endif
+}
+
 Isa ActiveIsa() {
   static const Isa active = [] {
     const std::vector<Isa> supported = SupportedIsas();

@@ -1,13 +1,46 @@
 #include "kernels/kernels.h"
 
+#include <stdexcept>
+
 namespace ssd_prune {
 
-const Kernels& KernelsOf(Isa isa) {
 #ifdef SSD_PRUNE_X86
+namespace {
+
+const Kernels& Avx512Bfloat16Kernels() {
+  static const Kernels kernels = [] {
+    Kernels made = kAvx512Kernels;
+    made.fold = kAvx512Bfloat16Products.fold;
+    made.fold_rows = kAvx512Bfloat16Products.fold_rows;
+    made.fold_columns = kAvx512Bfloat16Products.fold_columns;
+    made.multiply_rows = kAvx512Bfloat16Products.multiply_rows;
+    made.multiply_columns = kAvx512Bfloat16Products.multiply_columns;
+    made.spin = kAvx512Bfloat16Products.spin;
+    return made;
+  }();
+  return kernels;
+}
+
+}  // namespace
+#endif
+
+bool HasPrecision(Isa isa, Precision precision) {
+  if (precision == Precision::kFloat32) return true;
+#ifdef SSD_PRUNE_X86
+  return isa == Isa::kAvx512 && HasAvx512Bfloat16();
+#else
+  static_cast<void>(isa);
+  return false;
+#endif
+}
+
+const Kernels& KernelsOf(Isa isa, Precision precision) {
+  if (!HasPrecision(isa, precision)) throw std::invalid_argument("no bfloat16 products on this instruction set");
+#ifdef SSD_PRUNE_X86
+  if (precision == Precision::kBfloat16) return Avx512Bfloat16Kernels();
   if (isa == Isa::kAvx512) return kAvx512Kernels;
   if (isa == Isa::kAvx2) return kAvx2Kernels;
 #endif
-  static_cast<void>(isa);
   return kPortableKernels;
 }
 

@@ -9,6 +9,10 @@
 
 namespace ssd_prune {
 
+/// What products multiply: numbers as they are stored, or rounded to bfloat16, two in the place of one, with sums in
+/// float32. Everything else is float32 either way.
+enum class Precision { kFloat32 = 0, kBfloat16 = 1 };
+
 /// Columns of a packed block, and floats from one of its rows to the next: 17 cache lines, an odd number, so that the
 /// rows of a block fall into different sets of the first-level cache, and a constant, so that a tile's rows are
 /// constant displacements from one register.
@@ -87,6 +91,16 @@ struct Kernels {
   size_t panel;
   /// Rows that a tile of multiply_rows has at most.
   size_t tile_rows;
+  /// Numbers of a reduction that a float of both factors of a product holds: 1, or with bfloat16 2, the first in the
+  /// lower half. Products count their reductions (`k`, `rows`) in such floats.
+  size_t fold;
+
+  /// out[r][⌈columns / 2⌉] = pairs of neighbours in a row of in[rows][columns], for `a` of multiply_rows; and
+  /// out[⌈rows / 2⌉][columns] = pairs of neighbours in a column, for everything else: b of multiply_rows, both factors
+  /// of multiply_columns. What an odd number lacks is 0. `out` may be `in` with the same pitch. Whole registers are
+  /// read and written: `fold_columns` takes columns up to the next multiple of 16 along. Null where `fold` is 1.
+  void (*fold_rows)(const float* in, size_t in_pitch, size_t rows, size_t columns, float* out, size_t out_pitch);
+  void (*fold_columns)(const float* in, size_t in_pitch, size_t rows, size_t columns, float* out, size_t out_pitch);
 
   /// c[rows][columns] = a·b, or += where `add`. `a` is a packed block of `k` ≤ kPackColumns columns, b in panels of
   /// k·panel floats each; columns are a multiple of 16. `ahead` may be null, here and below.
@@ -120,11 +134,18 @@ struct Kernels {
   double (*spin)(size_t rounds);
 };
 
-/// The table of an instruction set that SupportedIsas() lists.
-const Kernels& KernelsOf(Isa isa);
+/// Whether an instruction set that SupportedIsas() lists has a precision: bfloat16 needs AVX-512 with its extension
+/// BF16, in the processor and in this build.
+bool HasPrecision(Isa isa, Precision precision);
+
+/// The table of an instruction set that SupportedIsas() lists. Throws std::invalid_argument for a precision that it
+/// has not.
+const Kernels& KernelsOf(Isa isa, Precision precision = Precision::kFloat32);
 
 extern const Kernels kPortableKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+/// Of bfloat16, what differs from kAvx512Kernels; the rest is null.
+extern const Kernels kAvx512Bfloat16Products;
 
 }  // namespace ssd_prune

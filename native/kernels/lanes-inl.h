@@ -1,6 +1,7 @@
 // A vector register of the instruction set that the including unit is compiled for. The unit defines SSD_PRUNE_LANES
 // (floats in a register: 4 portable, 8 AVX2, 16 AVX-512) before it includes any -inl.h file of this room. Nothing of
-// std:: may be instantiated in such a unit: the linker could keep its copy, which older machines can't run.
+// std:: may be instantiated in such a unit: the linker could keep its copy, which older machines can't run. A unit that
+// also defines SSD_PRUNE_PAIRS (with 16 floats, and AVX512-BF16) multiplies pairs of bfloat16.
 #pragma once
 
 #include <cstddef>
@@ -56,6 +57,18 @@ inline Lanes Fma(Lanes a, Lanes b, Lanes c) { return a * b + c; }
 inline Lanes Max(Lanes a, Lanes b) { return a > b ? a : b; }
 inline Lanes Min(Lanes a, Lanes b) { return a < b ? a : b; }
 inline Lanes Between(Lanes z, Lanes low, Lanes high, Lanes value) { return (z > low) & (z < high) ? value : Lanes{}; }
+#endif
+
+// A term of a product: of one number each, or of a pair of bfloat16 in each lane (both terms are added in float32;
+// subnormal numbers count as 0 there).
+#ifdef SSD_PRUNE_PAIRS
+constexpr size_t kFold = 2;
+inline Lanes Term(Lanes a, Lanes b, Lanes c) {
+  return _mm512_dpbf16_ps(c, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
+}
+#else
+constexpr size_t kFold = 1;
+inline Lanes Term(Lanes a, Lanes b, Lanes c) { return Fma(a, b, c); }
 #endif
 
 #if SSD_PRUNE_LANES == 4

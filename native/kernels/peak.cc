@@ -7,8 +7,8 @@
 
 namespace ssd_prune {
 
-double MeasurePeak(Isa isa, double seconds) {
-  const Kernels& kernels = KernelsOf(isa);
+double MeasurePeak(Isa isa, Precision precision, double seconds) {
+  const Kernels& kernels = KernelsOf(isa, precision);
   using Clock = std::chrono::steady_clock;
   const auto elapsed = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();

@@ -41,7 +41,7 @@ void RowsTile(const float* a, size_t k, const float* b, float* c, size_t c_pitch
     for (size_t r = 0; r < kRows; ++r) {
       const Lanes factor = Fill(a[r * kPackPitch + i]);
 #pragma GCC unroll 4
-      for (size_t v = 0; v < kVectors; ++v) sum[r][v] = Fma(factor, row[v], sum[r][v]);
+      for (size_t v = 0; v < kVectors; ++v) sum[r][v] = Term(factor, row[v], sum[r][v]);
     }
   }
   StoreTile(sum, c, c_pitch, add);
@@ -86,7 +86,7 @@ void ColumnsTile(const float* a, const float* b, size_t rows, float* c, size_t c
     for (size_t r = 0; r < kRows; ++r) {
       const Lanes factor = Fill(a[i * kPackPitch + r]);
 #pragma GCC unroll 4
-      for (size_t v = 0; v < kVectors; ++v) sum[r][v] = Fma(factor, row[v], sum[r][v]);
+      for (size_t v = 0; v < kVectors; ++v) sum[r][v] = Term(factor, row[v], sum[r][v]);
     }
   }
   StoreTile(sum, c, c_pitch, add);

@@ -12,8 +12,14 @@ double Spin(size_t rounds) {
   Lanes factor = Fill(0.5f);
   for (size_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 12
-    for (size_t i = 0; i < kChains; ++i) sums[i] = Fma(sums[i], factor, factor);
-      // What is in the registers counts as changed, so that nothing is computed beforehand or left out.
+    for (size_t i = 0; i < kChains; ++i) {
+#ifdef SSD_PRUNE_PAIRS
+      sums[i] = Term(factor, factor, sums[i]);
+#else
+      sums[i] = Term(sums[i], factor, factor);
+#endif
+    }
+    // What is in the registers counts as changed, so that nothing is computed beforehand or left out.
 #if defined(__x86_64__)
     __asm__ volatile("" : "+x"(factor));
 #else
@@ -26,7 +32,7 @@ double Spin(size_t rounds) {
   Store(last, total);
   volatile float sink = last[0];
   static_cast<void>(sink);
-  return static_cast<double>(rounds * kChains * kLanes);
+  return static_cast<double>(rounds * kChains * kLanes * kFold);
 }
 
 }  // namespace

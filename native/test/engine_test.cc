@@ -208,16 +208,76 @@ TEST_P(EngineTest, OutputsAndGradients) {
   }
 }
 
-class EngineThreads : public testing::TestWithParam<std::string> {};
+double Norm(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += double{value} * value;
+  return std::sqrt(sum);
+}
 
-INSTANTIATE_TEST_SUITE_P(Nets, EngineThreads, testing::Values("Normalised", "Folded", "Mixed", "Wide"));
+/// Norm of the difference from `exact`, in norms of that.
+double Apart(std::span<const float> values, std::span<const float> exact) {
+  std::vector<float> differences(values.size());
+  for (size_t i = 0; i < values.size(); ++i) differences[i] = values[i] - exact[i];
+  return Norm(differences) / Norm(exact);
+}
+
+/// Convolutions of every pass, and nothing that bends: a clip would let a small difference switch places on and off.
+NetBuilder Straight() {
+  NetBuilder net(3, 21, 19);
+  int x = net.Norm(net.Conv(0, 37, Square(3, 2, 1, 1)));
+  x = net.Pointwise(net.DepthwiseConv(x, Square(3, 1, 1, 1), true), 53, true);
+  x = net.Norm(net.Pointwise(x, 290));
+  x = net.Pointwise(x, 270, true);
+  net.Out({net.Conv(x, 6, Square(3, 2, 1, 1), 1, true), net.Pointwise(x, 9, true)}, 3);
+  return net;
+}
+
+// Rounding a factor to 8 bits leaves an error of at most 2^-9 of it; sums even them out, layers add them up.
+TEST(Engine, Bfloat16ComesNear) {
+  const NetBuilder net = Straight();
+  for (const Isa isa : SupportedIsas()) {
+    if (!HasPrecision(isa, Precision::kBfloat16)) continue;
+    ThreadPool pool(2);
+    Engine exact(net.graph, kBatch, pool, isa);
+    Engine rounded(net.graph, kBatch, pool, isa, Engine::Use::kTraining, Precision::kBfloat16);
+    for (Engine* engine : {&exact, &rounded}) {
+      Fill(*engine, net, 5);
+      engine->Forward(true);
+      engine->Backward(false);
+    }
+    const double apart = Apart(rounded.output(0), exact.output(0));
+    EXPECT_LT(apart, 0.01);
+    EXPECT_GT(apart, 1e-5);
+    for (size_t p = 0; p < net.parameters.size(); ++p) {
+      const auto gradient = [&](Engine& engine) {
+        return std::span<const float>(engine.gradients().data() + engine.offsets()[p], net.parameters[p].size());
+      };
+      // Not those of statistics, nor of biases that a normalisation takes away again.
+      if (Norm(gradient(exact)) < 1e-4 * Norm(exact.gradients())) continue;
+      EXPECT_LT(Apart(gradient(rounded), gradient(exact)), 0.02) << "parameter " << p;
+    }
+  }
+}
+
+class EngineThreads : public testing::TestWithParam<std::tuple<std::string, Precision>> {};
+
+std::vector<Precision> Precisions() {
+  std::vector<Precision> precisions{Precision::kFloat32};
+  if (HasPrecision(SupportedIsas().front(), Precision::kBfloat16)) precisions.push_back(Precision::kBfloat16);
+  return precisions;
+}
+
+INSTANTIATE_TEST_SUITE_P(Nets, EngineThreads,
+                         testing::Combine(testing::Values("Normalised", "Folded", "Mixed", "Wide"),
+                                          testing::ValuesIn(Precisions())));
 
 TEST_P(EngineThreads, ChangeNoBit) {
-  const NetBuilder net = MakeNet(GetParam());
+  const auto& [name, precision] = GetParam();
+  const NetBuilder net = MakeNet(name);
   std::vector<float> first;
   for (const int threads : {1, 2, 3, 7}) {
     ThreadPool pool(threads);
-    Engine engine(net.graph, kBatch, pool, SupportedIsas().front());
+    Engine engine(net.graph, kBatch, pool, SupportedIsas().front(), Engine::Use::kTraining, precision);
     Fill(engine, net, 9);
     engine.Forward(true);
     engine.Backward(false);

@@ -5,10 +5,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/buffer.h"
+#include "kernels/float_formats.h"
+#include "test/bfloat16.h"
 #include "test/random.h"
 
 namespace ssd_prune {
@@ -22,28 +29,70 @@ class KernelTest : public testing::TestWithParam<Isa> {
 INSTANTIATE_TEST_SUITE_P(EveryIsa, KernelTest, testing::ValuesIn(SupportedIsas()),
                          [](const auto& test) { return std::string(IsaName(test.param)); });
 
-/// b[k][columns] in the panels that multiply_rows reads.
-std::vector<float> Panels(const std::vector<float>& b, size_t k, size_t columns, size_t panel) {
-  const size_t panels = (columns + panel - 1) / panel;
-  std::vector<float> packed(panels * k * panel);
-  for (size_t i = 0; i < k; ++i) {
-    for (size_t j = 0; j < columns; ++j) packed[(j / panel * k + i) * panel + j % panel] = b[i * columns + j];
+/// Every precision of every instruction set of the machine.
+std::vector<std::pair<Isa, Precision>> Products() {
+  std::vector<std::pair<Isa, Precision>> products;
+  for (const Isa isa : SupportedIsas()) {
+    products.emplace_back(isa, Precision::kFloat32);
+    if (HasPrecision(isa, Precision::kBfloat16)) products.emplace_back(isa, Precision::kBfloat16);
   }
+  return products;
+}
+
+class ProductTest : public testing::TestWithParam<std::pair<Isa, Precision>> {
+ protected:
+  const Kernels& kernels = KernelsOf(GetParam().first, GetParam().second);
+  const bool pairs = GetParam().second == Precision::kBfloat16;
+
+  /// Numbers as products take them.
+  std::vector<float> Numbers(size_t count, uint64_t seed) const {
+    std::vector<float> numbers = RandomFloats(count, seed);
+    for (float& number : numbers) number = pairs ? ToBfloat16(number) : number;
+    return numbers;
+  }
+  /// A reduction's length in floats.
+  size_t Folded(size_t count) const { return (count + kernels.fold - 1) / kernels.fold; }
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryPrecision, ProductTest, testing::ValuesIn(Products()), [](const auto& test) {
+  return std::string(IsaName(test.param.first)) + (test.param.second == Precision::kBfloat16 ? "Bfloat16" : "");
+});
+
+/// b[k][columns] in the panels that multiply_rows reads.
+std::vector<float> Panels(const Kernels& kernels, const std::vector<float>& b, size_t k, size_t columns) {
+  const size_t panel = kernels.panel;
+  const size_t panels = (columns + panel - 1) / panel;
+  std::vector<float> packed;
+  for (size_t first = 0; first < columns; first += panel) {
+    std::vector<float> rows(k * panel);
+    for (size_t i = 0; i < k; ++i) {
+      for (size_t j = first; j < std::min(columns, first + panel); ++j)
+        rows[i * panel + j - first] = b[i * columns + j];
+    }
+    if (kernels.fold_columns != nullptr) {
+      kernels.fold_columns(rows.data(), panel, k, panel, rows.data(), panel);
+      rows.resize((k + 1) / 2 * panel);
+    }
+    packed.insert(packed.end(), rows.begin(), rows.end());
+  }
+  EXPECT_EQ(packed.size(), panels * panel * ((k + kernels.fold - 1) / kernels.fold));
   return packed;
 }
 
-TEST_P(KernelTest, MultiplyRows) {
+TEST_P(ProductTest, MultiplyRows) {
   for (const size_t rows : {1, 2, 5, 6, 7, 13, 14, 15, 29, 112}) {
     for (const size_t k : {1, 37, 256}) {
       for (const size_t columns : {16, 32, 48, 80}) {
-        const auto a = RandomFloats(rows * kPackPitch, rows);
-        const auto b = RandomFloats(k * columns, k + columns);
-        const auto packed = Panels(b, k, columns, kernels.panel);
+        const auto a = Numbers(rows * kPackPitch, rows);
+        auto factor = a;
+        if (pairs) kernels.fold_rows(a.data(), kPackPitch, rows, k, factor.data(), kPackPitch);
+        const auto b = Numbers(k * columns, k + columns);
+        const auto packed = Panels(kernels, b, k, columns);
         const size_t pitch = columns + 16;
         const auto before = RandomFloats(rows * pitch, 3);
         for (const bool add : {false, true}) {
           auto c = before;
-          kernels.multiply_rows(a.data(), rows, k, packed.data(), columns, c.data(), pitch, add, nullptr);
+          kernels.multiply_rows(factor.data(), rows, Folded(k), packed.data(), columns, c.data(), pitch, add, nullptr);
           for (size_t r = 0; r < rows; ++r) {
             for (size_t j = 0; j < pitch; ++j) {
               double sum = add || j >= columns ? before[r * pitch + j] : 0;
@@ -57,17 +106,24 @@ TEST_P(KernelTest, MultiplyRows) {
   }
 }
 
-TEST_P(KernelTest, MultiplyColumns) {
+TEST_P(ProductTest, MultiplyColumns) {
   for (const size_t rows : {1, 3, 97}) {
     for (const size_t a_columns : {1, 3, 8, 13, 53}) {
       for (const size_t b_columns : {16, 32, 48, 64, 80, 256}) {
-        const auto a = RandomFloats(rows * kPackPitch, rows);
-        const auto b = RandomFloats(rows * kPackPitch, a_columns);
+        const auto a = Numbers(rows * kPackPitch, rows);
+        const auto b = Numbers(rows * kPackPitch, a_columns);
+        auto left = a;
+        auto right = b;
+        if (pairs) {
+          kernels.fold_columns(a.data(), kPackPitch, rows, a_columns, left.data(), kPackPitch);
+          kernels.fold_columns(right.data(), kPackPitch, rows, b_columns, right.data(), kPackPitch);
+        }
         const size_t pitch = b_columns + 16;
         const auto before = RandomFloats(a_columns * pitch, 4);
         for (const bool add : {false, true}) {
           auto c = before;
-          kernels.multiply_columns(a.data(), a_columns, b.data(), b_columns, rows, c.data(), pitch, add, nullptr);
+          kernels.multiply_columns(left.data(), a_columns, right.data(), b_columns, Folded(rows), c.data(), pitch, add,
+                                   nullptr);
           for (size_t i = 0; i < a_columns; ++i) {
             for (size_t j = 0; j < pitch; ++j) {
               double sum = add || j >= b_columns ? before[i * pitch + j] : 0;
@@ -81,6 +137,55 @@ TEST_P(KernelTest, MultiplyColumns) {
       }
     }
   }
+}
+
+/// Number `which` of the pair at p.
+float OfPair(const float* p, size_t which) {
+  uint32_t bits;
+  std::memcpy(&bits, p, sizeof(bits));
+  return Bfloat16ToFloat(static_cast<uint16_t>(bits >> (16 * which)));
+}
+
+TEST_P(ProductTest, FoldsRoundToTheNearest) {
+  if (!pairs) {
+    EXPECT_TRUE(kernels.fold_rows == nullptr && kernels.fold_columns == nullptr);
+    return;
+  }
+  for (const size_t rows : {1, 2, 7}) {
+    for (const size_t columns : {1, 2, 15, 16, 17, 31, 32, 33, 63, 250, 256}) {
+      auto in = RandomFloats(rows * kPackPitch, columns);
+      in[0] = 1.0F + 0x1p-8F;                            // a tie: to even, down
+      in[kPackPitch * (rows - 1)] = 1.0F + 3 * 0x1p-8F;  // a tie: to even, up
+      for (size_t r = 0; r < rows; ++r) {
+        for (size_t c = columns; c < kPackPitch; ++c) in[r * kPackPitch + c] = std::numeric_limits<float>::quiet_NaN();
+      }
+      for (const bool in_place : {false, true}) {
+        auto out = in_place ? in : std::vector<float>(in.size(), 7);
+        kernels.fold_rows(in_place ? out.data() : in.data(), kPackPitch, rows, columns, out.data(), kPackPitch);
+        for (size_t r = 0; r < rows; ++r) {
+          for (size_t c = 0; c < (columns + 1) / 2 * 2; ++c) {
+            const float wanted = c < columns ? ToBfloat16(in[r * kPackPitch + c]) : 0;
+            ASSERT_EQ(OfPair(&out[r * kPackPitch + c / 2], c % 2), wanted)
+                << rows << "x" << columns << ": " << r << "," << c;
+          }
+        }
+        out = in_place ? in : std::vector<float>(in.size(), 7);
+        kernels.fold_columns(in_place ? out.data() : in.data(), kPackPitch, rows, columns, out.data(), kPackPitch);
+        for (size_t r = 0; r < (rows + 1) / 2 * 2; ++r) {
+          for (size_t c = 0; c < columns; ++c) {
+            const float wanted = r < rows ? ToBfloat16(in[r * kPackPitch + c]) : 0;
+            ASSERT_EQ(OfPair(&out[r / 2 * kPackPitch + c], r % 2), wanted)
+                << rows << "x" << columns << ": " << r << "," << c;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Kernels, RefusePrecisionsThatAreNotThere) {
+  EXPECT_FALSE(HasPrecision(Isa::kPortable, Precision::kBfloat16));
+  EXPECT_THROW(KernelsOf(Isa::kPortable, Precision::kBfloat16), std::invalid_argument);
 }
 
 TEST_P(KernelTest, ReadRows) {

@@ -21,7 +21,7 @@ size_t BlockedFloats(size_t rows, size_t columns) {
   return rows * kPackPitch * ((columns + kPackColumns - 1) / kPackColumns);
 }
 
-Panels PanelsOf(size_t side, const Kernels& kernels) { return {side, PitchOf(side), kernels.panel}; }
+Panels PanelsOf(size_t side, const Kernels& kernels) { return {side, PitchOf(side), kernels}; }
 
 /// Calls body(column of the matrix, place of its first number) for the columns of an upright matrix in blocks.
 template <typename Body>

@@ -12,7 +12,7 @@ Trainer::Trainer(const Graph& graph, const TrainerSettings& settings, std::span<
     : settings_(settings),
       priors_(priors.size() / 4),
       pool_(pool),
-      student_(graph, settings.micro_batch, pool, isa),
+      student_(graph, settings.micro_batch, pool, isa, Engine::Use::kTraining, settings.precision),
       pictures_(settings.micro_steps * student_.picture().size()),
       loss_(settings.loss, priors.data(), priors_, settings.micro_batch, isa),
       optimizer_(settings.optimizer, settings.groups, student_.weights().size(), isa) {
@@ -27,7 +27,7 @@ Trainer::Trainer(const Graph& graph, const TrainerSettings& settings, std::span<
   }
   statistics_.resize(statistics);
   if (!teacher) return;
-  teacher_.emplace(teacher->graph, settings.micro_batch, pool, isa, Engine::Use::kInference);
+  teacher_.emplace(teacher->graph, settings.micro_batch, pool, isa, Engine::Use::kInference, settings.precision);
   teacher_heads_ = teacher->heads;
   if (teacher_->picture().size() != student_.picture().size()) {
     throw std::invalid_argument("the teacher reads pictures of another size");

@@ -40,6 +40,8 @@ struct TrainerSettings {
   /// Pictures of a pass, and passes of a step, whose gradients add up.
   size_t micro_batch = 1;
   size_t micro_steps = 1;
+  /// Of the products of both networks; weights, sums and everything else are float32.
+  Precision precision = Precision::kFloat32;
 };
 
 /// The network that the trained one is to be like: it reads the same pictures and has the same classes and priors. Its

@@ -24,7 +24,8 @@ test('finds what is here', () => {
     file: path.join(root, 'build', 'Release', 'ssd_prune.node'),
     threads: availableParallelism(),
   });
-  expect(addon.details.instructionSets).toEqual(require(addon.details.file as string).instructionSets());
+  const { instructionSets, hasBfloat16 } = require(addon.details.file as string);
+  expect(addon.details).toMatchObject({ instructionSets: instructionSets(), bfloat16: hasBfloat16() });
   expect(check(stdout, 'runtime')).toMatchObject({ ok: true, found: require('onnxruntime-node/package.json').version });
   expect(check(stdout, 'pictures').details.sharp).toBe(require('sharp').versions.sharp);
   expect(check(stdout, 'node')).toMatchObject({ ok: true, found: process.versions.node });

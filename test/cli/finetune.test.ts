@@ -199,6 +199,14 @@ describe('refused before anything is trained', () => {
     }
   });
 
+  test('bfloat16 where the instruction set has none', () => {
+    const ended = command(finetune(output(), '--precision', 'bf16'), {
+      env: { ...process.env, SSD_PRUNE_ISA: 'portable' },
+    });
+    expect(failure(ended)).toEqual({ status: 4, code: 'ERR_NO_BF16', stdout: '' });
+    expect(messageOf(ended)).toContain('SSD_PRUNE_ISA=portable');
+  });
+
   test('a state that is not there, or another run’s', async () => {
     const out = output();
     expect(refused(finetune(out, '--resume'))).toMatchObject({ status: 1, code: 'ERR_IO' });

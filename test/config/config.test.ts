@@ -18,6 +18,7 @@ describe("PaddleSlim's own file with our sections", () => {
       data: { folder: at('voc'), train: 'train', evaluation: 'val', skipBad: false },
       training: {
         batchSize: 16,
+        precision: 'fp32',
         decay: 'cosine',
         headsFirst: 0,
         augment: 'paddle',
@@ -106,6 +107,7 @@ compressor:
 training:
   batch_size: 32
   micro_batch: 8
+  precision: bf16
   rate: 1e-3
   decay: paddle
   warm_up: 10
@@ -140,6 +142,7 @@ output: {model: out/small.onnx, report: out/report.json, page: out/page.html, lo
     training: {
       batchSize: 32,
       microBatch: 8,
+      precision: 'bf16',
       rate: 0.001,
       decay: 'paddle',
       warmUp: 10,

@@ -38,7 +38,7 @@ async function difference(model: OnnxModel, batch: number): Promise<number> {
   const { channels, height, width } = plan.graph;
   const { planar, pictures } = noisePictures(batch, channels, height * width);
 
-  const engine = new (addon().Engine)(plan.graph, batch);
+  const engine = new (addon().Engine)(plan.graph, batch, 'fp32');
   engine.setWeights(readParameters(model, plan));
   engine.setPictures(pictures);
   await engine.forward(false);

@@ -12,7 +12,7 @@ const facts = { pictures: 1000, normalises: false, sigmoidHeads: false };
 test('what is left out has defaults that follow from the network and the number of pictures', () => {
   const recipe = completeRecipe({}, facts);
   // 62 whole batches of 16, six times; a twentieth of 372 steps.
-  expect(recipe).toMatchObject({ epochs: 6, batchSize: 16, stepsPerEpoch: 62, steps: 372 });
+  expect(recipe).toMatchObject({ precision: 'fp32', epochs: 6, batchSize: 16, stepsPerEpoch: 62, steps: 372 });
   expect(recipe.schedule.warmUp).toBe(18);
   expect([recipe.optimizer.rule, recipe.schedule.rate]).toEqual(['adamw', 5e-4]);
   expect(completeRecipe({ optimizer: { rule: 'sgd' } }, facts).schedule.rate).toBe(1e-3);
@@ -81,6 +81,7 @@ test.each<[string, RecipeOptions]>([
   ['augment', { augment: 'toString' as never }],
   ['labels', { labels: 'all' as never }],
   ['decay', { decay: 'linear' as never }],
+  ['precision', { precision: 'fp16' as never }],
 ])('%s that makes no sense is refused', (name, options) => {
   const refused = { code: 'ERR_USAGE', message: expect.stringContaining(` for ${name} `) };
   expect(() => completeRecipe(options, facts)).toThrow(expect.objectContaining(refused));

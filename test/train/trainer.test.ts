@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Sample } from '../../lib/data/dataset';
+import type { Precision } from '../../lib/native';
 import type { TrainingBatch } from '../../lib/train/batches';
 import type { LossReport, TrainEvent } from '../../lib/train/trainer-events';
 import type { TrainerOptions } from '../../lib/train/trainer-options';
@@ -47,6 +48,29 @@ function stateOf(trainer: InstanceType<typeof Trainer>): string {
   for (const { rawData } of trainer.model().graph.initializer) hash.update(rawData);
   return hash.update(encodeOptimizerState(trainer.optimizerState())).digest('hex');
 }
+
+test('in bfloat16, where the processor has it: learns as float32 does, and goes on from where it was', async () => {
+  const make = (precision: Precision) =>
+    new Trainer(model, detector, { classes, samples }, { ...quick, rate: 0.003, precision });
+  if (!addon().hasBfloat16()) {
+    return expect(() => make('bf16')).toThrow(expect.objectContaining({ code: 'ERR_NO_BF16' }));
+  }
+  const losses = async (trainer: InstanceType<typeof Trainer>) => {
+    const found: number[] = [];
+    await trainer.run({ onEvent: (event) => event.event === 'step' && found.push(event.loss.total) });
+    return found;
+  };
+  const straight = make('bf16');
+  const [rounded, exact] = [await losses(straight), await losses(make('fp32'))];
+  // Before a first step both have the same weights; then little differences grow.
+  expect(Math.abs(rounded[0]! / exact[0]! - 1)).toBeLessThan(0.02);
+  expect(rounded[0]).not.toBe(exact[0]);
+  expect(Math.abs(rounded.at(-1)! / exact.at(-1)! - 1)).toBeLessThan(0.2);
+  const parted = make('bf16');
+  await parted.run({ maxSteps: 2 });
+  await parted.run();
+  expect(stateOf(parted)).toBe(stateOf(straight));
+});
 
 test('runs in parts, keeps count, and refuses two runs at once', async () => {
   const trainer = new Trainer(model, detector, { classes, samples }, quick);
@@ -200,7 +224,7 @@ describe('recalibration', () => {
 
   test('of one batch: with the running statistics the network says what it says with the batch’s', async () => {
     const { weights, inputs } = await measured(4, 1, 1);
-    const engine = new (addon().Engine)(plan.graph, 4);
+    const engine = new (addon().Engine)(plan.graph, 4, 'fp32');
     const output = async (values: Float32Array, batchStatistics: boolean) => {
       engine.setWeights(values);
       engine.setPictures(inputs);

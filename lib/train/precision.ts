@@ -1,0 +1,17 @@
+import { invalidArgument, SsdPruneError } from '../errors';
+import { addon, type Precision } from '../native';
+
+/**
+ * Checks that products of a precision run on this machine.
+ * @throws {SsdPruneError} ERR_USAGE for none that there is; ERR_NO_BF16 where bfloat16 doesn't run, and why
+ */
+export function checkPrecision(precision: Precision): void {
+  if (precision === 'fp32') return;
+  if (precision !== 'bf16') throw invalidArgument('precision', 'fp32 or bf16', precision);
+  if (addon().hasBfloat16()) return;
+  const forced = process.env.SSD_PRUNE_ISA;
+  const why = forced
+    ? `SSD_PRUNE_ISA=${forced} is in force: leave it off, or train with fp32.`
+    : 'This processor has no AVX512-BF16: train with fp32.';
+  throw new SsdPruneError('ERR_NO_BF16', `Products of bfloat16 (precision bf16) don't run here. ${why}`);
+}
