@@ -314,8 +314,8 @@ void Convolution::Forward(const Step& step) {
                               panels.BlockFloats(k), step.packed + panels.BlockOffset(k), output->pitch, result, pitch,
                               k > 0, &ahead);
       }
-      kernels.finish_forward(finish, result, pitch, count, output->pitch, output->data + row * output->pitch,
-                             output->pitch);
+      kernels.finish_forward(finish, result, pitch, count, output->pitch, output->data + row * output->stride(),
+                             output->stride());
     });
   });
   output->EndForward(step, slices);

@@ -66,9 +66,9 @@ void Convolution::TogetherSlice(const Step& step, size_t begin, size_t end, cons
       FoldColumns(kernels, gradient, rows, panels.BlockSize(k));
     }
     BackwardFinish here = finish;
-    if (here.x != nullptr) here.x += row * target.pitch;
-    kernels.finish_backward(here, result, result_pitch, rows, target.pitch, target.gradient + row * target.pitch,
-                            target.pitch);
+    if (here.x != nullptr) here.x += row * target.stride();
+    kernels.finish_backward(here, result, result_pitch, rows, target.pitch, target.gradient + row * target.stride(),
+                            target.stride());
     Ahead gradients_ahead;
     AskRows(gradients_ahead, source, row + rows, kBlockRows, end);
     Spread(gradients_ahead, panels.blocks() * ((Depth() + kPackColumns - 1) / kPackColumns));
@@ -140,7 +140,7 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, const fl
   ForBlocks(begin, end, kBlockRows, [&](size_t row, size_t count) {
     Ahead ahead;
     if (pointwise_) {
-      Ask(ahead, finish.x == nullptr ? nullptr : finish.x + row * target.pitch, count * target.pitch);
+      Ask(ahead, finish.x == nullptr ? nullptr : finish.x + row * target.stride(), count * target.stride());
       AskRows(ahead, source, row + count, kBlockRows, end);
     }
     Spread(ahead, panels.blocks());
@@ -161,9 +161,9 @@ void Convolution::DataSlice(const Step& step, const PlaceClass& places, const fl
       const size_t first =
           whole ? at : (line / places.count_y * target.height + y) * target.width + places.first_x + x * stride_w_;
       BackwardFinish here = finish;
-      if (here.x != nullptr) here.x += first * target.pitch;
+      if (here.x != nullptr) here.x += first * target.stride();
       kernels.finish_backward(here, result + done * pitch, pitch, run, target.pitch,
-                              target.gradient + first * target.pitch, stride_w_ * target.pitch);
+                              target.gradient + first * target.stride(), stride_w_ * target.stride());
       done += run;
     }
   });

@@ -142,8 +142,8 @@ void Depthwise::Forward(const Step& step) {
         kernels.depthwise_row(taps.data(), Taps(), stride_w_ * ring.pitch(), count, pitch, result + x * spread, spread,
                               count > 1 ? &ahead : nullptr);
       });
-      kernels.finish_forward(finish, result, spread, output->width, pitch, output->data + line * output->width * pitch,
-                             pitch);
+      kernels.finish_forward(finish, result, spread, output->width, pitch,
+                             output->data + line * output->width * output->stride(), output->stride());
     }
   });
   output->EndForward(step, slices);
@@ -212,10 +212,10 @@ void Depthwise::BackwardSlice(const Step& step, size_t begin, size_t end, const 
     const size_t last = y + 1 == output->height ? in().height : std::min((y + 1) * stride_h_, in().height);
     for (size_t in_y = y * stride_h_; finish != nullptr && in_y < last; ++in_y) {
       DataLine(step, gradients, image, in_y, result, &ahead);
-      const size_t first = (image * in().height + in_y) * width * pitch;
+      const size_t first = (image * in().height + in_y) * width * in().stride();
       BackwardFinish here = *finish;
       if (here.x != nullptr) here.x += first;
-      kernels.finish_backward(here, result, spread, width, pitch, inputs[0]->gradient + first, pitch);
+      kernels.finish_backward(here, result, spread, width, pitch, inputs[0]->gradient + first, in().stride());
     }
   }
 }

@@ -27,7 +27,7 @@ double SecondsSince(Clock::time_point start) { return std::chrono::duration<doub
 }  // namespace
 
 Engine::Engine(const Graph& graph, size_t batch, ThreadPool& pool, Isa isa, Use use, Precision precision)
-    : batch_(batch), plan_(MakePlan(graph, batch, use == Use::kTraining)), use_(use) {
+    : batch_(batch), plan_(MakePlan(graph, batch, use == Use::kTraining, precision)), use_(use) {
   if (batch == 0) throw std::invalid_argument("a batch of no pictures");
   size_t floats = 0;
   for (const size_t size : graph.parameters) {

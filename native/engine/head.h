@@ -18,6 +18,7 @@ class Head : public Operation {
   void Forward(const Step& step) override;
   void Backward(const Step& step) override;
   size_t ScratchFloats(const Kernels& kernels) const override;
+  bool TakesHalf() const override { return false; }
 
  private:
   size_t first_;

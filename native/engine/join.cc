@@ -35,8 +35,8 @@ void RowOperation::Forward(const Step& step) {
         kernels.read_rows(inputs[i]->View(), row, count, 0, channels, x, PitchOf(channels));
         Put(step, i, x, count, y);
       }
-      kernels.finish_forward(finish, y, output->pitch, count, output->pitch, output->data + row * output->pitch,
-                             output->pitch);
+      kernels.finish_forward(finish, y, output->pitch, count, output->pitch, output->data + row * output->stride(),
+                             output->stride());
     }
   });
   output->EndForward(step, slices);
@@ -61,9 +61,9 @@ void RowOperation::Backward(const Step& step) {
         std::fill_n(dx, count * target.pitch, 0.0f);
         Take(step, i, dy, count, dx);
         BackwardFinish here = finish;
-        if (here.x != nullptr) here.x += row * target.pitch;
-        kernels.finish_backward(here, dx, target.pitch, count, target.pitch, target.gradient + row * target.pitch,
-                                target.pitch);
+        if (here.x != nullptr) here.x += row * target.stride();
+        kernels.finish_backward(here, dx, target.pitch, count, target.pitch, target.gradient + row * target.stride(),
+                                target.stride());
       }
     });
     if (roles[i].finish) target.EndBackward(step, slices);

@@ -49,16 +49,16 @@ class LineRing {
     if (direct()) next_ = std::max(next_, image * height_ + static_cast<size_t>(last) + 1);
     for (; next_ <= image * height_ + static_cast<size_t>(last); ++next_) {
       float* at = memory_ + (next_ % shape_.slots * shape_.places + shape_.left) * shape_.pitch;
-      kernels_.read_rows(source_, next_ * width_, width_, 0, source_.pitch, at, shape_.pitch);
+      kernels_.read_rows(source_, next_ * width_, width_, 0, source_.numbers(), at, shape_.pitch);
     }
   }
 
   /// The line, counted over all pictures, that is read next.
   size_t next() const { return next_; }
 
-  /// Whether the map itself is handed out: then a run of places must lie in it whole, or outside of it. Not at pitches
-  /// whose places would all lie in a few sets of the first-level cache.
-  bool direct() const { return source_.scale == nullptr && source_.pitch % 512 != 0; }
+  /// Whether the map itself, of float32, is handed out: then a run of places must lie in it whole, or outside of it.
+  /// Not at pitches whose places would all lie in a few sets of the first-level cache.
+  bool direct() const { return source_.scale == nullptr && !source_.half && source_.pitch % 512 != 0; }
   /// From place to place.
   size_t pitch() const { return direct() ? source_.pitch : shape_.pitch; }
 

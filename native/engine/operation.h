@@ -22,6 +22,8 @@ class Operation {
   virtual size_t ScratchFloats(const Kernels& kernels) const = 0;
   virtual size_t PackedFloats(const Kernels&) const { return 0; }
   virtual size_t PartialFloats() const { return 0; }
+  /// Whether its inputs and output may be stored as bfloat16.
+  virtual bool TakesHalf() const { return true; }
   /// Multiply-adds of the forward pass, padding not counted.
   virtual double Macs() const { return 0; }
 

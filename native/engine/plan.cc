@@ -20,7 +20,8 @@ constexpr size_t kMaxDepthwiseTaps = 256;
 
 class Planner {
  public:
-  Planner(const Graph& graph, size_t batch, bool trains) : graph_(graph), batch_(batch), trains_(trains) {}
+  Planner(const Graph& graph, size_t batch, bool trains, Precision precision)
+      : graph_(graph), batch_(batch), trains_(trains), precision_(precision) {}
 
   Plan Make() {
     CountReaders();
@@ -30,6 +31,7 @@ class Planner {
     node_ = -1;
     for (const Output& output : graph_.outputs) AddHeads(output);
     AssignRoles();
+    AssignStorage();
     AssignPlaces();
     return std::move(plan_);
   }
@@ -262,6 +264,17 @@ class Planner {
     }
   }
 
+  /// Where products multiply bfloat16, what lies between them is stored so; not the picture, nor what heads hand out.
+  void AssignStorage() {
+    if (precision_ == Precision::kFloat32) return;
+    for (size_t i = 1; i < plan_.tensors.size(); ++i) plan_.tensors[i]->half = true;
+    for (const auto& operation : plan_.operations) {
+      if (operation->TakesHalf()) continue;
+      for (Tensor* input : operation->inputs) input->half = false;
+      if (operation->output != nullptr) operation->output->half = false;
+    }
+  }
+
   void AssignPlaces() {
     const int moments = 2 * static_cast<int>(plan_.operations.size());
     std::map<const Tensor*, std::pair<int, int>> lives;  // forward moments of maker and last reader
@@ -274,7 +287,7 @@ class Planner {
     std::vector<ArenaItem> items;
     for (const auto& tensor : plan_.tensors) {
       const auto [made, read] = lives[tensor.get()];
-      const size_t floats = tensor->rows() * tensor->pitch + kSlack;
+      const size_t floats = tensor->rows() * tensor->stride() + kSlack;
       // The picture is filled in before the step, and the caller may look at it after.
       const bool picture = tensor.get() == plan_.tensors[0].get();
       if (!trains_) {
@@ -294,6 +307,7 @@ class Planner {
   const Graph& graph_;
   const size_t batch_;
   const bool trains_;
+  const Precision precision_;
   Plan plan_;
   std::vector<int> readers_;
   std::vector<Tensor*> values_;
@@ -302,6 +316,8 @@ class Planner {
 
 }  // namespace
 
-Plan MakePlan(const Graph& graph, size_t batch, bool trains) { return Planner(graph, batch, trains).Make(); }
+Plan MakePlan(const Graph& graph, size_t batch, bool trains, Precision precision) {
+  return Planner(graph, batch, trains, precision).Make();
+}
 
 }  // namespace ssd_prune

@@ -31,6 +31,6 @@ struct Plan {
 
 /// Throws std::invalid_argument, with the node's number, where shapes or numbers don't fit together. Without `trains`
 /// tensors live until their last reader alone, and there is no place for gradients.
-Plan MakePlan(const Graph& graph, size_t batch, bool trains = true);
+Plan MakePlan(const Graph& graph, size_t batch, bool trains, Precision precision);
 
 }  // namespace ssd_prune

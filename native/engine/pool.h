@@ -14,6 +14,7 @@ class Pool : public Operation {
   void Forward(const Step& step) override;
   void Backward(const Step& step) override;
   size_t ScratchFloats(const Kernels& kernels) const override;
+  bool TakesHalf() const override { return false; }
 
  private:
   const Tensor& in() const { return *inputs[0]; }

@@ -57,7 +57,8 @@ void ForChannels(const Step& step, size_t channels, const Body& body) {
 }  // namespace
 
 Source Tensor::View() const {
-  Source source{.x = data, .pitch = pitch, .low = low, .high = high};
+  Source source{.x = data, .pitch = stride(), .low = low, .high = high};
+  source.half = half;
   if (normalization) {
     source.scale = normalization->vector(0);
     source.shift = normalization->vector(1);
@@ -67,7 +68,8 @@ Source Tensor::View() const {
 
 Source Tensor::GradientSource() const {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  Source source{.x = gradient, .pitch = pitch, .low = -kInfinity, .high = kInfinity};
+  Source source{.x = gradient, .pitch = stride(), .low = -kInfinity, .high = kInfinity};
+  source.half = half;
   if (normalization) {
     source.scale = normalization->vector(4);
     source.second = data;
@@ -93,6 +95,7 @@ void Tensor::BeginForward(const Step& step) {
 ForwardFinish Tensor::Finish(const Step& step, size_t slice) const {
   ForwardFinish finish{.low = low, .high = high};
   finish.stream = Streams();
+  finish.half = half;
   if (bias >= 0) finish.bias = bias_vector.data();
   finish.clip = clip && !normalization;
   if (normalization && step.batch_statistics) {
@@ -127,6 +130,7 @@ void Tensor::EndForward(const Step& step, size_t slices) {
 BackwardFinish Tensor::FinishGradient(const Step& step, size_t slice, bool add, bool finish) const {
   BackwardFinish due{.add = add, .low = low, .high = high};
   due.stream = Streams() && !add;
+  due.half = half;
   if (!finish) return due;
   if (normalization) {
     due.scale = normalization->vector(0);

@@ -33,8 +33,8 @@ struct Normalization {
   float* vector(int i) const { return vectors.data() + static_cast<size_t>(i) * pitch; }
 };
 
-/// Tensors of more floats, 4 MB, are written past the caches: writing through them reads memory first, and what a
-/// second-level cache holds is then gone.
+/// Tensors that take more floats, 4 MB, are written past the caches: writing through them reads memory first, and what
+/// a second-level cache holds is then gone.
 inline constexpr size_t kStreamFloats = size_t{1} << 20;
 
 struct Tensor {
@@ -43,6 +43,8 @@ struct Tensor {
   size_t width = 0;
   size_t channels = 0;
   size_t pitch = 0;
+  /// Data and gradient are stored as bfloat16, two numbers in a float.
+  bool half = false;
   float* data = nullptr;
   float* gradient = nullptr;
   std::optional<Normalization> normalization;
@@ -53,6 +55,8 @@ struct Tensor {
   Buffer bias_vector;
 
   size_t rows() const { return batch * height * width; }
+  /// Floats from row to row of data and gradient.
+  size_t stride() const { return half ? pitch / 2 : pitch; }
 
   /// As readers see it.
   Source View() const;
@@ -74,7 +78,7 @@ struct Tensor {
 
  private:
   /// Too big to be in a cache when the next operation reads it.
-  bool Streams() const { return rows() * pitch > kStreamFloats; }
+  bool Streams() const { return rows() * stride() > kStreamFloats; }
   bool HasGradientSums() const { return normalization.has_value() || bias >= 0; }
 };
 

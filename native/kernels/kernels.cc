@@ -9,13 +9,9 @@ namespace {
 
 const Kernels& Avx512Bfloat16Kernels() {
   static const Kernels kernels = [] {
-    Kernels made = kAvx512Kernels;
-    made.fold = kAvx512Bfloat16Products.fold;
-    made.fold_rows = kAvx512Bfloat16Products.fold_rows;
-    made.fold_columns = kAvx512Bfloat16Products.fold_columns;
-    made.multiply_rows = kAvx512Bfloat16Products.multiply_rows;
-    made.multiply_columns = kAvx512Bfloat16Products.multiply_columns;
-    made.spin = kAvx512Bfloat16Products.spin;
+    Kernels made = kAvx512Bfloat16Kernels;
+    made.depthwise_row = kAvx512Kernels.depthwise_row;
+    made.depthwise_weights = kAvx512Kernels.depthwise_weights;
     return made;
   }();
   return kernels;

@@ -1,6 +1,8 @@
 // The inner loops of training, one table of functions an instruction set. Tensors are NHWC, float32; a "row" is one
 // place of one picture with all its channels, rows lie `pitch` floats apart, and a pitch is a multiple of 16 floats, so
-// that whole registers may be read and written past the last channel. Padding is zero on the way in and out.
+// that whole registers may be read and written past the last channel. Padding is zero on the way in and out. Where
+// products multiply bfloat16, tensors may be stored so too, two numbers in a float: `half`, with a multiple of 8 floats
+// from row to row. What happens to a number between reading and writing is float32 either way.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +11,8 @@
 
 namespace ssd_prune {
 
-/// What products multiply: numbers as they are stored, or rounded to bfloat16, two in the place of one, with sums in
-/// float32. Everything else is float32 either way.
+/// What products multiply, and what tensors between them are stored as: float32, or rounded to bfloat16, two numbers in
+/// the place of one. Sums, weights and their gradients are float32 either way.
 enum class Precision { kFloat32 = 0, kBfloat16 = 1 };
 
 /// Columns of a packed block, and floats from one of its rows to the next: 17 cache lines, an odd number, so that the
@@ -30,6 +32,10 @@ struct Source {
   float high = 0;
   const float* second = nullptr;  // same pitch as x
   const float* second_scale = nullptr;
+  bool half = false;  // x and second
+
+  /// Numbers from row to row.
+  size_t numbers() const { return half ? 2 * pitch : pitch; }
 };
 
 /// What becomes of an operation's fresh output y: y + bias, clipped, written; and two sums a channel over the rows, of
@@ -49,6 +55,8 @@ struct ForwardFinish {
   size_t* rows = nullptr;
   /// The output is too big to be in a cache when it is read: write past the caches.
   bool stream = false;
+  /// The output is stored so.
+  bool half = false;
 };
 
 /// What becomes of a fresh gradient g of what readers of a tensor x saw: g (+ what is in the output already), kept
@@ -58,6 +66,7 @@ struct ForwardFinish {
 struct BackwardFinish {
   bool add = false;
   bool stream = false;       // not with `add`
+  bool half = false;         // x and the output are stored so
   const float* x = nullptr;  // same pitch as the output
   const float* scale = nullptr;
   const float* shift = nullptr;
@@ -116,7 +125,7 @@ struct Kernels {
   void (*read_rows)(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
                     size_t out_pitch);
 
-  /// `y` may be `out`. Channels are a multiple of 16.
+  /// `y` may be `out`, but not of `half`. Channels are a multiple of 16.
   void (*finish_forward)(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
                          float* out, size_t out_pitch);
   void (*finish_backward)(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
@@ -145,7 +154,7 @@ const Kernels& KernelsOf(Isa isa, Precision precision = Precision::kFloat32);
 extern const Kernels kPortableKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
-/// Of bfloat16, what differs from kAvx512Kernels; the rest is null.
-extern const Kernels kAvx512Bfloat16Products;
+/// Without the depthwise loops, which are those of kAvx512Kernels: they are null.
+extern const Kernels kAvx512Bfloat16Kernels;
 
 }  // namespace ssd_prune

@@ -59,6 +59,39 @@ inline Lanes Min(Lanes a, Lanes b) { return a < b ? a : b; }
 inline Lanes Between(Lanes z, Lanes low, Lanes high, Lanes value) { return (z > low) & (z < high) ? value : Lanes{}; }
 #endif
 
+// Numbers [c, c + kLanes) of a row that is stored as float32, or as bfloat16 (in units with SSD_PRUNE_PAIRS alone), two
+// in a float, rounded to the nearest when they are written.
+template <bool kHalf>
+inline Lanes LoadOf(const float* row, size_t c) {
+#ifdef SSD_PRUNE_PAIRS
+  if constexpr (kHalf) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + c / 2));
+    return reinterpret_cast<Lanes>(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, bits), 16));
+  }
+#endif
+  return Load(row + c);
+}
+template <bool kHalf>
+inline void StoreOf(float* row, size_t c, Lanes v) {
+#ifdef SSD_PRUNE_PAIRS
+  if constexpr (kHalf) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + c / 2), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
+    return;
+  }
+#endif
+  Store(row + c, v);
+}
+template <bool kHalf>
+inline void StreamOf(float* row, size_t c, Lanes v) {
+#ifdef SSD_PRUNE_PAIRS
+  if constexpr (kHalf) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(row + c / 2), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
+    return;
+  }
+#endif
+  Stream(row + c, v);
+}
+
 // A term of a product: of one number each, or of a pair of bfloat16 in each lane (both terms are added in float32;
 // subnormal numbers count as 0 there).
 #ifdef SSD_PRUNE_PAIRS

@@ -3,11 +3,12 @@
 #include "kernels/fold-inl.h"
 #include "kernels/kernels.h"
 #include "kernels/product-inl.h"
+#include "kernels/rows-inl.h"
 #include "kernels/spin-inl.h"
 
 namespace ssd_prune {
 
-extern const Kernels kAvx512Bfloat16Products = {
+extern const Kernels kAvx512Bfloat16Kernels = {
     .isa = Isa::kAvx512,
     .panel = kPanel,
     .tile_rows = kTileRows,
@@ -16,9 +17,9 @@ extern const Kernels kAvx512Bfloat16Products = {
     .fold_columns = FoldColumns,
     .multiply_rows = MultiplyRows,
     .multiply_columns = MultiplyColumns,
-    .read_rows = nullptr,
-    .finish_forward = nullptr,
-    .finish_backward = nullptr,
+    .read_rows = ReadRows,
+    .finish_forward = FinishForward,
+    .finish_backward = FinishBackward,
     .depthwise_row = nullptr,
     .depthwise_weights = nullptr,
     .spin = Spin,

@@ -35,16 +35,27 @@ inline void ForGroups(size_t channels, const Body& body) {
   }
 }
 
+/// Calls body.template operator()<half>(); tensors are stored so only where products take pairs.
+template <typename Body>
+inline void WithStorage(bool half, const Body& body) {
+#ifdef SSD_PRUNE_PAIRS
+  if (half) return body.template operator()<true>();
+#endif
+  static_cast<void>(half);
+  body.template operator()<false>();
+}
+
 enum class Reading { kStored, kClipped, kTwo };
 
 /// Row after row, as memory lies: the processor's own prefetching follows, where groups of channels would make a stride
 /// that it follows badly.
-template <Reading kReading>
+template <Reading kReading, bool kHalf>
 void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
           size_t out_pitch) {
   const size_t pitch = source.pitch;
-  const float* x = source.x + row * pitch + channel;
-  const float* second = kReading == Reading::kTwo ? source.second + row * pitch + channel : nullptr;
+  constexpr size_t kFolded = kHalf ? 2 : 1;
+  const float* x = source.x + row * pitch + channel / kFolded;
+  const float* second = kReading == Reading::kTwo ? source.second + row * pitch + channel / kFolded : nullptr;
   const float* scale = kReading == Reading::kStored ? nullptr : source.scale + channel;
   const float* shift = kReading == Reading::kStored ? nullptr : source.shift + channel;
   const float* second_scale = kReading == Reading::kTwo ? source.second_scale + channel : nullptr;
@@ -53,9 +64,9 @@ void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t 
   for (size_t r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
     for (size_t c = 0; c < channels; c += kLanes) {
-      Lanes value = Load(x + c);
+      Lanes value = LoadOf<kHalf>(x, c);
       if constexpr (kReading != Reading::kStored) value = Fma(value, Load(scale + c), Load(shift + c));
-      if constexpr (kReading == Reading::kTwo) value = Fma(Load(second + c), Load(second_scale + c), value);
+      if constexpr (kReading == Reading::kTwo) value = Fma(LoadOf<kHalf>(second, c), Load(second_scale + c), value);
       if constexpr (kReading == Reading::kClipped) value = Min(high, Max(low, value));
       Store(out + c, value);
     }
@@ -65,11 +76,19 @@ void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t 
   }
 }
 
+template <bool kHalf>
+void ReadOf(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
+            size_t out_pitch) {
+  if (source.scale == nullptr)
+    return Read<Reading::kStored, kHalf>(source, row, rows, channel, channels, out, out_pitch);
+  if (source.second == nullptr)
+    return Read<Reading::kClipped, kHalf>(source, row, rows, channel, channels, out, out_pitch);
+  Read<Reading::kTwo, kHalf>(source, row, rows, channel, channels, out, out_pitch);
+}
+
 void ReadRows(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
               size_t out_pitch) {
-  if (source.scale == nullptr) return Read<Reading::kStored>(source, row, rows, channel, channels, out, out_pitch);
-  if (source.second == nullptr) return Read<Reading::kClipped>(source, row, rows, channel, channels, out, out_pitch);
-  Read<Reading::kTwo>(source, row, rows, channel, channels, out, out_pitch);
+  WithStorage(source.half, [&]<bool kHalf>() { ReadOf<kHalf>(source, row, rows, channel, channels, out, out_pitch); });
 }
 
 /// Sums over a block's rows are float32, those over blocks float64: an error of the mean moves every place of a channel
@@ -81,9 +100,10 @@ void AddTo(double* sum, Lanes value) {
   for (size_t i = 0; i < kLanes; ++i) sum[i] += static_cast<double>(values[i]);
 }
 
-template <bool kClip, bool kSums, bool kStream>
+template <bool kClip, bool kSums, bool kStream, bool kHalf>
 void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
                        float* out, size_t out_pitch) {
+  constexpr size_t kFolded = kHalf ? 2 : 1;
   const Lanes low = Fill(finish.low);
   const Lanes high = Fill(finish.high);
   ForGroups(channels, [&]<size_t kVectors>(size_t c) {
@@ -108,12 +128,12 @@ void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pit
       for (size_t v = 0; v < kVectors; ++v) {
         Lanes value = Load(y + r * y_pitch + c + v * kLanes) + bias[v];
         if constexpr (kClip) value = Min(high, Max(low, value));
-        float* at = out + r * out_pitch + c + v * kLanes;
+        float* at = out + r * out_pitch;
         if constexpr (kStream) {
-          Stream(at, value);
+          StreamOf<kHalf>(at, c + v * kLanes, value);
         } else {
-          __builtin_prefetch(at + kAhead * out_pitch, 1);
-          Store(at, value);
+          __builtin_prefetch(at + kAhead * out_pitch + (c + v * kLanes) / kFolded, 1);
+          StoreOf<kHalf>(at, c + v * kLanes, value);
         }
         if constexpr (kSums) {
           value -= pivot[v];
@@ -135,11 +155,13 @@ void FinishForwardRows(const ForwardFinish& finish, const float* y, size_t y_pit
 template <bool kClip, bool kSums>
 void FinishForwardTo(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
                      float* out, size_t out_pitch) {
-  if (!finish.stream) {
-    return FinishForwardRows<kClip, kSums, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
-  }
-  FinishForwardRows<kClip, kSums, true>(finish, y, y_pitch, rows, channels, out, out_pitch);
-  EndStream();
+  WithStorage(finish.half, [&]<bool kHalf>() {
+    if (!finish.stream) {
+      return FinishForwardRows<kClip, kSums, false, kHalf>(finish, y, y_pitch, rows, channels, out, out_pitch);
+    }
+    FinishForwardRows<kClip, kSums, true, kHalf>(finish, y, y_pitch, rows, channels, out, out_pitch);
+    EndStream();
+  });
 }
 
 void FinishForward(const ForwardFinish& finish, const float* y, size_t y_pitch, size_t rows, size_t channels,
@@ -152,9 +174,10 @@ void FinishForward(const ForwardFinish& finish, const float* y, size_t y_pitch, 
   FinishForwardTo<false, false>(finish, y, y_pitch, rows, channels, out, out_pitch);
 }
 
-template <bool kMask, bool kSums, bool kStream>
+template <bool kMask, bool kSums, bool kStream, bool kHalf>
 void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
                         float* out, size_t out_pitch) {
+  constexpr size_t kFolded = kHalf ? 2 : 1;
   const Lanes low = Fill(finish.low);
   const Lanes high = Fill(finish.high);
   ForGroups(channels, [&]<size_t kVectors>(size_t c) {
@@ -172,20 +195,21 @@ void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_p
     for (size_t r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
       for (size_t v = 0; v < kVectors; ++v) {
-        float* at = out + r * out_pitch + c + v * kLanes;
-        if constexpr (!kStream) __builtin_prefetch(at + kAhead * out_pitch, 1);
-        if constexpr (kMask) __builtin_prefetch(finish.x + (r + kAhead) * out_pitch + c + v * kLanes);
-        Lanes value = Load(g + r * g_pitch + c + v * kLanes);
-        if (finish.add) value += Load(at);
+        float* at = out + r * out_pitch;
+        const size_t channel = c + v * kLanes;
+        if constexpr (!kStream) __builtin_prefetch(at + kAhead * out_pitch + channel / kFolded, 1);
+        if constexpr (kMask) __builtin_prefetch(finish.x + (r + kAhead) * out_pitch + channel / kFolded);
+        Lanes value = Load(g + r * g_pitch + channel);
+        if (finish.add) value += LoadOf<kHalf>(at, channel);
         Lanes x{};
         if constexpr (kMask) {
-          x = Load(finish.x + r * out_pitch + c + v * kLanes);
+          x = LoadOf<kHalf>(finish.x + r * out_pitch, channel);
           value = Between(Fma(x, scale[v], shift[v]), low, high, value);
         }
         if constexpr (kStream) {
-          Stream(at, value);
+          StreamOf<kHalf>(at, channel, value);
         } else {
-          Store(at, value);
+          StoreOf<kHalf>(at, channel, value);
         }
         if constexpr (kSums) {
           first[v] += value;
@@ -207,11 +231,13 @@ void FinishBackwardRows(const BackwardFinish& finish, const float* g, size_t g_p
 template <bool kMask, bool kSums>
 void FinishBackwardTo(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,
                       float* out, size_t out_pitch) {
-  if (!finish.stream) {
-    return FinishBackwardRows<kMask, kSums, false>(finish, g, g_pitch, rows, channels, out, out_pitch);
-  }
-  FinishBackwardRows<kMask, kSums, true>(finish, g, g_pitch, rows, channels, out, out_pitch);
-  EndStream();
+  WithStorage(finish.half, [&]<bool kHalf>() {
+    if (!finish.stream) {
+      return FinishBackwardRows<kMask, kSums, false, kHalf>(finish, g, g_pitch, rows, channels, out, out_pitch);
+    }
+    FinishBackwardRows<kMask, kSums, true, kHalf>(finish, g, g_pitch, rows, channels, out, out_pitch);
+    EndStream();
+  });
 }
 
 void FinishBackward(const BackwardFinish& finish, const float* g, size_t g_pitch, size_t rows, size_t channels,

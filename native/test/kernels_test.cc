@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -179,6 +181,93 @@ TEST_P(ProductTest, FoldsRoundToTheNearest) {
           }
         }
       }
+    }
+  }
+}
+
+/// `numbers` rounded to bfloat16, two in a float.
+Buffer Halved(std::span<const float> numbers) {
+  Buffer halved(numbers.size() / 2);  // aligned
+  auto* to = reinterpret_cast<char*>(halved.data());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const uint32_t bits = std::bit_cast<uint32_t>(ToBfloat16(numbers[i]));
+    std::memcpy(to + 2 * i, reinterpret_cast<const char*>(&bits) + 2, 2);
+  }
+  return halved;
+}
+
+// What is stored as bfloat16 is read, and written, as the same numbers in float32 are.
+TEST_P(ProductTest, ReadsAndWritesHalves) {
+  if (!pairs) return;
+  const size_t rows = 9;
+  for (const size_t channels : {16, 48, 80, 144}) {
+    const size_t count = rows * channels;
+    const auto x = Numbers(count, 1);
+    const auto second = Numbers(count, 2);
+    const auto y = RandomFloats(count, 3);
+    const auto before = Numbers(count, 4);
+    const auto scale = RandomFloats(channels, 5);
+    const auto shift = RandomFloats(channels, 6);
+    const Buffer half_x = Halved(x);
+    const Buffer half_second = Halved(second);
+    for (int parts = 0; parts < 8; ++parts) {
+      Source whole{.x = x.data(), .pitch = channels, .low = -0.25f, .high = 0.5f};
+      Source half{.x = half_x.data(), .pitch = channels / 2, .low = -0.25f, .high = 0.5f};
+      half.half = true;
+      EXPECT_EQ(half.numbers(), channels);
+      for (Source* source : {&whole, &half}) {
+        if (parts & 1) source->scale = scale.data(), source->shift = shift.data();
+        if ((parts & 3) == 3) source->second_scale = scale.data();
+      }
+      if ((parts & 3) == 3) whole.second = second.data(), half.second = half_second.data();
+      std::vector<float> read[2]{std::vector<float>(4 * channels), std::vector<float>(4 * channels)};
+      kernels.read_rows(whole, 3, 4, 16, channels - 16, read[0].data(), channels);
+      kernels.read_rows(half, 3, 4, 16, channels - 16, read[1].data(), channels);
+      ASSERT_EQ(read[0], read[1]) << channels << ", " << parts;
+
+      std::vector<double> sums[2]{std::vector<double>(2 * channels), std::vector<double>(2 * channels)};
+      std::vector<float> pivots[2]{std::vector<float>(channels), std::vector<float>(channels)};
+      size_t counts[2]{};
+      ForwardFinish forward[2];
+      BackwardFinish backward[2];
+      for (const int i : {0, 1}) {
+        forward[i] = {.bias = shift.data(), .clip = (parts & 1) != 0, .low = -0.5f, .high = 0.75f};
+        if (parts & 2) {
+          forward[i].sums = sums[i].data();
+          forward[i].sums_pitch = channels;
+          forward[i].pivot = pivots[i].data();
+          forward[i].rows = &counts[i];
+        }
+        forward[i].stream = parts & 4;
+        forward[i].half = i == 1;
+      }
+      Buffer out(count);
+      Buffer half_out(count / 2);
+      kernels.finish_forward(forward[0], y.data(), channels, rows, channels, out.data(), channels);
+      kernels.finish_forward(forward[1], y.data(), channels, rows, channels, half_out.data(), channels / 2);
+      const Buffer wanted = Halved({out.data(), count});
+      ASSERT_EQ(std::memcmp(half_out.data(), wanted.data(), 2 * count), 0) << channels << ", " << parts;
+      ASSERT_EQ(sums[0], sums[1]);
+
+      for (const int i : {0, 1}) {
+        backward[i] = {.add = (parts & 1) != 0, .low = -0.25f, .high = 0.5f};
+        backward[i].stream = !backward[i].add;
+        if (parts & 2) backward[i].x = i == 0 ? x.data() : half_x.data();
+        if (parts & 4) {
+          backward[i].pivot = shift.data();
+          backward[i].sums = sums[i].data();
+          backward[i].sums_pitch = channels;
+        }
+        backward[i].half = i == 1;
+      }
+      Buffer gradient(count);
+      std::copy(before.begin(), before.end(), gradient.data());
+      Buffer half_gradient = Halved(before);
+      kernels.finish_backward(backward[0], y.data(), channels, rows, channels, gradient.data(), channels);
+      kernels.finish_backward(backward[1], y.data(), channels, rows, channels, half_gradient.data(), channels / 2);
+      const Buffer gradient_wanted = Halved({gradient.data(), count});
+      ASSERT_EQ(std::memcmp(half_gradient.data(), gradient_wanted.data(), 2 * count), 0) << channels << ", " << parts;
+      ASSERT_EQ(sums[0], sums[1]);
     }
   }
 }

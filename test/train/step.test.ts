@@ -39,11 +39,18 @@ function recordOf(values: Float32Array): Record2 {
   return [norm(values), values.reduce((sum, value, i) => sum + value * weights[i]!, 0)];
 }
 
-/** Both numbers, to so many shares of the norm. */
-function expectClose(name: string, [found, product]: Record2, [wanted, wantedProduct]: Record2, share: number) {
-  // A shift that the next normalisation takes away again has a gradient of 0, found as the rounding of others, whose
-  // norms go up to some ten thousands.
-  const scale = share * Math.max(wanted, 20);
+/**
+ * Both numbers, to so many shares of the norm. A shift that the next normalisation takes away again has a gradient of 0,
+ * found as the rounding of others, whose norms go up to some ten thousands: of `least` at most.
+ */
+function expectClose(
+  name: string,
+  [found, product]: Record2,
+  [wanted, wantedProduct]: Record2,
+  share: number,
+  least: number,
+) {
+  const scale = share * Math.max(wanted, least);
   expect([name, Math.abs(found - wanted) < scale, Math.abs(product - wantedProduct) < scale]).toEqual([
     name,
     true,
@@ -72,7 +79,7 @@ async function check(
   plan.outputs.forEach(({ name, boxes, width: numbers }, i) => {
     const values = new Float32Array(batch * boxes * numbers);
     engine.output(i, values);
-    expectClose(name, recordOf(values), reference.outputs[name]!, outputs);
+    expectClose(name, recordOf(values), reference.outputs[name]!, outputs, 20);
     engine.setDerivatives(i, Float32Array.from(noise(values.length)));
   });
   await engine.backward(false);
@@ -89,7 +96,7 @@ async function check(
       return;
     }
     trained++;
-    expectClose(name, recordOf(part(gradients)), reference.gradients[name]!, share);
+    expectClose(name, recordOf(part(gradients)), reference.gradients[name]!, share, precision === 'bf16' ? 1000 : 20);
   });
   expect(trained).toBe(Object.keys(reference.gradients).length);
 }
@@ -114,7 +121,7 @@ describe("a step's outputs, statistics and gradients are PyTorch's in float64", 
   // Each factor of a product is off by up to 2^-9 of itself; 35 layers add that up.
   test('in bfloat16, where the processor has it, as near as its eight bits allow', async () => {
     if (!addon().hasBfloat16()) return expect(() => checkPrecision('bf16')).toThrow('AVX512-BF16');
-    const rounded = { precision: 'bf16', outputs: 0.02 } as const;
+    const rounded = { precision: 'bf16', outputs: 0.05 } as const;
     await check(smooth(whole), recorded.models.whole.smooth, 0.05, rounded);
     await check(smooth(pruned), recorded.models.pruned.smooth, 0.05, rounded);
   });
