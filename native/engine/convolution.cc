@@ -261,7 +261,7 @@ void Convolution::Gather(const Step& step, const Source& view, size_t row, size_
   if (pointwise_) return read(view, row, rows, from, count, block, kPackPitch);
   Place place = OutputPlace(row);
   const size_t channels = in().channels;
-  const bool dense = in().pitch == channels && dilation_w_ == 1 && view.scale == nullptr;
+  const bool dense = in().pitch == channels && dilation_w_ == 1 && view.scale == nullptr && !view.half;
   for (size_t r = 0; r < rows; ++r) {
     float* out = block + r * kPackPitch;
     const size_t inner = dense && count == Depth() ? std::min(InnerPlaces(place), rows - r) : 0;

@@ -62,10 +62,15 @@ inline Lanes Between(Lanes z, Lanes low, Lanes high, Lanes value) { return (z > 
 // Numbers [c, c + kLanes) of a row that is stored as float32, or as bfloat16 (in units with SSD_PRUNE_PAIRS alone), two
 // in a float, rounded to the nearest when they are written.
 template <bool kHalf>
+inline const float* At(const float* row, size_t c) {
+  // Numbers of two bytes: c may be odd.
+  return kHalf ? reinterpret_cast<const float*>(reinterpret_cast<const char*>(row) + 2 * c) : row + c;
+}
+template <bool kHalf>
 inline Lanes LoadOf(const float* row, size_t c) {
 #ifdef SSD_PRUNE_PAIRS
   if constexpr (kHalf) {
-    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + c / 2));
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(At<true>(row, c)));
     return reinterpret_cast<Lanes>(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, bits), 16));
   }
 #endif

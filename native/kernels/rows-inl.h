@@ -53,9 +53,8 @@ template <Reading kReading, bool kHalf>
 void Read(const Source& source, size_t row, size_t rows, size_t channel, size_t channels, float* out,
           size_t out_pitch) {
   const size_t pitch = source.pitch;
-  constexpr size_t kFolded = kHalf ? 2 : 1;
-  const float* x = source.x + row * pitch + channel / kFolded;
-  const float* second = kReading == Reading::kTwo ? source.second + row * pitch + channel / kFolded : nullptr;
+  const float* x = At<kHalf>(source.x + row * pitch, channel);
+  const float* second = kReading == Reading::kTwo ? At<kHalf>(source.second + row * pitch, channel) : nullptr;
   const float* scale = kReading == Reading::kStored ? nullptr : source.scale + channel;
   const float* shift = kReading == Reading::kStored ? nullptr : source.shift + channel;
   const float* second_scale = kReading == Reading::kTwo ? source.second_scale + channel : nullptr;

@@ -228,7 +228,10 @@ NetBuilder Straight() {
   x = net.Pointwise(net.DepthwiseConv(x, Square(3, 1, 1, 1), true), 53, true);
   x = net.Norm(net.Pointwise(x, 290));
   x = net.Pointwise(x, 270, true);
-  net.Out({net.Conv(x, 6, Square(3, 2, 1, 1), 1, true), net.Pointwise(x, 9, true)}, 3);
+  // Windows over a map without padded channels, and over one of an odd number: their sums begin at any of them.
+  const int even = net.Conv(net.Pointwise(x, 32), 14, Square(3, 2, 1, 1));
+  const int odd = net.Conv(net.Pointwise(x, 61), 14, Square(3, 2, 1, 1));
+  net.Out({net.Conv(net.Concat(even, odd), 6, Square(3, 1, 1, 1), 1, true), net.Pointwise(x, 9, true)}, 3);
   return net;
 }
 

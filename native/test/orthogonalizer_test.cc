@@ -67,6 +67,31 @@ TEST(Orthogonalizer, IsTheFormulaInEveryShape) {
   }
 }
 
+// Bfloat16 leaves the directions: singular values are only to come near 1, and land somewhere from 0.7 to 1.2.
+TEST(Orthogonalizer, Bfloat16ComesNear) {
+  ThreadPool pool(2);
+  for (const Isa isa : SupportedIsas()) {
+    if (!HasPrecision(isa, Precision::kBfloat16)) continue;
+    Orthogonalizer exact(300, 272, isa);
+    Orthogonalizer rounded(300, 272, isa, Precision::kBfloat16);
+    for (const auto& [rows, columns] : {std::pair<size_t, size_t>{8, 8}, {37, 53}, {300, 70}, {113, 260}, {272, 271}}) {
+      const std::vector<float> matrix = RandomFloats(rows * columns, rows + columns);
+      std::vector<float> expected = matrix;
+      std::vector<float> found = matrix;
+      exact.Run(expected.data(), rows, columns, pool);
+      rounded.Run(found.data(), rows, columns, pool);
+      double norm = 0.0;
+      double apart = 0.0;
+      for (size_t i = 0; i < matrix.size(); ++i) {
+        norm += double{expected[i]} * expected[i];
+        apart += (double{found[i]} - expected[i]) * (double{found[i]} - expected[i]);
+      }
+      EXPECT_LT(std::sqrt(apart / norm), 0.05) << rows << " x " << columns;
+      EXPECT_GT(apart, 0.0);
+    }
+  }
+}
+
 TEST(Orthogonalizer, BringsSingularValuesTowardsOne) {
   ThreadPool pool(1);
   constexpr size_t kSide = 40;

@@ -51,7 +51,8 @@ const UpdateKernels& UpdateKernelsOf(Isa isa) {
   return kUpdatePortable;
 }
 
-Optimizer::Optimizer(const OptimizerSettings& settings, std::span<const ParameterGroup> groups, size_t size, Isa isa)
+Optimizer::Optimizer(const OptimizerSettings& settings, std::span<const ParameterGroup> groups, size_t size, Isa isa,
+                     Precision precision)
     : settings_(settings),
       kernels_(UpdateKernelsOf(isa)),
       groups_(groups.begin(), groups.end()),
@@ -80,7 +81,7 @@ Optimizer::Optimizer(const OptimizerSettings& settings, std::span<const Paramete
     shortest = std::max(shortest, std::min(rows, groups_[g].columns));
     direction_.resize(std::max(direction_.size(), count));
   }
-  if (!direction_.empty()) orthogonalizer_.emplace(longest, shortest, isa);
+  if (!direction_.empty()) orthogonalizer_.emplace(longest, shortest, isa, precision);
 }
 
 void Optimizer::AddSlices(size_t group, size_t begin, size_t end) {

@@ -62,8 +62,9 @@ struct StepResult {
 class Optimizer {
  public:
   /// Groups lie in ascending order without overlap. State starts at zero; the average at the first step's weights.
+  /// `precision` is that of Muon's products.
   Optimizer(const OptimizerSettings& settings, std::span<const ParameterGroup> groups, size_t size,
-            Isa isa = ActiveIsa());
+            Isa isa = ActiveIsa(), Precision precision = Precision::kFloat32);
 
   /// Moves the weights. The same bits with any number of threads and, but for Muon, on any instruction set.
   StepResult Step(float* weights, const float* gradients, const StepSettings& step, ThreadPool& pool);

@@ -12,7 +12,7 @@ constexpr float kB = -4.7750F;
 constexpr float kC = 2.0315F;
 constexpr double kSmall = 1e-7;
 
-/// Rows of a block of a product; columns of a task of a Gram matrix.
+/// Rows of a block of a product, an even number; columns of a task of a Gram matrix.
 constexpr size_t kRows = 112;
 constexpr size_t kColumns = 64;
 
@@ -35,13 +35,14 @@ void ForColumns(size_t rows, const Panels& panels, const Body& body) {
 
 }  // namespace
 
-Orthogonalizer::Orthogonalizer(size_t longer, size_t shorter, Isa isa)
-    : kernels_(KernelsOf(isa)),
+Orthogonalizer::Orthogonalizer(size_t longer, size_t shorter, Isa isa, Precision precision)
+    : kernels_(KernelsOf(isa, precision)),
       x_(BlockedFloats(longer, shorter)),
       gram_(BlockedFloats(shorter, shorter)),
       square_(BlockedFloats(shorter, shorter)),
       packed_(PanelsOf(shorter, kernels_).floats() + kernels_.panel * shorter),
-      product_(longer * PitchOf(shorter)) {}
+      product_(longer * PitchOf(shorter)),
+      folded_(kernels_.fold == 1 ? 0 : BlockedFloats(longer, shorter)) {}
 
 void Orthogonalizer::Run(float* matrix, size_t rows, size_t columns, ThreadPool& pool) {
   const bool upright = rows >= columns;
@@ -70,38 +71,65 @@ void Orthogonalizer::Run(float* matrix, size_t rows, size_t columns, ThreadPool&
   });
 }
 
-void Orthogonalizer::Square(const float* a, size_t rows, const Panels& panels, float* c, ThreadPool& pool) {
+void Orthogonalizer::Square(const float* matrix, size_t rows, const Panels& panels, float* c, ThreadPool& pool) {
   const size_t blocks = panels.blocks();
+  const float* a = matrix;
+  size_t length = rows;
+  if (kernels_.fold_columns != nullptr) {
+    const size_t chunks = (rows + kRows - 1) / kRows;
+    pool.ForEach(blocks * chunks, [&](size_t task) {
+      const size_t block = task / chunks;
+      const size_t row = task % chunks * kRows;
+      kernels_.fold_columns(matrix + (block * rows + row) * kPackPitch, kPackPitch, std::min(kRows, rows - row),
+                            PitchOf(panels.BlockSize(block)), folded_.data() + (block * rows + row / 2) * kPackPitch,
+                            kPackPitch);
+    });
+    a = folded_.data();
+    length = (rows + 1) / 2;
+  }
   const size_t parts = (panels.BlockSize(0) + kColumns - 1) / kColumns;
   pool.ForEach(blocks * blocks * parts, [&](size_t task) {
     const size_t right = task % blocks;
     const size_t left = task / blocks % blocks;
     const size_t first = task / blocks / blocks * kColumns;
-    if (first >= panels.BlockSize(left)) return;
+    if (right < left || first >= panels.BlockSize(left)) return;
     const size_t count = std::min(kColumns, panels.BlockSize(left) - first);
+    const size_t from = right == left ? first : 0;
     float* to = c + (right * panels.depth + panels.BlockBegin(left) + first) * kPackPitch;
-    for (size_t row = 0; row < rows; row += kRows) {
+    for (size_t row = 0; row < length; row += kRows) {
       kernels_.multiply_columns(a + (left * rows + row) * kPackPitch + first, count,
-                                a + (right * rows + row) * kPackPitch, PitchOf(panels.BlockSize(right)),
-                                std::min(kRows, rows - row), to, kPackPitch, row > 0, nullptr);
+                                a + (right * rows + row) * kPackPitch + from, PitchOf(panels.BlockSize(right)) - from,
+                                std::min(kRows, length - row), to + from, kPackPitch, row > 0, nullptr);
+    }
+    float* mirrored = c + (left * panels.depth + panels.BlockBegin(right)) * kPackPitch + first;
+    for (size_t column = right == left ? first + count : 0; column < panels.BlockSize(right); ++column) {
+      for (size_t i = 0; i < count; ++i) mirrored[column * kPackPitch + i] = to[i * kPackPitch + column];
     }
   });
 }
 
 void Orthogonalizer::Pack(const Panels& panels, ThreadPool& pool) {
   const size_t side = panels.depth;
-  const size_t blocks = panels.blocks();
-  pool.ForEach(blocks, [&](size_t block) {
-    float* packed = packed_.data() + panels.BlockOffset(block);
-    const size_t depth = panels.BlockSize(block);
-    std::fill_n(packed, depth * panels.panels() * panels.panel, 0.0F);
-    ForColumns(side, panels, [&](size_t column, size_t place) {
-      place += panels.BlockBegin(block) * kPackPitch;
-      float* to = packed + column / panels.panel * panels.panel * depth + column % panels.panel;
-      for (size_t r = 0; r < depth; ++r) {
-        to[r * panels.panel] = kB * gram_.data()[place + r * kPackPitch] + kC * square_.data()[place + r * kPackPitch];
+  const size_t width = std::min<size_t>(panels.panel, 16);  // blocks of columns begin at multiples of it
+  pool.ForEach((side + width - 1) / width, [&](size_t part) {
+    const size_t column = part * width;
+    size_t right = 0;
+    while (right + 1 < panels.blocks() && panels.BlockBegin(right + 1) <= column) ++right;
+    for (size_t block = 0; block < panels.blocks(); ++block) {
+      const size_t place = (right * side + panels.BlockBegin(block)) * kPackPitch + column - panels.BlockBegin(right);
+      float* gram = gram_.data() + place;
+      const float* square = square_.data() + place;
+      float* to = packed_.data() + panels.BlockOffset(block) +
+                  panels.PanelOffset(block, column / panels.panel * panels.panel) + column % panels.panel;
+      for (size_t r = 0; r < panels.BlockSize(block); ++r) {
+        float* row = kernels_.fold == 1 ? to + r * panels.panel : gram + r * kPackPitch;
+        for (size_t i = 0; i < width; ++i) {
+          row[i] = kB * gram[r * kPackPitch + i] + kC * square[r * kPackPitch + i];
+        }
       }
-    });
+      if (kernels_.fold_columns == nullptr) continue;
+      kernels_.fold_columns(gram, kPackPitch, panels.BlockSize(block), width, to, panels.panel);
+    }
   });
 }
 
@@ -112,8 +140,11 @@ void Orthogonalizer::Multiply(size_t rows, const Panels& panels, ThreadPool& poo
     const size_t count = std::min(kRows, rows - row);
     float* product = product_.data() + row * pitch;
     for (size_t block = 0; block < panels.blocks(); ++block) {
-      kernels_.multiply_rows(x_.data() + (block * rows + row) * kPackPitch, count, panels.BlockSize(block),
-                             packed_.data() + panels.BlockOffset(block), pitch, product, pitch, block > 0, nullptr);
+      const size_t place = (block * rows + row) * kPackPitch;
+      const float* left =
+          LeftFactor(kernels_, x_.data() + place, count, panels.BlockSize(block), folded_.data() + place);
+      kernels_.multiply_rows(left, count, panels.BlockFloats(block), packed_.data() + panels.BlockOffset(block), pitch,
+                             product, pitch, block > 0, nullptr);
     }
     for (size_t block = 0; block < panels.blocks(); ++block) {
       for (size_t r = 0; r < count; ++r) {

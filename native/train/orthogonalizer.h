@@ -8,25 +8,28 @@
 
 #include "engine/buffer.h"
 #include "engine/panels.h"
-#include "kernels/isa.h"
 #include "kernels/thread_pool.h"
 
 namespace ssd_prune {
 
 class Orthogonalizer {
  public:
-  /// Room for matrices of up to so many numbers, with a shorter side of at most `shorter`.
-  Orthogonalizer(size_t longer, size_t shorter, Isa isa);
+  /// Room for matrices whose sides are at most so long. `precision` of the products alone.
+  Orthogonalizer(size_t longer, size_t shorter, Isa isa, Precision precision = Precision::kFloat32);
 
-  /// Replaces `matrix` (rows × columns, row-major); one of zeros stays. Takes 5·(2·s²·l + s³) multiply-adds for sides
-  /// s ≤ l. The number of threads changes no bit, the instruction set does.
+  /// Replaces `matrix` (rows × columns, row-major); one of zeros stays. Takes 5·(3·s²·l + s³) / 2 multiply-adds for
+  /// sides s ≤ l: of the two symmetric products one half is computed. The number of threads changes no bit, the
+  /// instruction set does.
   void Run(float* matrix, size_t rows, size_t columns, ThreadPool& pool);
 
-  size_t bytes() const { return (x_.size() + gram_.size() + square_.size() + packed_.size() + product_.size()) * 4; }
+  size_t bytes() const {
+    const size_t squares = gram_.size() + square_.size() + packed_.size();
+    return (x_.size() + squares + product_.size() + folded_.size()) * sizeof(float);
+  }
 
  private:
-  /// c = aᵀ·a of an upright matrix of `rows` rows in blocks of columns, and so is c.
-  void Square(const float* a, size_t rows, const Panels& panels, float* c, ThreadPool& pool);
+  /// c = mᵀ·m of an upright matrix of `rows` rows in blocks of columns, and so is c.
+  void Square(const float* matrix, size_t rows, const Panels& panels, float* c, ThreadPool& pool);
   /// The polynomial of the Gram matrix as the second factor of a product.
   void Pack(const Panels& panels, ThreadPool& pool);
   void Multiply(size_t rows, const Panels& panels, ThreadPool& pool);
@@ -37,6 +40,7 @@ class Orthogonalizer {
   Buffer square_;   // (XᵀX)²
   Buffer packed_;   // b·XᵀX + c·(XᵀX)² in panels
   Buffer product_;  // X times that
+  Buffer folded_;   // with bfloat16: factors as pairs
 };
 
 }  // namespace ssd_prune

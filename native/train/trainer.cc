@@ -15,7 +15,7 @@ Trainer::Trainer(const Graph& graph, const TrainerSettings& settings, std::span<
       student_(graph, settings.micro_batch, pool, isa, Engine::Use::kTraining, settings.precision),
       pictures_(settings.micro_steps * student_.picture().size()),
       loss_(settings.loss, priors.data(), priors_, settings.micro_batch, isa),
-      optimizer_(settings.optimizer, settings.groups, student_.weights().size(), isa) {
+      optimizer_(settings.optimizer, settings.groups, student_.weights().size(), isa, settings.precision) {
   if (settings.micro_steps == 0) throw std::invalid_argument("a step of no passes");
   CheckHeads(student_, settings.heads, "the network");
   size_t statistics = 0;

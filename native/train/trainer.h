@@ -40,7 +40,7 @@ struct TrainerSettings {
   /// Pictures of a pass, and passes of a step, whose gradients add up.
   size_t micro_batch = 1;
   size_t micro_steps = 1;
-  /// Of the products of both networks; weights, sums and everything else are float32.
+  /// Of the products of both networks and of Muon, and of what is stored between layers.
   Precision precision = Precision::kFloat32;
 };
 
