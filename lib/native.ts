@@ -204,6 +204,7 @@ export interface NativeGraph {
   parameters: number[];
   nodes: NativeNode[];
   outputs: { parts: number[]; width: number }[];
+  features: NativeFeature[];
 }
 
 /** Work of an operation and its fastest pass, in seconds; `node` is −1 for what the engine added. */
@@ -243,6 +244,12 @@ export interface NativeParameterGroup {
 
 /** What products multiply: float32, or bfloat16 with sums in float32. Everything else is float32. */
 export type Precision = 'fp32' | 'bf16';
+
+/** Channels of a value that are looked at from outside. */
+export interface NativeFeature {
+  value: number;
+  channels: number[];
+}
 
 /** Numbers of a training step as native/train/trainer.h has them. */
 export interface NativeTrainerJob {
@@ -287,6 +294,7 @@ export interface NativeStepReport {
   boxes: number;
   teacherClasses: number;
   teacherBoxes: number;
+  teacherFeatures: number;
   positives: number;
   negatives: number;
   gradientNorm: number;

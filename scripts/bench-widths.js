@@ -27,6 +27,7 @@ function startLayer(inputs, outputs, size) {
     ...{ channels: 3, height: size, width: size, parameters: [3 * inputs, inputs * outputs] },
     nodes: [layer(0, inputs, 0), layer(1, outputs, 1)],
     outputs: [{ parts: [2], width: outputs }],
+    features: [],
   };
   const engine = new (addon().Engine)(graph, batch, 'fp32');
   engine.setWeights(new Float32Array(padded(3 * inputs) + padded(inputs * outputs)).fill(0.01));

@@ -72,6 +72,7 @@ export function builder(yargs: Argv): Argv {
       augment: recipeOption('augment'),
       'teacher-classes': recipeOption('teacherClasses'),
       'teacher-boxes': recipeOption('teacherBoxes'),
+      'teacher-features': recipeOption('teacherFeatures'),
       temperature: recipeOption('temperature'),
       'batch-statistics': {
         ...recipeOption('batchStatistics'),

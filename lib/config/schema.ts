@@ -51,6 +51,10 @@ const training = z.strictObject({
     .default(recipeKeys.teacherClasses.default)
     .describe(recipeKeys.teacherClasses.describe),
   teacher_boxes: number.min(0).default(recipeKeys.teacherBoxes.default).describe(recipeKeys.teacherBoxes.describe),
+  teacher_features: number
+    .min(0)
+    .default(recipeKeys.teacherFeatures.default)
+    .describe(recipeKeys.teacherFeatures.describe),
   temperature: number.gt(0).default(recipeKeys.temperature.default).describe(recipeKeys.temperature.describe),
   batch_statistics: z
     .boolean()

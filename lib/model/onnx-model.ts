@@ -148,10 +148,17 @@ export class OnnxModel {
     return this.proto.metadataProps.find((entry) => entry.key === key)?.value;
   }
 
+  /** A new entry comes before the first one with a greater key: files don't tell what was written first. */
   setMetadata(key: string, value: string): void {
-    const entry = this.proto.metadataProps.find((e) => e.key === key);
-    if (entry) entry.value = value;
-    else this.proto.metadataProps.push(create(StringStringEntryProtoSchema, { key, value }));
+    const entries = this.proto.metadataProps;
+    const entry = entries.find((e) => e.key === key);
+    if (entry) {
+      entry.value = value;
+      return;
+    }
+    const after = entries.findIndex((e) => e.key > key);
+    const place = after < 0 ? entries.length : after;
+    entries.splice(place, 0, create(StringStringEntryProtoSchema, { key, value }));
   }
 
   /** A model of its own that shares the weights' bytes: nobody writes into those, see `setTensorBytes`. */

@@ -1,5 +1,6 @@
 import { SsdPruneError } from '../errors';
-import { setInt, setInts } from '../model/attributes';
+import { getInt, setInt, setInts } from '../model/attributes';
+import { recordKept } from '../model/kept-channels';
 import { type NodeProto, TensorProto_DataType as T, type TypeProto } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { type InferOptions, inferShapes } from '../model/shape-inference';
@@ -40,7 +41,21 @@ export function cutChannels(graph: ChannelGraph, removed: ReadonlySet<number>, o
   correctValueInfo(graph, model, counter);
   model.invalidate();
   checkShapes(graph, model, counter, options);
+  recordKept(model, keptFilters(model, tensors));
   return { model, tensors };
+}
+
+/** By name: the filters that stay of those convolutions that lost some, but for grouped ones. */
+function keptFilters(model: OnnxModel, tensors: readonly CutTensor[]): Map<string, Int32Array> {
+  const cut = new Map(tensors.map((tensor) => [tensor.name, tensor.kept[0]]));
+  const kept = new Map<string, Int32Array>();
+  for (const node of model.graph.node) {
+    if (node.opType !== 'Conv' || getInt(node, 'group', 1) !== 1) continue;
+    const filters = model.source(node.input[1]!);
+    const places = cut.get(filters);
+    if (places) kept.set(filters, places);
+  }
+  return kept;
 }
 
 /** Which places along a label stay. */

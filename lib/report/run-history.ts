@@ -26,6 +26,8 @@ const figure = z
   .transform((value) => value ?? Number.NaN);
 const loss = z.object({
   ...{ total: figure, classes: figure, boxes: figure, teacherClasses: figure, teacherBoxes: figure },
+  // Not in logs of versions that had no such part.
+  teacherFeatures: figure.optional().transform((value) => value ?? 0),
 });
 
 const lines = {

@@ -49,9 +49,9 @@ export class StepMeans {
   }
 }
 
-export const lossParts = ['total', 'classes', 'boxes', 'teacherClasses', 'teacherBoxes'] as const;
+export const lossParts = ['total', 'classes', 'boxes', 'teacherClasses', 'teacherBoxes', 'teacherFeatures'] as const;
 
 const none = (): OpenMean => ({
   ...{ count: 0, gradientNorm: 0, imagesPerSecond: 0 },
-  loss: { total: 0, classes: 0, boxes: 0, teacherClasses: 0, teacherBoxes: 0 },
+  loss: { total: 0, classes: 0, boxes: 0, teacherClasses: 0, teacherBoxes: 0, teacherFeatures: 0 },
 });

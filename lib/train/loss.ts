@@ -9,6 +9,11 @@ export interface TeacherSettings {
   classWeight?: number;
   /** Weight of the difference of box offsets where the teacher is confident. Defaults to 1. */
   boxWeight?: number;
+  /**
+   * Weight of the mean, over inner maps, of the squared distance from the teacher's, divided by the teacher's squares.
+   * Defaults to 0: they are not compared.
+   */
+  featureWeight?: number;
   /** Scores of both are divided by it, and the term is multiplied by its square. Defaults to 1. */
   temperature?: number;
   /** Probability of a class from which on the teacher's box counts. Defaults to 0.5. */
@@ -65,6 +70,8 @@ export interface NativeLossSettings {
   temperature: number;
   teacherConfidence: number;
   teacherBackground: number;
+  /** Of native/train/feature_loss.h. */
+  featureWeight: number;
 }
 
 /**
@@ -99,7 +106,7 @@ export function nativeLoss(
 }
 
 function nativeTeacher(teacher: TeacherSettings | undefined) {
-  const { classes = 'sigmoid', temperature = 1, confidence = 0.5, background = 1 } = teacher ?? {};
+  const { classes = 'sigmoid', temperature = 1, confidence = 0.5, background = 1, featureWeight = 0 } = teacher ?? {};
   const { classWeight = 1, boxWeight = 1 } = teacher ?? { classWeight: 0, boxWeight: 0 };
   if (!(temperature > 0 && Number.isFinite(temperature))) {
     throw invalidArgument('teacher.temperature', 'a positive number', temperature);
@@ -108,10 +115,12 @@ function nativeTeacher(teacher: TeacherSettings | undefined) {
   within('teacher.background', background, 0, 1);
   within('teacher.classWeight', classWeight, 0, Number.MAX_VALUE);
   within('teacher.boxWeight', boxWeight, 0, Number.MAX_VALUE);
+  within('teacher.featureWeight', featureWeight, 0, Number.MAX_VALUE);
   return {
     teacherLoss: indexOf('teacher.classes', ['softmax', 'sigmoid'], classes),
     teacherClassWeight: classWeight,
     teacherBoxWeight: boxWeight,
+    featureWeight,
     temperature,
     teacherConfidence: confidence,
     teacherBackground: background,

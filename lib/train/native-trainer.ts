@@ -1,5 +1,6 @@
 import type { DetectorSettings } from '../model/detector';
 import { addon, type NativeTrainer } from '../native';
+import { pairFeatures } from './feature-pairs';
 import { nativeLoss } from './loss';
 import type { DetectorNetwork } from './network';
 import { nativeOptimizer, type ParameterGroup } from './optimizer';
@@ -23,8 +24,10 @@ export function makeNativeTrainer(
   { placed, groups, statistics }: TrainedParts,
 ): NativeTrainer {
   const { plan, heads, weights } = network;
+  const compared = teacher && (loss.teacher?.featureWeight ?? 0) > 0 ? pairFeatures(network, teacher) : undefined;
+  const graph = { ...plan.graph, features: compared?.student ?? [] };
   const native = new (addon().Trainer)({
-    ...{ graph: plan.graph, ...heads, priors: detector.priors },
+    ...{ graph, ...heads, priors: detector.priors },
     ...{ microBatch, microSteps: batchSize / microBatch, precision },
     loss: nativeLoss(loss, detector),
     optimizer: nativeOptimizer(optimizer),
@@ -33,7 +36,7 @@ export function makeNativeTrainer(
       return { begin, end, weightDecay: groups[i]!.weightDecay, columns };
     }),
     statistics: [...statistics],
-    teacher: teacher ? { graph: teacher.plan.graph, ...teacher.heads } : null,
+    teacher: teacher ? { graph: { ...teacher.plan.graph, features: compared?.teacher ?? [] }, ...teacher.heads } : null,
   });
   native.set('weights', weights);
   if (teacher) native.set('teacher', teacher.weights);

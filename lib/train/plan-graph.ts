@@ -78,6 +78,7 @@ export class PlanGraph {
       parameters: this.parameters.map(({ size }) => size),
       nodes: this.nodes,
       outputs: outputs.map(({ parts, width: w }) => ({ parts, width: w })),
+      features: [],
     };
   }
 }

@@ -23,6 +23,7 @@ export interface RecipeSettings {
   augment: AugmentationName;
   teacherClasses: number;
   teacherBoxes: number;
+  teacherFeatures: number;
   temperature: number;
   batchStatistics: boolean;
   recalibrate?: number;
@@ -74,6 +75,7 @@ export const recipeKeys = {
   },
   teacherClasses: { default: 1, describe: "Weight of the teacher's class scores" },
   teacherBoxes: { default: 1, describe: "Weight of the teacher's boxes" },
+  teacherFeatures: { default: 0, describe: "Weight of the distance from the teacher's inner maps" },
   temperature: { default: 1, describe: "Softens both's class scores" },
   batchStatistics: { default: true, describe: 'BatchNormalization by the batch, else by what the model says' },
   recalibrate: {
@@ -112,6 +114,7 @@ export function recipeOptions(settings: RecipeSettings): Omit<RecipeOptions, 'ep
       teacher: {
         classWeight: settings.teacherClasses,
         boxWeight: settings.teacherBoxes,
+        ...(settings.teacherFeatures !== 0 && { featureWeight: settings.teacherFeatures }),
         temperature: settings.temperature,
       },
     },

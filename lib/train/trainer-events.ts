@@ -5,6 +5,7 @@ export interface LossReport {
   boxes: number;
   teacherClasses: number;
   teacherBoxes: number;
+  teacherFeatures: number;
 }
 
 /** A step was taken. */

@@ -59,6 +59,11 @@ Graph ReadGraph(const Napi::Object& object) {
     const auto output = outputs.Get(i).As<Napi::Object>();
     graph.outputs.push_back({Ints(output, "parts"), Small(output, "width")});
   }
+  const auto features = object.Get("features").As<Napi::Array>();
+  for (uint32_t i = 0; i < features.Length(); ++i) {
+    const auto feature = features.Get(i).As<Napi::Object>();
+    graph.features.push_back({Small(feature, "value"), Ints(feature, "channels")});
+  }
   return graph;
 }
 

@@ -68,6 +68,7 @@ TrainerSettings ReadSettings(const Napi::Object& object) {
   settings.heads = ReadHeads(object);
   settings.micro_batch = Size(object, "microBatch");
   settings.micro_steps = Size(object, "microSteps");
+  settings.feature_weight = Double(object.Get("loss").As<Napi::Object>(), "featureWeight");
   settings.precision = ReadPrecision(object.Get("precision"));
   return settings;
 }
@@ -131,6 +132,7 @@ class StepWorker : public PromiseWorker {
     set("boxes", loss.boxes);
     set("teacherClasses", loss.teacher_classes);
     set("teacherBoxes", loss.teacher_boxes);
+    set("teacherFeatures", loss.teacher_features);
     set("positives", static_cast<double>(loss.positives));
     set("negatives", static_cast<double>(loss.negatives));
     set("gradientNorm", report_.gradient_norm);

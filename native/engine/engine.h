@@ -51,6 +51,9 @@ class Engine {
   std::span<float> output(size_t i) { return {outputs_[i].data(), outputs_[i].size()}; }
   std::span<float> output_derivatives(size_t i) { return {derivatives_[i].data(), derivatives_[i].size()}; }
 
+  size_t features() const { return plan_.features.size(); }
+  FeatureMap& feature(size_t i) { return *plan_.features[i]; }
+
   /// `batch_statistics`: normalisation by the batch, and the running statistics follow; else by the running ones.
   void Forward(bool batch_statistics);
   /// After Forward with the same statistics, once: it works in the memory of what Forward stored. Gradients are put, or

@@ -65,6 +65,12 @@ struct Output {
   int width = 1;
 };
 
+/// Channels of a value that are looked at from outside, as its readers see them; see FeatureMap.
+struct Feature {
+  int value = 0;  // not the picture
+  std::vector<int> channels;
+};
+
 struct Graph {
   int channels = 0;
   int height = 0;
@@ -73,6 +79,7 @@ struct Graph {
   std::vector<size_t> parameters;
   std::vector<Node> nodes;
   std::vector<Output> outputs;
+  std::vector<Feature> features;
 };
 
 }  // namespace ssd_prune

@@ -27,7 +27,11 @@ class Planner {
     CountReaders();
     AddTensor(graph_.channels, graph_.height, graph_.width)->pitch = static_cast<size_t>(graph_.channels);
     values_.push_back(plan_.tensors[0].get());
-    for (node_ = 0; node_ < static_cast<int>(graph_.nodes.size()); ++node_) values_.push_back(Lower());
+    plan_.features.resize(graph_.features.size());
+    for (node_ = 0; node_ < static_cast<int>(graph_.nodes.size()); ++node_) {
+      values_.push_back(Lower());
+      AddFeatures();
+    }
     node_ = -1;
     for (const Output& output : graph_.outputs) AddHeads(output);
     AssignRoles();
@@ -63,6 +67,10 @@ class Planner {
     }
     for (const Output& output : graph_.outputs) {
       for (const int value : output.parts) count(value, static_cast<int>(graph_.nodes.size()));
+    }
+    for (const Feature& feature : graph_.features) {
+      if (feature.value == 0) throw std::invalid_argument("the picture is no feature");
+      count(feature.value, static_cast<int>(graph_.nodes.size()));
     }
   }
 
@@ -220,6 +228,23 @@ class Planner {
       AddOperation(std::make_unique<Add>(), std::move(inputs), out);
     }
     return out;
+  }
+
+  /// Those of the value that was made last: backwards they are then the last to add to its gradient, so that it need
+  /// not live for longer.
+  void AddFeatures() {
+    for (size_t i = 0; i < graph_.features.size(); ++i) {
+      const Feature& feature = graph_.features[i];
+      if (feature.value != node_ + 1) continue;
+      std::vector<size_t> channels;
+      for (const int channel : feature.channels) {
+        Check(channel >= 0 && static_cast<size_t>(channel) < values_.back()->channels, "no such channel of a feature");
+        channels.push_back(static_cast<size_t>(channel));
+      }
+      Operation* map =
+          AddOperation(std::make_unique<FeatureMap>(values_.back(), std::move(channels)), {values_.back()}, nullptr);
+      plan_.features[i] = static_cast<FeatureMap*>(map);
+    }
   }
 
   void AddHeads(const Output& output) {

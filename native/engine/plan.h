@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/feature_map.h"
 #include "engine/graph.h"
 #include "engine/head.h"
 #include "engine/operation.h"
@@ -14,10 +15,12 @@ namespace ssd_prune {
 struct Plan {
   /// The picture is the first, dense: no padded channels.
   std::vector<std::unique_ptr<Tensor>> tensors;
-  /// In order of computation; heads last.
+  /// In order of computation; heads last, features right behind what makes their map.
   std::vector<std::unique_ptr<Operation>> operations;
   /// Heads by output of the graph.
   std::vector<std::vector<Head*>> heads;
+  /// In the order of the graph.
+  std::vector<FeatureMap*> features;
   /// Floats of one picture's row of each output.
   std::vector<size_t> output_floats;
   /// Floats of the arena that tensors and gradients lie in; the tensors' offsets into it.

@@ -33,7 +33,9 @@ NetBuilder Detector(bool normalised, bool clips = true) {
   };
   int x = finish(net.Conv(0, 6, Square(3, 2, 1, 1), 1, !normalised));
   x = finish(net.DepthwiseConv(x, Square(3, 2, 1, 1), !normalised));
+  const int early = x;
   x = finish(net.Pointwise(x, 10, !normalised));
+  net.graph.features = {{early, {0, 1, 2, 3, 4, 5}}, {x, {2, 9, 4, 7}}};
   net.Out({net.Pointwise(x, 2 * kClasses, true)}, kClasses);
   net.Out({net.Pointwise(x, 2 * 4, true)}, 4);
   return net;
@@ -72,6 +74,9 @@ struct Options {
   OptimizerSettings optimizer{.rule = Rule::kSgd, .momentum = 0.0F};
   LossSettings loss{};
   bool teacher = false;
+  double feature_weight = 0.0;
+  /// The teacher's channels are others than the student's.
+  bool shifts_features = false;
   bool decayed = false;
 };
 
@@ -90,6 +95,7 @@ struct Fixture {
     TrainerSettings settings;
     settings.loss = options.loss;
     settings.loss.classes = kClasses;
+    settings.feature_weight = options.feature_weight;
     settings.optimizer = options.optimizer;
     settings.micro_steps = options.micro_steps;
     settings.micro_batch = kPictures / options.micro_steps;
@@ -113,6 +119,7 @@ struct Fixture {
     rates.assign(settings.groups.size(), 0.05F);
     std::optional<TeacherSettings> teacher;
     if (options.teacher) teacher = TeacherSettings{net.graph, {}};
+    if (teacher && options.shifts_features) teacher->graph.features[1].channels = {0, 3, 5, 1};
     trainer = std::make_unique<Trainer>(net.graph, settings, Priors(), teacher, pool, SupportedIsas().front());
     for (const std::span<float> weights : {trainer->weights(), trainer->teacher_weights()}) {
       for (size_t i = 0; i < net.parameters.size() && !weights.empty(); ++i) {
@@ -148,35 +155,40 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 // Plain descent moves each weight by rate · slope: slopes of the reported loss, by finite differences of it.
 TEST(TrainerStep, FollowsTheSlopeOfItsLoss) {
   const Batch batch;
-  for (const bool taught : {false, true}) {
-    Options options{.normalised = false, .clips = false};
-    options.loss.class_loss = ClassLoss::kFocal;  // smooth: no mining that changes its choice
-    if (taught) options.loss.teacher_class_weight = options.loss.teacher_box_weight = 0.7;
-    options.loss.teacher_confidence = 0.3;
-    options.teacher = taught;
-    const auto begin = [&] {
-      auto fixture = std::make_unique<Fixture>(options);
-      // Or student and teacher would agree.
-      for (float& weight : fixture->trainer->weights()) weight *= 0.9F;
-      return fixture;
-    };
-    auto moved = begin();
-    const std::vector<float> before(moved->trainer->weights().begin(), moved->trainer->weights().end());
-    ASSERT_EQ(moved->Step(batch).status, StepStatus::kDone);
-    size_t checked = 0;
-    for (size_t i = 0; i < before.size(); i += 23) {
-      const double slope = (before[i] - moved->trainer->weights()[i]) / 0.05;
-      double losses[2];
-      for (const int side : {0, 1}) {
-        auto other = begin();
-        other->trainer->weights()[i] += side == 0 ? -1e-3F : 1e-3F;
-        losses[side] = other->Step(batch).loss.total;
+  for (const double features : {0.0, 3.0}) {
+    for (const bool taught : {false, true}) {
+      if (features > 0.0 && !taught) continue;
+      Options options{.normalised = false, .clips = false};
+      options.feature_weight = features;
+      options.shifts_features = true;
+      options.loss.class_loss = ClassLoss::kFocal;  // smooth: no mining that changes its choice
+      if (taught) options.loss.teacher_class_weight = options.loss.teacher_box_weight = 0.7;
+      options.loss.teacher_confidence = 0.3;
+      options.teacher = taught;
+      const auto begin = [&] {
+        auto fixture = std::make_unique<Fixture>(options);
+        // Or student and teacher would agree.
+        for (float& weight : fixture->trainer->weights()) weight *= 0.9F;
+        return fixture;
+      };
+      auto moved = begin();
+      const std::vector<float> before(moved->trainer->weights().begin(), moved->trainer->weights().end());
+      ASSERT_EQ(moved->Step(batch).status, StepStatus::kDone);
+      size_t checked = 0;
+      for (size_t i = 0; i < before.size(); i += 23) {
+        const double slope = (before[i] - moved->trainer->weights()[i]) / 0.05;
+        double losses[2];
+        for (const int side : {0, 1}) {
+          auto other = begin();
+          other->trainer->weights()[i] += side == 0 ? -1e-3F : 1e-3F;
+          losses[side] = other->Step(batch).loss.total;
+        }
+        const double expected = (losses[1] - losses[0]) / 2e-3;
+        EXPECT_NEAR(slope, expected, 0.02 * std::max(0.05, std::abs(expected))) << "weight " << i;
+        if (std::abs(expected) > 0.01) ++checked;
       }
-      const double expected = (losses[1] - losses[0]) / 2e-3;
-      EXPECT_NEAR(slope, expected, 0.02 * std::max(0.05, std::abs(expected))) << "weight " << i;
-      if (std::abs(expected) > 0.01) ++checked;
+      EXPECT_GT(checked, 5U);
     }
-    EXPECT_GT(checked, 5U);
   }
 }
 
@@ -186,10 +198,13 @@ TEST(TrainerStep, MicroStepsAddUp) {
   options.teacher = true;
   options.loss.teacher_class_weight = 0.5;
   options.loss.teacher_confidence = 0.3;
+  options.feature_weight = 2.0;
+  options.shifts_features = true;
   Fixture whole(options);
   for (float& weight : whole.trainer->weights()) weight *= 0.9F;
   const StepReport expected = whole.Step(batch);
   EXPECT_GT(expected.loss.teacher_classes, 0.0);
+  EXPECT_GT(expected.loss.teacher_features, 0.0);
   for (const size_t micro_steps : {2, 4}) {
     options.micro_steps = micro_steps;
     Fixture parts(options);
@@ -197,6 +212,7 @@ TEST(TrainerStep, MicroStepsAddUp) {
     const StepReport report = parts.Step(batch);
     EXPECT_NEAR(report.loss.total, expected.loss.total, 1e-6 * expected.loss.total);
     EXPECT_NEAR(report.loss.teacher_classes, expected.loss.teacher_classes, 1e-6);
+    EXPECT_NEAR(report.loss.teacher_features, expected.loss.teacher_features, 1e-6);
     EXPECT_EQ(report.loss.positives, expected.loss.positives);
     EXPECT_NEAR(report.gradient_norm, expected.gradient_norm, 1e-4 * expected.gradient_norm);
     for (size_t i = 0; i < whole.trainer->weights().size(); ++i) {
@@ -219,6 +235,8 @@ TEST(TrainerStep, ThreadsChangeNoBit) {
   Options options{.micro_steps = 2, .optimizer = {.rule = Rule::kAdamW, .average = true}};
   options.teacher = true;
   options.loss.teacher_class_weight = options.loss.teacher_box_weight = 1.0;
+  options.feature_weight = 1.0;
+  options.shifts_features = true;
   std::vector<float> first;
   for (const int threads : {1, 2, 5}) {
     Fixture fixture(options, threads);
@@ -279,10 +297,26 @@ TEST(TrainerStep, ATeacherOfTheSameWeightsHasNothingToSay) {
   options.loss.class_weight = options.loss.box_weight = 0.0;
   options.loss.teacher_class_weight = options.loss.teacher_box_weight = 1.0;
   options.loss.teacher_confidence = 0.1;
+  options.feature_weight = 1.0;
   Fixture fixture(options);
   const StepReport report = fixture.Step(batch);
   EXPECT_NEAR(report.loss.total, 0.0, 1e-9);
   EXPECT_NEAR(report.gradient_norm, 0.0, 1e-5);
+}
+
+// A student that says 0 everywhere is as far away as the teacher's maps are large: each pair counts 1.
+TEST(TrainerStep, FeaturesCountInTheTeachersOwnSquares) {
+  const Batch batch;
+  for (const size_t micro_steps : {1, 2}) {
+    Options options{.micro_steps = micro_steps, .normalised = false};
+    options.teacher = true;
+    options.feature_weight = 0.75;
+    Fixture fixture(options);
+    std::ranges::fill(fixture.trainer->weights(), 0.0F);
+    const StepReport report = fixture.Step(batch);
+    EXPECT_NEAR(report.loss.teacher_features, 0.75, 1e-6);
+    EXPECT_NEAR(report.loss.total, report.loss.classes + report.loss.boxes + 0.75, 1e-6);
+  }
 }
 
 // Against the picture's own numbers: the first convolution copies channel 1, so its statistics are that channel's.
@@ -338,6 +372,15 @@ TEST(TrainerStep, RefusesWhatDoesntFit) {
   NetBuilder larger(3, 17, 16);
   larger.Out({larger.Conv(0, 2 * kClasses, Square(5, 4, 1, 1))}, kClasses);
   EXPECT_THROW(make(TeacherSettings{larger.graph, {}}), std::invalid_argument);
+  settings.feature_weight = 1.0;
+  NetBuilder fewer = Detector(true);
+  EXPECT_NO_THROW(make(TeacherSettings{fewer.graph, {}}));
+  fewer.graph.features[1].channels.pop_back();
+  EXPECT_THROW(make(TeacherSettings{fewer.graph, {}}), std::invalid_argument);
+  fewer.graph.features.pop_back();
+  EXPECT_THROW(make(TeacherSettings{fewer.graph, {}}), std::invalid_argument);
+  fewer.graph.features[0].channels = {6};
+  EXPECT_THROW(make(TeacherSettings{fewer.graph, {}}), std::invalid_argument);
   settings.loss.classes = kClasses + 1;
   EXPECT_THROW(make(std::nullopt), std::invalid_argument);
 }

@@ -43,6 +43,7 @@ void LossParts::Add(const LossParts& part, size_t first_picture) {
   boxes += part.boxes;
   teacher_classes += part.teacher_classes;
   teacher_boxes += part.teacher_boxes;
+  teacher_features += part.teacher_features;
   positives += part.positives;
   negatives += part.negatives;
 }

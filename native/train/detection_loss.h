@@ -76,6 +76,8 @@ struct LossParts {
   double boxes = 0.0;
   double teacher_classes = 0.0;
   double teacher_boxes = 0.0;
+  /// Of the trainer's FeatureLoss.
+  double teacher_features = 0.0;
   size_t positives = 0;
   size_t negatives = 0;
   /// First picture with a score or offset that is NaN or infinite, -1 where there is none. Nothing else counts then.

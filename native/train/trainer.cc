@@ -33,6 +33,9 @@ Trainer::Trainer(const Graph& graph, const TrainerSettings& settings, std::span<
     throw std::invalid_argument("the teacher reads pictures of another size");
   }
   CheckHeads(*teacher_, teacher_heads_, "the teacher");
+  if (settings.feature_weight > 0.0) {
+    features_.emplace(student_, *teacher_, settings.feature_weight, settings.micro_steps);
+  }
   teacher_scores_.resize(batch() * priors_ * settings.loss.classes);
   teacher_offsets_.resize(batch() * priors_ * 4);
 }
@@ -62,7 +65,9 @@ std::optional<double> Trainer::Teach(const float* pictures, const std::atomic<bo
   for (size_t m = 0; m < settings_.micro_steps; ++m) {
     if (abort) return std::nullopt;
     Show(*teacher_, pictures, m);
+    if (features_) features_->BeginTeacher(m);
     teacher_->Forward(false);
+    if (features_) features_->EndTeacher(m);
     const HeadOutputs outputs = Outputs(*teacher_, teacher_heads_);
     const size_t scores = teacher_scores_.size() / settings_.micro_steps;
     const size_t offsets = teacher_offsets_.size() / settings_.micro_steps;
@@ -107,6 +112,7 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
   for (size_t m = 0; m < settings_.micro_steps; ++m) {
     if (abort) return give_up(StepStatus::kAborted);
     Show(student_, pictures, m);
+    if (features_) features_->BeginStudent(m);
     student_.Forward(step.batch_statistics);
     if (settings_.micro_steps > 1) loss_.Match(truths.subspan(m * micro, micro), pool_);
     HeadOutputs taught;
@@ -118,6 +124,11 @@ StepReport Trainer::Step(const float* pictures, std::span<const Truth> truths, c
                                   student_.output_derivatives(settings_.heads.offsets).data()};
     report.loss.Add(loss_.Run(Outputs(student_, settings_.heads), taught, divisors, gradients, pool_), m * micro);
     if (report.loss.bad_picture >= 0) return give_up(StepStatus::kBadOutput);
+    if (features_) {
+      const double apart = features_->Loss();
+      report.loss.teacher_features += apart;
+      report.loss.total += apart;
+    }
     if (!std::isfinite(report.loss.total) || report.loss.total > step.loss_limit)
       return give_up(StepStatus::kLossLimit);
     student_.Backward(m > 0);
@@ -181,7 +192,8 @@ size_t Trainer::bytes() const {
       (optimizer_.PlaneCount() + (settings_.optimizer.average ? 1 : 0)) * sizeof(float) * student_.parameter_floats() +
       optimizer_.ScratchBytes();
   const size_t teacher = (teacher_scores_.size() + teacher_offsets_.size()) * sizeof(float);
-  return student_.bytes() + (teacher_ ? teacher_->bytes() : 0) + optimizer + teacher;
+  return student_.bytes() + (teacher_ ? teacher_->bytes() : 0) + optimizer + teacher +
+         (features_ ? features_->bytes() : 0);
 }
 
 }  // namespace ssd_prune

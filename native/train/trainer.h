@@ -12,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "train/detection_loss.h"
+#include "train/feature_loss.h"
 #include "train/optimizer.h"
 
 namespace ssd_prune {
@@ -32,6 +33,8 @@ struct StatisticRange {
 
 struct TrainerSettings {
   LossSettings loss;
+  /// Of FeatureLoss, where both graphs have features; a teacher's then.
+  double feature_weight = 0.0;
   OptimizerSettings optimizer;
   std::vector<ParameterGroup> groups;
   /// Running statistics: forward passes move them, so a step that isn't taken puts them back.
@@ -128,6 +131,7 @@ class Trainer {
   DetectionLoss loss_;
   Optimizer optimizer_;
   std::vector<float> statistics_;
+  std::optional<FeatureLoss> features_;
   /// What the teacher said of the whole batch.
   std::vector<float> teacher_scores_;
   std::vector<float> teacher_offsets_;

@@ -122,6 +122,7 @@ training:
   augment: none
   teacher_classes: 2
   teacher_boxes: 0
+  teacher_features: 4
   temperature: 3
   batch_statistics: false
   recalibrate: 0
@@ -149,7 +150,11 @@ output: {model: out/small.onnx, report: out/report.json, page: out/page.html, lo
       headsFirst: 0.5,
       optimizer: { rule: 'rmsprop' },
       groups: { weightDecay: 0.00005, backboneRate: 0.1 },
-      loss: { classes: 'softmax', overlap: 0.4, teacher: { classWeight: 2, boxWeight: 0, temperature: 3 } },
+      loss: {
+        classes: 'softmax',
+        overlap: 0.4,
+        teacher: { classWeight: 2, boxWeight: 0, featureWeight: 4, temperature: 3 },
+      },
       augment: 'none',
       batchStatistics: false,
       recalibrate: 0,

@@ -124,6 +124,7 @@ export const stepPoints: StepMean[] = Array.from({ length: 30 }, (_, i) => ({
     boxes: 2 / 2 ** (i / 10),
     teacherClasses: 0,
     teacherBoxes: 0,
+    teacherFeatures: 0,
   },
 }));
 

@@ -20,11 +20,12 @@ def scalars(step, **values):
 def write(file):
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     step = {
-        "loss/total": 8.5,
+        "loss/total": 8.75,
         "loss/classes": 5.25,
         "loss/boxes": 2.25,
         "loss/teacherClasses": 1,
         "loss/teacherBoxes": 0,
+        "loss/teacherFeatures": 0.25,
         "rate": 0.0005,
         "gradientNorm": 3.75,
         "imagesPerSecond": 41.5,

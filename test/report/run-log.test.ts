@@ -22,7 +22,14 @@ function eventsOf(steps: number): Told[] {
   for (let step = 1; step <= steps; step++) {
     const epoch = step / 100;
     if (step % 100 === 1) told.push({ event: 'epoch', epoch: Math.floor(epoch), epochs: steps / 100 });
-    const loss = { total: lossOf(step), classes: step, boxes: 0, teacherClasses: 0, teacherBoxes: 0 };
+    const loss = {
+      total: lossOf(step),
+      classes: step,
+      boxes: 0,
+      teacherClasses: 0,
+      teacherBoxes: 0,
+      teacherFeatures: 0,
+    };
     const rest = { rate: 1 / step, gradientNorm: 2 * step, imagesPerSecond: 40, secondsLeft: 1 };
     told.push({ event: 'step', step, steps, epoch, loss, ...rest });
     if (step % 100 === 0) {

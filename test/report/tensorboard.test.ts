@@ -17,7 +17,10 @@ const events = [
   { event: 'epoch', epoch: 0, epochs: 1 },
   {
     ...{ event: 'step', step: 1, steps: 1, epoch: 1, rate: 0.0005, gradientNorm: 3.75, imagesPerSecond: 41.5 },
-    ...{ secondsLeft: 0, loss: { total: 8.5, classes: 5.25, boxes: 2.25, teacherClasses: 1, teacherBoxes: 0 } },
+    ...{
+      secondsLeft: 0,
+      loss: { total: 8.75, classes: 5.25, boxes: 2.25, teacherClasses: 1, teacherBoxes: 0, teacherFeatures: 0.25 },
+    },
   },
   { event: 'evaluation', step: 1, epoch: 1, map: 0.625, best: true, seconds: 1 },
   { event: 'metric', stage: 'epoch', epoch: 1, step: 1, map: 0, meanOver20: null, seconds: 1 },

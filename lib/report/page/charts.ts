@@ -34,6 +34,7 @@ const lossNames = {
   boxes: 'boxes',
   teacherClasses: 'teacher’s classes',
   teacherBoxes: 'teacher’s boxes',
+  teacherFeatures: 'teacher’s features',
 };
 
 /** Loss, learning rate, gradients and speed over the epochs. */

@@ -1,0 +1,81 @@
+import { SsdPruneError } from '../errors';
+import { keptKey, readKept } from '../model/kept-channels';
+import type { NativeFeature, NativeGraph } from '../native';
+import type { DetectorNetwork } from './network';
+import { NodeKind } from './plan-graph';
+
+/** Maps of a student and those of its teacher that they are to be like, in the same order. */
+export interface FeaturePairs {
+  readonly student: NativeFeature[];
+  readonly teacher: NativeFeature[];
+}
+
+/** Least step from place to place, in pixels: earlier maps are large, hardly cut, and far from what is found. */
+const leastStride = 8;
+
+/**
+ * What convolutions between the picture and the heads put out, behind normalisation and activation, beside the same
+ * filters' of the teacher; depthwise ones follow the layer before them.
+ * @throws {SsdPruneError} ERR_USAGE where student and teacher have no layer in common, ERR_BAD_MODEL where the student's
+ * notes of its cuts don't fit it
+ */
+export function pairFeatures(student: DetectorNetwork, teacher: DetectorNetwork): FeaturePairs {
+  const kept = readKept(student.model);
+  const theirs = new Map(features(teacher).map((feature) => [feature.filters, feature]));
+  const pairs: FeaturePairs = { student: [], teacher: [] };
+  for (const { filters, value, channels } of features(student)) {
+    const other = theirs.get(filters);
+    if (!other) continue;
+    const own = Array.from({ length: channels }, (_, i) => i);
+    const places = kept.get(filters) ?? (other.channels === channels ? own : undefined);
+    if (!places) continue;
+    if (places.length !== channels || places.some((place) => place >= other.channels)) {
+      throw new SsdPruneError(
+        'ERR_BAD_MODEL',
+        `${student.model.file ?? 'The model'}: ${filters} has ${channels} filters here and ${other.channels} in the teacher, which the metadata "${keptKey}" don't fit: was it cut from that teacher?`,
+      );
+    }
+    pairs.student.push({ value, channels: own });
+    pairs.teacher.push({ value: other.value, channels: [...places] });
+  }
+  if (pairs.student.length > 0) return pairs;
+  throw new SsdPruneError(
+    'ERR_USAGE',
+    `${student.model.file ?? 'The model'} and its teacher have no layer whose maps can be compared: the teacher must be the model that it was cut from, by a version that writes "${keptKey}" into the metadata. Leave the teacher's features off (teacherFeatures 0).`,
+  );
+}
+
+interface Feature {
+  filters: string;
+  /** Behind normalisation and activation. */
+  value: number;
+  channels: number;
+}
+
+function features({ plan, parameters }: DetectorNetwork): Feature[] {
+  const { graph } = plan;
+  const readers = readersOf(graph);
+  return graph.nodes.flatMap((node, i) => {
+    const ordinary = node.kind === NodeKind.convolution && node.groups === 1;
+    if (!ordinary || parameters[node.weight]!.head || node.width * leastStride > graph.width + leastStride - 1)
+      return [];
+    let value = i + 1;
+    for (let next = readers.get(value); next?.length === 1; next = readers.get(value)) {
+      const { kind } = graph.nodes[next[0]! - 1]!;
+      if (kind !== NodeKind.normalization && kind !== NodeKind.clip) break;
+      value = next[0]!;
+    }
+    return [{ filters: plan.parameters[node.weight]!.name, value, channels: node.channels }];
+  });
+}
+
+/** Values that read a value; 0 stands for an output. */
+function readersOf({ nodes, outputs }: NativeGraph): Map<number, number[]> {
+  const readers = new Map<number, number[]>();
+  const add = (value: number, reader: number) => readers.set(value, [...(readers.get(value) ?? []), reader]);
+  nodes.forEach(({ inputs }, i) => {
+    for (const value of inputs) add(value, i + 1);
+  });
+  for (const { parts } of outputs) for (const value of parts) add(value, 0);
+  return readers;
+}

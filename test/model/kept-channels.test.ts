@@ -1,0 +1,108 @@
+import path from 'node:path';
+import type { OnnxModel } from '../../lib/model/onnx-model';
+
+const dist = (name: string) => require(path.resolve(__dirname, '../../dist/lib', name));
+const { buildMobileNetV1Ssd } = dist('model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
+const { keptKey, readKept, recordKept } = dist('model/kept-channels') as typeof import('../../lib/model/kept-channels');
+const { pruneModel } = dist('prune/prune-model') as typeof import('../../lib/prune/prune-model');
+const { tensorBytes, tensorDims } = dist('model/tensor') as typeof import('../../lib/model/tensor');
+
+const build = () => buildMobileNetV1Ssd({ classes: 3, width: 0.25, seed: 1 });
+const cut = async (model: OnnxModel, ratio: number) =>
+  (await pruneModel(model, { prunedParams: 'conv2d_[2-5].w_0', targetRatio: ratio, align: 1, verify: false })).cut
+    .model;
+
+/** The first number of each filter: by it filters of a random model are told from each other. */
+function firsts(model: OnnxModel, name: string): number[] {
+  const tensor = model.constant(name)!;
+  const bytes = tensorBytes(tensor).slice();
+  const floats = new Float32Array(bytes.buffer, 0, bytes.length / 4);
+  const row = floats.length / tensorDims(tensor)[0]!;
+  return Array.from({ length: floats.length / row }, (_, i) => floats[i * row]!);
+}
+
+test('a cut notes which filters stayed; a second cut says it in the original’s numbers', async () => {
+  const original = build();
+  expect(readKept(original).size).toBe(0);
+  const once = await cut(original, 0.1);
+  const twice = await cut(once, 0.1);
+  for (const [model, least] of [
+    [once, 3],
+    [twice, 3],
+  ] as const) {
+    const kept = readKept(model);
+    expect(kept.size).toBeGreaterThanOrEqual(least);
+    for (const [name, places] of kept) {
+      expect(name).toMatch(/^conv2d_[2-5]\.w_0$/);
+      // Layers behind a cut lose inputs, so that a filter's first number is its own only where the first input stayed.
+      if (name === 'conv2d_2.w_0') {
+        const all = firsts(original, name);
+        expect(firsts(model, name)).toEqual(places.map((place) => all[place]));
+      }
+      expect(places).toHaveLength(tensorDims(model.constant(name)!)[0]!);
+      expect([...places].sort((a, b) => a - b)).toEqual([...places]);
+    }
+  }
+  for (const [name, places] of readKept(twice)) {
+    const before = readKept(once).get(name) ?? [];
+    if (before.length > 0) expect(before).toEqual(expect.arrayContaining([...places]));
+  }
+  expect(original.metadata(keptKey)).toBeUndefined();
+});
+
+test('numbers of a cut are looked up in those of the cut before', () => {
+  const model = build();
+  recordKept(model, new Map([['a', Int32Array.of(1, 4, 5, 9)]]));
+  recordKept(
+    model,
+    new Map([
+      ['a', Int32Array.of(0, 2, 3)],
+      ['b', Int32Array.of(7)],
+    ]),
+  );
+  expect([...readKept(model)]).toEqual([
+    ['a', [1, 5, 9]],
+    ['b', [7]],
+  ]);
+  recordKept(model, new Map());
+  expect(model.metadata(keptKey)).toBe('{"a":[1,5,9],"b":[7]}');
+});
+
+test.each([
+  ['[', 'no JSON'],
+  ['[1]', 'no object'],
+  ['null', 'no object'],
+  ['{"a":[1,-2]}', 'no list of filters for a'],
+  ['{"a":[0.5]}', 'no list of filters for a'],
+  ['{"a":{"0":1}}', 'no list of filters for a'],
+])('metadata that hold %s are refused', (text, found) => {
+  const model = build();
+  model.setMetadata(keptKey, text);
+  const refused = { code: 'ERR_BAD_MODEL', message: expect.stringContaining(found) };
+  expect(() => readKept(model)).toThrow(expect.objectContaining(refused));
+});
+
+test('notes of a smaller layer than the one that is cut are refused', () => {
+  const model = build();
+  model.setMetadata(keptKey, '{"a":[3,4]}');
+  expect(() => recordKept(model, new Map([['a', Int32Array.of(1, 2)]]))).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_MODEL', message: expect.stringContaining('2 filters for a') }),
+  );
+});
+
+test('metadata lie in one order, whatever was written first', () => {
+  const keys = (order: string[]) => {
+    const model = build();
+    for (const key of order) model.setMetadata(key, 'x');
+    return model.proto.metadataProps.map(({ key }) => key);
+  };
+  const own = keys([]);
+  const orders = [
+    ['ssd-prune.kept', 'ssd-prune.detector', 'a'],
+    ['a', 'ssd-prune.detector', 'ssd-prune.kept'],
+    ['ssd-prune.detector', 'a', 'ssd-prune.kept'],
+  ].map(keys);
+  expect(orders[1]).toEqual(orders[0]);
+  expect(orders[2]).toEqual(orders[0]);
+  expect(new Set(orders[0])).toEqual(new Set([...own, 'a', 'ssd-prune.detector', 'ssd-prune.kept']));
+});
