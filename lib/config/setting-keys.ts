@@ -11,6 +11,7 @@ const renamed: Readonly<Record<string, string>> = {
   'training.loss.overlap': 'training.overlap',
   'training.loss.teacher.classWeight': 'training.teacher_classes',
   'training.loss.teacher.boxWeight': 'training.teacher_boxes',
+  'training.loss.teacher.featureWeight': 'training.teacher_features',
   'training.loss.teacher.temperature': 'training.temperature',
 };
 

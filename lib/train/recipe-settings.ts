@@ -114,7 +114,7 @@ export function recipeOptions(settings: RecipeSettings): Omit<RecipeOptions, 'ep
       teacher: {
         classWeight: settings.teacherClasses,
         boxWeight: settings.teacherBoxes,
-        ...(settings.teacherFeatures !== 0 && { featureWeight: settings.teacherFeatures }),
+        featureWeight: settings.teacherFeatures,
         temperature: settings.temperature,
       },
     },

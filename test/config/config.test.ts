@@ -29,7 +29,7 @@ describe("PaddleSlim's own file with our sections", () => {
         labels: 'annotations',
         optimizer: { rule: 'adamw', maxNorm: 10, average: 0.998 },
         groups: { weightDecay: 0.0005, backboneRate: 1 },
-        loss: { overlap: 0.5, teacher: { classWeight: 1, boxWeight: 1, temperature: 1 } },
+        loss: { overlap: 0.5, teacher: { classWeight: 1, boxWeight: 1, featureWeight: 0, temperature: 1 } },
       },
       evaluation: { protocol: 'detection_map', evaluateDifficult: false },
       calibration: { pictures: at('voc'), split: 'train', images: 256, seed: 0 },
