@@ -20,6 +20,7 @@ test("by default Paddle's ssd_loss, and no teacher", () => {
     temperature: 1,
     teacherConfidence: 0.5,
     teacherBackground: 1,
+    featureWeight: 0,
   });
 });
 
@@ -29,7 +30,7 @@ test('focal loss without alpha, and a teacher', () => {
     alpha: null,
     gamma: 1.5,
     classWeight: 0.5,
-    teacher: { classes: 'softmax', boxWeight: 3, temperature: 2, confidence: 0.3, background: 0.25 },
+    teacher: { classes: 'softmax', boxWeight: 3, featureWeight: 5, temperature: 2, confidence: 0.3, background: 0.25 },
   };
   expect(nativeLoss(settings, detector)).toMatchObject({
     classLoss: 1,
@@ -42,6 +43,7 @@ test('focal loss without alpha, and a teacher', () => {
     temperature: 2,
     teacherConfidence: 0.3,
     teacherBackground: 0.25,
+    featureWeight: 5,
   });
 });
 
@@ -57,6 +59,7 @@ test.each<[string, LossSettings]>([
   ['teacher.confidence', { teacher: { confidence: -0.1 } }],
   ['teacher.background', { teacher: { background: 2 } }],
   ['teacher.classWeight', { teacher: { classWeight: -1 } }],
+  ['teacher.featureWeight', { teacher: { featureWeight: -1 } }],
   ['teacher.classes', { teacher: { classes: 'kl' as never } }],
 ])('%s that makes no sense is refused', (name, settings) => {
   const refused = { code: 'ERR_USAGE', message: expect.stringContaining(`for ${name} `) };
