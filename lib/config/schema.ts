@@ -51,10 +51,7 @@ const training = z.strictObject({
     .default(recipeKeys.teacherClasses.default)
     .describe(recipeKeys.teacherClasses.describe),
   teacher_boxes: number.min(0).default(recipeKeys.teacherBoxes.default).describe(recipeKeys.teacherBoxes.describe),
-  teacher_features: number
-    .min(0)
-    .default(recipeKeys.teacherFeatures.default)
-    .describe(recipeKeys.teacherFeatures.describe),
+  teacher_features: optional(number.min(0), recipeKeys.teacherFeatures),
   temperature: number.gt(0).default(recipeKeys.temperature.default).describe(recipeKeys.temperature.describe),
   batch_statistics: z
     .boolean()

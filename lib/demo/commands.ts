@@ -47,7 +47,7 @@ export function demoCommands(files: DemoFiles, choices: DemoChoices): DemoComman
       ...[...more, '--force'],
     );
   const pictures = ['--calibrate', scenes, '--split', 'train', '--calibration-images', calibrationImages];
-  const { rule, rate, average, augment, overlap, teacherClasses } = finetuning;
+  const { rule, rate, average, augment, overlap, teacherClasses, teacherFeatures, batchSize } = finetuning;
   const { batchSizes, threads, runs, warmup } = benchmark;
   return {
     scenes: [draw('train', trainScenes), draw('val', valScenes)],
@@ -58,7 +58,8 @@ export function demoCommands(files: DemoFiles, choices: DemoChoices): DemoComman
       line(
         ...['finetune', calibrated, '-o', tuned, '--data', scenes, '--split', 'train', '--teacher', original],
         ...['--epochs', epochs, '--rate', rate, '--average', average, '--augment', augment, '--overlap', overlap],
-        ...['--optimizer', rule, '--teacher-classes', teacherClasses],
+        ...['--optimizer', rule, '--teacher-classes', teacherClasses, '--teacher-features', teacherFeatures],
+        ...['--batch-size', batchSize],
         ...['--evaluate-every', epochs, ...seeded, '--force'],
       ),
     ],

@@ -141,13 +141,14 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
 
   await begin('Fine-tuning of what is left, with the original as its teacher', lines.finetuned);
   const { finetuneFile } = require('../train/finetune-file') as typeof import('../train/finetune-file');
-  const { rule, rate, average, augment, overlap, teacherClasses } = recipe;
+  const { rule, rate, average, augment, overlap, teacherClasses, teacherFeatures, batchSize } = recipe;
   const finetuning = await finetuneFile(calibrated, tuned, {
     ...{ data, split: 'train', teacher: original, epochs, evaluateEvery: epochs, rate, seed, force },
     ...{
       optimizer: { rule, maxNorm: 10, average },
       augment,
-      loss: { overlap, teacher: { classWeight: teacherClasses } },
+      batchSize,
+      loss: { overlap, teacher: { classWeight: teacherClasses, featureWeight: teacherFeatures } },
     },
     ...(signal && { signal }),
     onEvent: (event) => {

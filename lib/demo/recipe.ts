@@ -11,6 +11,8 @@ export const finetuning = {
   rule: 'sgd',
   // The original is no better than what it was trained on: scenes teach more than it does.
   teacherClasses: 0.05,
+  teacherFeatures: 0,
+  batchSize: 16,
   rate: 5e-3,
   average: 0.98,
   // Scenes show whole shapes that are large; there are no prior boxes for what fourfold expansion leaves of one.

@@ -45,6 +45,19 @@ export function pairFeatures(student: DetectorNetwork, teacher: DetectorNetwork)
   );
 }
 
+/**
+ * Whether a student was cut, and {@link pairFeatures} finds maps in common with its teacher: of networks that only look
+ * alike, channels of the same number need not mean the same.
+ */
+export function haveFeatures(student: DetectorNetwork, teacher: DetectorNetwork): boolean {
+  try {
+    return readKept(student.model).size > 0 && pairFeatures(student, teacher).student.length > 0;
+  } catch (error) {
+    if (error instanceof SsdPruneError) return false;
+    throw error;
+  }
+}
+
 interface Feature {
   filters: string;
   /** Behind normalisation and activation. */

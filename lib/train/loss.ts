@@ -11,7 +11,7 @@ export interface TeacherSettings {
   boxWeight?: number;
   /**
    * Weight of the mean, over inner maps, of the squared distance from the teacher's, divided by the teacher's squares.
-   * Defaults to 0: they are not compared.
+   * 0: they are not compared. {@link RecipeOptions.loss} says the default.
    */
   featureWeight?: number;
   /** Scores of both are divided by it, and the term is multiplied by its square. Defaults to 1. */

@@ -23,7 +23,7 @@ export interface RecipeSettings {
   augment: AugmentationName;
   teacherClasses: number;
   teacherBoxes: number;
-  teacherFeatures: number;
+  teacherFeatures?: number;
   temperature: number;
   batchStatistics: boolean;
   recalibrate?: number;
@@ -46,7 +46,7 @@ export interface RecipeKey {
  * What the settings mean, their default and their choices: both doors take them from here.
  */
 export const recipeKeys = {
-  batchSize: { default: 16, describe: 'Pictures of a step' },
+  batchSize: { default: 8, describe: 'Pictures of a step' },
   microBatch: { describe: 'Pictures at a time', unset: 'the batch with BatchNormalization, else up to 8' },
   precision: {
     choices: ['fp32', 'bf16'],
@@ -57,7 +57,7 @@ export const recipeKeys = {
   decay: { choices: ['cosine', 'paddle', 'constant'], default: 'cosine', describe: 'How the rate goes down' },
   warmUp: { describe: 'Steps in which the rate rises', unset: 'a twentieth, at most 100' },
   headsFirst: { default: 0, describe: 'Epochs that train the heads alone' },
-  optimizer: { choices: ['sgd', 'rmsprop', 'adamw', 'muon'], default: 'adamw', describe: 'How weights follow' },
+  optimizer: { choices: ['sgd', 'rmsprop', 'adamw', 'muon'], default: 'muon', describe: 'How weights follow' },
   maxNorm: { default: 10, describe: 'Greatest norm of the gradients; 0: no limit' },
   average: { default: 0.998, describe: 'Share that the averaged weights keep a step; 0: no average' },
   weightDecay: { default: 0.0005, describe: 'Decay of filters' },
@@ -70,12 +70,15 @@ export const recipeKeys = {
   overlap: { default: 0.5, describe: 'Intersection over union from which on a prior box answers for an object' },
   augment: {
     choices: ['paddle', 'light', 'none'],
-    default: 'paddle',
+    default: 'light',
     describe: 'What happens to pictures; light: little crops, turned; none: only resized',
   },
   teacherClasses: { default: 1, describe: "Weight of the teacher's class scores" },
   teacherBoxes: { default: 1, describe: "Weight of the teacher's boxes" },
-  teacherFeatures: { default: 0, describe: "Weight of the distance from the teacher's inner maps" },
+  teacherFeatures: {
+    describe: "Weight of the distance from the teacher's inner maps",
+    unset: '100 for a network that was cut from it, else 0',
+  },
   temperature: { default: 1, describe: "Softens both's class scores" },
   batchStatistics: { default: true, describe: 'BatchNormalization by the batch, else by what the model says' },
   recalibrate: {
@@ -114,7 +117,7 @@ export function recipeOptions(settings: RecipeSettings): Omit<RecipeOptions, 'ep
       teacher: {
         classWeight: settings.teacherClasses,
         boxWeight: settings.teacherBoxes,
-        featureWeight: settings.teacherFeatures,
+        ...(settings.teacherFeatures !== undefined && { featureWeight: settings.teacherFeatures }),
         temperature: settings.temperature,
       },
     },

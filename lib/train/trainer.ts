@@ -8,6 +8,7 @@ import type { CutResult } from '../prune/cut';
 import { noAugmentation } from './augmentation';
 import type { TrainingBatch } from './batches';
 import { divergence, explosionLimit, StepStatus, withLoss } from './divergence';
+import { haveFeatures } from './feature-pairs';
 import { holdBack } from './held-back';
 import { makeNativeTrainer } from './native-trainer';
 import { type DetectorNetwork, readNetwork } from './network';
@@ -86,7 +87,9 @@ export class Trainer {
     const { trained, held } = holdBack(dataset.samples, recipe.heldBack ?? 0.1, recipe.seed ?? 0);
     this.trained = trained;
     this.held = held;
-    this.recipe = completeRecipe(recipe, { pictures: trained.length, ...this.#network });
+    const taught = teacher && teacherNetwork(teacher, detector);
+    const comparable = taught !== undefined && haveFeatures(this.#network, taught);
+    this.recipe = completeRecipe(recipe, { pictures: trained.length, comparable, ...this.#network });
     const { labels, loss } = this.recipe;
     if (labels === 'none' && !teacher) {
       throw withoutTeacher();
@@ -100,7 +103,6 @@ export class Trainer {
     this.#placed = placeParameters(this.#network, offsets);
     this.#groups = groupParameters(this.#network.parameters, this.recipe.groups);
     this.#statistics = statisticRanges(this.#network.plan.graph, offsets);
-    const taught = teacher && teacherNetwork(teacher, detector);
     const parts = { groups: this.#groups, placed: this.#placed, statistics: this.#statistics };
     this.#native = makeNativeTrainer(this.#network, taught, this.recipe, detector, parts);
     this.#identity = identifyRun(this.recipe, this.#network, taught, dataset.samples);

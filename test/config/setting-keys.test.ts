@@ -17,7 +17,7 @@ const places = (value: unknown, place: string): string[] =>
 
 test('every setting of training has the key that a configuration calls it by, and each key is one setting', async () => {
   const training = `
-training: {micro_batch: 4, rate: 0.1, warm_up: 1, max_norm: 1, average: 0.9, loss: softmax, recalibrate: 1, labels: annotations}
+training: {micro_batch: 4, rate: 0.1, warm_up: 1, max_norm: 1, average: 0.9, loss: softmax, teacher_features: 1, recalibrate: 1, labels: annotations}
 evaluation: {ap_version: integral, overlap_threshold: 0.6, batch_size: 2}
 `;
   const config = await readConfig(folder.write('run.yaml', paddleYaml + ownYaml + training));

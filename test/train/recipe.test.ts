@@ -7,32 +7,33 @@ import {
 import { completeRecipe, type RecipeOptions } from '../../lib/train/recipe';
 import { learningRate } from '../../lib/train/schedule';
 
-const facts = { pictures: 1000, normalises: false, sigmoidHeads: false };
+const facts = { pictures: 1000, normalises: false, sigmoidHeads: false, comparable: false };
 
 test('what is left out has defaults that follow from the network and the number of pictures', () => {
   const recipe = completeRecipe({}, facts);
-  // 62 whole batches of 16, six times; a twentieth of 372 steps.
-  expect(recipe).toMatchObject({ precision: 'fp32', epochs: 6, batchSize: 16, stepsPerEpoch: 62, steps: 372 });
-  expect(recipe.schedule.warmUp).toBe(18);
-  expect([recipe.optimizer.rule, recipe.schedule.rate]).toEqual(['adamw', 5e-4]);
+  // 125 whole batches of 8, six times; a twentieth of 750 steps.
+  expect(recipe).toMatchObject({ precision: 'fp32', epochs: 6, batchSize: 8, stepsPerEpoch: 125, steps: 750 });
+  expect(recipe.schedule.warmUp).toBe(37);
+  expect([recipe.optimizer.rule, recipe.schedule.rate]).toEqual(['muon', 1e-3]);
+  expect(completeRecipe({ optimizer: { rule: 'adamw' } }, facts).schedule.rate).toBe(5e-4);
   expect(completeRecipe({ optimizer: { rule: 'sgd' } }, facts).schedule.rate).toBe(1e-3);
   expect(recipe).toMatchObject({ microBatch: 8, recalibrate: 0, loss: { classes: 'softmax' } });
   expect(completeRecipe({ batchSize: 12 }, facts).microBatch).toBe(6);
   expect(completeRecipe({ batchSize: 13 }, facts).microBatch).toBe(1);
   const normalising = { ...facts, normalises: true, sigmoidHeads: true };
   expect(completeRecipe({}, normalising)).toMatchObject({
-    ...{ microBatch: 16, recalibrate: 16, loss: { classes: 'focal', trainsBackground: false } },
+    ...{ microBatch: 8, recalibrate: 16, loss: { classes: 'focal', trainsBackground: false } },
   });
   expect(completeRecipe({ batchStatistics: false }, normalising).microBatch).toBe(8);
   expect(completeRecipe({ loss: { classes: 'softmax', overlap: 0.4 } }, normalising).loss).toEqual({
     ...{ classes: 'softmax', overlap: 0.4, trainsBackground: true },
-    teacher: { classWeight: 1, boxWeight: 1 },
+    teacher: { classWeight: 1, boxWeight: 1, featureWeight: 0 },
   });
 });
 
-test('pictures are augmented as settings or a name say, by default as Paddle does', () => {
+test('pictures are augmented as settings or a name say, by default little', () => {
   const settings: AugmentSettings = { ...noAugmentation, mirror: 0.25 };
-  expect(completeRecipe({}, facts).augment).toEqual(paddleAugmentation);
+  expect(completeRecipe({}, facts).augment).toEqual(lightAugmentation);
   expect(completeRecipe({ augment: 'paddle' }, facts).augment).toEqual(paddleAugmentation);
   expect(completeRecipe({ augment: 'light' }, facts).augment).toEqual(lightAugmentation);
   expect(completeRecipe({ augment: 'none' }, facts).augment).toEqual(noAugmentation);
@@ -43,7 +44,16 @@ test('without labels the loss is what the teacher says, and it must say somethin
   const { labels, loss } = completeRecipe({ labels: 'none', loss: { teacher: { classWeight: 2 } } }, facts);
   expect(labels).toBe('none');
   expect(loss).toMatchObject({ classWeight: 0, boxWeight: 0, teacher: { classWeight: 2, boxWeight: 1 } });
-  expect(completeRecipe({ labels: 'none' }, facts).loss.teacher).toEqual({ classWeight: 1, boxWeight: 1 });
+  expect(completeRecipe({ labels: 'none' }, facts).loss.teacher).toEqual({
+    classWeight: 1,
+    boxWeight: 1,
+    featureWeight: 0,
+  });
+  const cut = { ...facts, comparable: true };
+  expect(completeRecipe({}, cut).loss.teacher).toMatchObject({ featureWeight: 100 });
+  expect(completeRecipe({ loss: { teacher: { featureWeight: 3 } } }, cut).loss.teacher).toMatchObject({
+    featureWeight: 3,
+  });
   expect(completeRecipe({}, facts)).toMatchObject({ labels: 'annotations', loss: { teacher: { classWeight: 1 } } });
   expect(completeRecipe({}, facts).loss).not.toHaveProperty('classWeight');
   const mute = { teacher: { classWeight: 0, boxWeight: 0 } };

@@ -49,7 +49,7 @@ const { pictures } = noisePictures(batch * warmUp.length, channels, height * wid
 /** Takes the steps, comparing what each one says, and returns by how much the weights moved. */
 async function takeSteps({ settings: { rate, ...optimizer }, steps }: Case): Promise<Float32Array> {
   const options = { batchSize: batch, microBatch: batch, optimizer, groups: recorded.groups };
-  const recipe = completeRecipe(options, { pictures: batch, ...network });
+  const recipe = completeRecipe(options, { pictures: batch, comparable: false, ...network });
   const groups = groupParameters(network.parameters, recipe.groups);
   const statistics = statisticRanges(network.plan.graph, offsets);
   const placed = placeParameters(network, offsets);

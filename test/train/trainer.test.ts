@@ -199,7 +199,7 @@ describe('recalibration', () => {
     const trained = { ...network, weights: network.weights };
     const { makeNativeTrainer } = dist('train/native-trainer') as typeof import('../../lib/train/native-trainer');
     const { completeRecipe } = dist('train/recipe') as typeof import('../../lib/train/recipe');
-    const facts = { pictures: 24, normalises: true, sigmoidHeads: false };
+    const facts = { pictures: 24, normalises: true, sigmoidHeads: false, comparable: false };
     const recipe = completeRecipe({ batchSize: microBatch }, facts);
     return makeNativeTrainer(trained, undefined, recipe, detector, { placed: [], groups: [], statistics: ranges });
   }
