@@ -72,8 +72,12 @@ test('a network is no distance away from itself, and a cut one some that becomes
   expect(found).toHaveLength(16);
   expect(found[0]).toBeGreaterThan(0.1);
   expect(found.at(-1)).toBeLessThan(0.7 * found[0]!);
-  const off = await train(student, { loss: { teacher: { classWeight: 1 } } });
+  const off = await train(student, { loss: { teacher: { featureWeight: 0 } } });
   expect(off.found).toEqual([0, 0]);
+  // By default they count where the network was cut, and nowhere else.
+  const weight = async (model: OnnxModel) =>
+    (await train(model, { loss: {} })).trainer.recipe.loss.teacher?.featureWeight;
+  expect([await weight(student), await weight(teacher)]).toEqual([100, 0]);
 });
 
 // One layer cut, nothing lost before it: its own map is the teacher's in the channels that stayed, and in no others.

@@ -63,16 +63,16 @@ test('without labels the loss is what the teacher says, and it must say somethin
 });
 
 test('the rate rises, falls by half a cosine to nothing at the last step, or as Paddle’s', () => {
-  const { schedule, steps } = completeRecipe({ rate: 0.5, headsFirst: 0.5 }, facts);
+  const { schedule, steps } = completeRecipe({ batchSize: 16, rate: 0.5, headsFirst: 0.5 }, facts);
   expect(schedule.headsFirst).toBe(31);
   expect(learningRate(schedule, 0)).toBeCloseTo(0.5 / 18, 12);
   expect(learningRate(schedule, 18)).toBeCloseTo(0.5, 12);
   expect(learningRate(schedule, 18 + (steps - 18) / 2)).toBeCloseTo(0.25, 12);
   expect(learningRate(schedule, steps)).toBeCloseTo(0, 12);
-  const paddle = completeRecipe({ decay: 'paddle', epochs: 60, rate: 1, warmUp: 0 }, facts);
+  const paddle = completeRecipe({ batchSize: 16, decay: 'paddle', epochs: 60, rate: 1, warmUp: 0 }, facts);
   expect(learningRate(paddle.schedule, 40 * 62 - 1)).toBe(1);
   expect(learningRate(paddle.schedule, 40 * 62)).toBe(0.5);
-  const constant = completeRecipe({ decay: 'constant', rate: 1 }, facts);
+  const constant = completeRecipe({ batchSize: 16, decay: 'constant', rate: 1 }, facts);
   expect(learningRate(constant.schedule, 371)).toBe(1);
 });
 
