@@ -53,7 +53,7 @@ export const recipeKeys = {
     default: 'fp32',
     describe: 'What products multiply; bf16: faster, needs AVX512-BF16',
   },
-  rate: { describe: 'Greatest learning rate', unset: '0.0005 with adamw, else 0.001' },
+  rate: { describe: 'Greatest learning rate', unset: '0.0006 with muon, 0.0005 with adamw, else 0.001' },
   decay: { choices: ['cosine', 'paddle', 'constant'], default: 'cosine', describe: 'How the rate goes down' },
   warmUp: { describe: 'Steps in which the rate rises', unset: 'a twentieth, at most 100' },
   headsFirst: { default: 0, describe: 'Epochs that train the heads alone' },
@@ -77,7 +77,7 @@ export const recipeKeys = {
   teacherBoxes: { default: 1, describe: "Weight of the teacher's boxes" },
   teacherFeatures: {
     describe: "Weight of the distance from the teacher's inner maps",
-    unset: '100 for a network that was cut from it, else 0',
+    unset: '200 for a network that was cut from it, else 0',
   },
   temperature: { default: 1, describe: "Softens both's class scores" },
   batchStatistics: { default: true, describe: 'BatchNormalization by the batch, else by what the model says' },

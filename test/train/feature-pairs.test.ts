@@ -77,7 +77,7 @@ test('a network is no distance away from itself, and a cut one some that becomes
   // By default they count where the network was cut, and nowhere else.
   const weight = async (model: OnnxModel) =>
     (await train(model, { loss: {} })).trainer.recipe.loss.teacher?.featureWeight;
-  expect([await weight(student), await weight(teacher)]).toEqual([100, 0]);
+  expect([await weight(student), await weight(teacher)]).toEqual([200, 0]);
 });
 
 // One layer cut, nothing lost before it: its own map is the teacher's in the channels that stayed, and in no others.

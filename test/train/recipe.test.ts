@@ -14,7 +14,7 @@ test('what is left out has defaults that follow from the network and the number 
   // 125 whole batches of 8, six times; a twentieth of 750 steps.
   expect(recipe).toMatchObject({ precision: 'fp32', epochs: 6, batchSize: 8, stepsPerEpoch: 125, steps: 750 });
   expect(recipe.schedule.warmUp).toBe(37);
-  expect([recipe.optimizer.rule, recipe.schedule.rate]).toEqual(['muon', 1e-3]);
+  expect([recipe.optimizer.rule, recipe.schedule.rate]).toEqual(['muon', 6e-4]);
   expect(completeRecipe({ optimizer: { rule: 'adamw' } }, facts).schedule.rate).toBe(5e-4);
   expect(completeRecipe({ optimizer: { rule: 'sgd' } }, facts).schedule.rate).toBe(1e-3);
   expect(recipe).toMatchObject({ microBatch: 8, recalibrate: 0, loss: { classes: 'softmax' } });
@@ -50,7 +50,7 @@ test('without labels the loss is what the teacher says, and it must say somethin
     featureWeight: 0,
   });
   const cut = { ...facts, comparable: true };
-  expect(completeRecipe({}, cut).loss.teacher).toMatchObject({ featureWeight: 100 });
+  expect(completeRecipe({}, cut).loss.teacher).toMatchObject({ featureWeight: 200 });
   expect(completeRecipe({ loss: { teacher: { featureWeight: 3 } } }, cut).loss.teacher).toMatchObject({
     featureWeight: 3,
   });
