@@ -96,9 +96,11 @@ const defaultFeatures = 200;
 /** A cut comes back further in as many epochs than with AdamW, which in turn is ahead of SGD by far. */
 const defaultOptimizer: OptimizerSettings = { rule: 'muon', maxNorm: 10, average: 0.998 };
 
-/** Greatest learning rate of a rule that brings a cut detector back. */
-const defaultRate = (rule: OptimizerSettings['rule']): number => defaultRates[rule] ?? 1e-3;
-const defaultRates: Partial<Record<OptimizerSettings['rule'], number>> = { muon: 6e-4, adamw: 5e-4 };
+/** Greatest learning rates of rules that bring a cut detector back, where it is not 1e-3. */
+const defaultRates = new Map<OptimizerSettings['rule'], number>([
+  ['muon', 6e-4],
+  ['adamw', 5e-4],
+]);
 
 /** @throws {SsdPruneError} ERR_USAGE naming the option that makes no sense, ERR_NO_BF16 */
 export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Recipe {
@@ -112,7 +114,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     headsFirst = 0,
   } = options;
   const {
-    rate = defaultRate(optimizer.rule),
+    rate = defaultRates.get(optimizer.rule) ?? 1e-3,
     heldBack = 0.1,
     evaluateEvery = 1,
     explosion = 20,
