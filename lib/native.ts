@@ -408,7 +408,8 @@ let loaded: Addon | undefined;
 
 /**
  * The addon, loaded at the first call.
- * @throws {SsdPruneError} ERR_ADDON_MISSING where no compiled addon is found or it does not load.
+ * @throws {SsdPruneError} ERR_ADDON_MISSING where no compiled addon is found or it does not load; ERR_USAGE where
+ * SSD_PRUNE_ISA asks for an instruction set that isn't here
  */
 export function addon(): Addon {
   if (loaded) return loaded;
@@ -418,15 +419,28 @@ export function addon(): Addon {
       tried.push(`${file}: not there`);
       continue;
     }
+    let found: Addon;
     try {
-      loaded = require(file) as Addon;
-      return loaded;
+      found = require(file) as Addon;
     } catch (error) {
       tried.push(`${file}: ${(error as Error).message}`);
+      continue;
     }
+    checkInstructionSet(found.instructionSets());
+    loaded = found;
+    return loaded;
   }
   throw new SsdPruneError(
     'ERR_ADDON_MISSING',
     `The native addon is not there or does not load. Compile it with \`npx ssd-prune build\` (needs a C++20 compiler, CMake and make).\nTried:\n  ${tried.join('\n  ')}`,
+  );
+}
+
+function checkInstructionSet(sets: readonly string[]): void {
+  const forced = process.env.SSD_PRUNE_ISA;
+  if (!forced || sets.includes(forced)) return;
+  throw new SsdPruneError(
+    'ERR_USAGE',
+    `SSD_PRUNE_ISA=${forced} names no instruction set that runs here: there are ${sets.join(', ')}.`,
   );
 }

@@ -4,6 +4,7 @@ import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
+import { checkPrecision } from '../train/precision';
 import { outOfReach } from './cut-request';
 import { makeStrategies } from './strategies';
 import type { CutRequest, PlannedCut, Strategy } from './strategy';
@@ -55,10 +56,11 @@ export async function rehearse(
 
 /**
  * {@link rehearse} for a configuration whose run has not begun: opens its model, and no data.
- * @throws {SsdPruneError} what {@link rehearse}, {@link readModel} and {@link makeStrategies} throw
+ * @throws {SsdPruneError} what {@link checkPrecision}, {@link rehearse}, {@link readModel} and {@link makeStrategies} throw
  */
 export async function rehearseConfig(config: RunConfig, warn: (message: string) => void): Promise<void> {
   const { readModel } = require('../model/read') as typeof import('../model/read');
+  checkPrecision(config.training.precision ?? 'fp32');
   const model = await readModel(config.compressor.initModel ?? config.model.file);
   await rehearse(model, makeStrategies(config.compressor.strategies), config, warn).catch((error) => {
     throw errorInKeys(error);

@@ -7,6 +7,7 @@ import { checkOutput, readError } from '../files';
 import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
+import { checkPrecision } from '../train/precision';
 import { readTeacher, type Teacher } from '../train/teacher';
 import { openTrainingData } from '../train/training-data';
 import { goesByPictures } from './cut-request';
@@ -32,13 +33,14 @@ export interface RunInputs {
 
 /**
  * Opens model, teacher and pictures of a configuration, and finds out whether its outputs may be written.
- * @throws {SsdPruneError} what {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
+ * @throws {SsdPruneError} what {@link checkPrecision}, {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
  * {@link openDataset}, {@link findPictures} and {@link checkOutput} throw
  */
 export async function openInputs(config: RunConfig, options: OpenInputsOptions): Promise<RunInputs> {
   const { force, resume, signal, onCheck } = options;
   const { model: files, data, output } = config;
   const file = config.compressor.initModel ?? files.file;
+  checkPrecision(config.training.precision ?? 'fp32');
   await checkOutput(output.model, { force: force || resume });
   const model = await readModel(file);
   const detector = readDetectorSettings(model, files.detector);

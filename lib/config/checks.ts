@@ -35,6 +35,9 @@ function checkTraining({ training, model, compressor, strategies }: Sections, re
   if (headsFirst > epochs) {
     refuse(['training', 'heads_first'], `heads_first is ${headsFirst}, and the run has ${counted(epochs, 'epoch')}`);
   }
+  if (model?.teacher === null && (training.teacher_features ?? 0) > 0) {
+    refuse(['training', 'teacher_features'], 'a weight for its inner maps needs a teacher, and model.teacher is none');
+  }
   if (labels !== 'none') return;
   if (model?.teacher === null)
     refuse(['training', 'labels'], 'without labels a teacher is needed, and model.teacher is none');

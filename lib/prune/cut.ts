@@ -1,6 +1,6 @@
 import { SsdPruneError } from '../errors';
 import { getInt, setInt, setInts } from '../model/attributes';
-import { recordKept } from '../model/kept-channels';
+import { type KeptFilters, recordKept } from '../model/kept-channels';
 import { type NodeProto, TensorProto_DataType as T, type TypeProto } from '../model/onnx_pb';
 import type { OnnxModel } from '../model/onnx-model';
 import { type InferOptions, inferShapes } from '../model/shape-inference';
@@ -46,14 +46,15 @@ export function cutChannels(graph: ChannelGraph, removed: ReadonlySet<number>, o
 }
 
 /** By name: the filters that stay of those convolutions that lost some, but for grouped ones. */
-function keptFilters(model: OnnxModel, tensors: readonly CutTensor[]): Map<string, Int32Array> {
-  const cut = new Map(tensors.map((tensor) => [tensor.name, tensor.kept[0]]));
-  const kept = new Map<string, Int32Array>();
+function keptFilters(model: OnnxModel, tensors: readonly CutTensor[]): Map<string, KeptFilters> {
+  const cut = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const kept = new Map<string, KeptFilters>();
   for (const node of model.graph.node) {
     if (node.opType !== 'Conv' || getInt(node, 'group', 1) !== 1) continue;
     const filters = model.source(node.input[1]!);
-    const places = cut.get(filters);
-    if (places) kept.set(filters, places);
+    const tensor = cut.get(filters);
+    const places = tensor?.kept[0];
+    if (places) kept.set(filters, { of: tensor.shapeBefore[0]!, kept: [...places] });
   }
   return kept;
 }

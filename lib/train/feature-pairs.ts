@@ -1,5 +1,5 @@
 import { SsdPruneError } from '../errors';
-import { keptKey, readKept } from '../model/kept-channels';
+import { type KeptChannels, keptKey, readKept } from '../model/kept-channels';
 import type { NativeFeature, NativeGraph } from '../native';
 import type { DetectorNetwork } from './network';
 import { NodeKind } from './plan-graph';
@@ -15,28 +15,24 @@ const leastStride = 8;
 
 /**
  * What convolutions between the picture and the heads put out, behind normalisation and activation, beside the same
- * filters' of the teacher; depthwise ones follow the layer before them.
- * @throws {SsdPruneError} ERR_USAGE where student and teacher have no layer in common, ERR_BAD_MODEL where the student's
- * notes of its cuts don't fit it
+ * filters' of the teacher, in those channels of the original that both have; depthwise ones follow the layer before them.
+ * @throws {SsdPruneError} ERR_USAGE where student and teacher have no layer in common, ERR_BAD_MODEL where the notes that
+ * cuts left in either don't fit it
  */
 export function pairFeatures(student: DetectorNetwork, teacher: DetectorNetwork): FeaturePairs {
-  const kept = readKept(student.model);
   const theirs = new Map(features(teacher).map((feature) => [feature.filters, feature]));
   const pairs: FeaturePairs = { student: [], teacher: [] };
-  for (const { filters, value, channels } of features(student)) {
-    const other = theirs.get(filters);
-    if (!other) continue;
-    const own = Array.from({ length: channels }, (_, i) => i);
-    const places = kept.get(filters) ?? (other.channels === channels ? own : undefined);
-    if (!places) continue;
-    if (places.length !== channels || places.some((place) => place >= other.channels)) {
-      throw new SsdPruneError(
-        'ERR_BAD_MODEL',
-        `${student.model.file ?? 'The model'}: ${filters} has ${channels} filters here and ${other.channels} in the teacher, which the metadata "${keptKey}" don't fit: was it cut from that teacher?`,
-      );
-    }
-    pairs.student.push({ value, channels: own });
-    pairs.teacher.push({ value: other.value, channels: [...places] });
+  for (const own of features(student)) {
+    const other = theirs.get(own.filters);
+    if (!other || other.of !== own.of) continue;
+    const places = new Map(other.kept.map((channel, place) => [channel, place]));
+    const common = own.kept.flatMap((channel, place) => {
+      const there = places.get(channel);
+      return there === undefined ? [] : [{ place, there }];
+    });
+    if (common.length === 0) continue;
+    pairs.student.push({ value: own.value, channels: common.map(({ place }) => place) });
+    pairs.teacher.push({ value: other.value, channels: common.map(({ there }) => there) });
   }
   if (pairs.student.length > 0) return pairs;
   throw new SsdPruneError(
@@ -62,14 +58,20 @@ interface Feature {
   filters: string;
   /** Behind normalisation and activation. */
   value: number;
-  channels: number;
+  /** Channels of the original, and which of them are here. */
+  of: number;
+  kept: readonly number[];
 }
 
-function features({ plan, parameters }: DetectorNetwork): Feature[] {
+/** Maps by the filters that made them; filters that several layers share would stand for several maps. */
+function features({ model, plan, parameters }: DetectorNetwork): Feature[] {
   const { graph } = plan;
   const readers = readersOf(graph);
+  const notes = readKept(model);
+  const uses = new Map<number, number>();
+  for (const { weight } of graph.nodes) uses.set(weight, (uses.get(weight) ?? 0) + 1);
   return graph.nodes.flatMap((node, i) => {
-    const ordinary = node.kind === NodeKind.convolution && node.groups === 1;
+    const ordinary = node.kind === NodeKind.convolution && node.groups === 1 && uses.get(node.weight) === 1;
     if (!ordinary || parameters[node.weight]!.head || node.width * leastStride > graph.width + leastStride - 1)
       return [];
     let value = i + 1;
@@ -78,8 +80,24 @@ function features({ plan, parameters }: DetectorNetwork): Feature[] {
       if (kind !== NodeKind.normalization && kind !== NodeKind.clip) break;
       value = next[0]!;
     }
-    return [{ filters: plan.parameters[node.weight]!.name, value, channels: node.channels }];
+    const filters = plan.parameters[node.weight]!.name;
+    return [{ filters, value, ...channelsOf(model.file, filters, node.channels, notes) }];
   });
+}
+
+function channelsOf(
+  file: string | undefined,
+  filters: string,
+  channels: number,
+  notes: KeptChannels,
+): Pick<Feature, 'of' | 'kept'> {
+  const noted = notes.get(filters);
+  if (!noted) return { of: channels, kept: Array.from({ length: channels }, (_, i) => i) };
+  if (noted.kept.length === channels) return noted;
+  throw new SsdPruneError(
+    'ERR_BAD_MODEL',
+    `${file ?? 'The model'}: ${filters} has ${channels} filters, and the metadata "${keptKey}" speak of ${noted.kept.length}; without that entry its layers count as the original's`,
+  );
 }
 
 /** Values that read a value; 0 stands for an output. */

@@ -5,8 +5,9 @@ import { checkOutput } from '../files';
 import { readDetectorSettings, settingsToCarry } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
 import { readModel } from '../model/read';
+import { checkPrecision } from './precision';
 import type { Recipe } from './recipe';
-import { readTeacher, withoutTeacher } from './teacher';
+import { checkTaught, readTeacher } from './teacher';
 import { Trainer } from './trainer';
 import type { Evaluation, TrainResult } from './trainer-events';
 import type { RunOptions, TrainerOptions } from './trainer-options';
@@ -81,7 +82,8 @@ export async function finetuneFile(input: string, output: string, options: Finet
   // Before hours of decoding.
   await checkOutput(output, { force });
   await checkState(state, { inputs: [input, output], force, resume });
-  if (labels === 'none' && teacherFile === undefined) throw withoutTeacher();
+  checkTaught(teacherFile !== undefined, recipe);
+  checkPrecision(recipe.precision ?? 'fp32');
   const model = await readModel(input);
   const detector = readDetectorSettings(model, detectorFile);
   const carried = settingsToCarry(model, detectorFile);

@@ -10,8 +10,9 @@ export function checkPrecision(precision: Precision): void {
   if (precision !== 'bf16') throw invalidArgument('precision', 'fp32 or bf16', precision);
   if (addon().hasBfloat16()) return;
   const forced = process.env.SSD_PRUNE_ISA;
-  const why = forced
-    ? `SSD_PRUNE_ISA=${forced} is in force: leave it off, or train with fp32.`
-    : 'This processor has no AVX512-BF16: train with fp32.';
+  const why =
+    forced && forced !== addon().instructionSets()[0]
+      ? `SSD_PRUNE_ISA=${forced} is in force: leave it off (processors with AVX512-BF16 have it then), or train with fp32.`
+      : 'This processor has no AVX512-BF16: train with fp32.';
   throw new SsdPruneError('ERR_NO_BF16', `Products of bfloat16 (precision bf16) don't run here. ${why}`);
 }

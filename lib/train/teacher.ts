@@ -4,6 +4,7 @@ import type { DetectorSettings } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
 import type { OnnxModel } from '../model/onnx-model';
 import { type DetectorNetwork, readNetwork } from './network';
+import type { RecipeOptions } from './recipe';
 
 /** The network that a trained one is to be like, such as the unpruned one. */
 export interface Teacher {
@@ -46,9 +47,25 @@ export function teacherNetwork({ model, detector: own }: Teacher, detector: Dete
   return readNetwork(model, settings);
 }
 
-/** For a run without labels and without a teacher. */
-export const withoutTeacher = (): SsdPruneError =>
-  new SsdPruneError('ERR_USAGE', 'Without labels there is nothing to learn from but a teacher: give one (--teacher).');
+/**
+ * Checks that weights which only a teacher gives sense to have one.
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function checkTaught(taught: boolean, { labels, loss }: Pick<RecipeOptions, 'labels' | 'loss'>): void {
+  if (taught) return;
+  if (labels === 'none') {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      'Without labels there is nothing to learn from but a teacher: give one (--teacher).',
+    );
+  }
+  if ((loss?.teacher?.featureWeight ?? 0) > 0) {
+    throw new SsdPruneError(
+      'ERR_USAGE',
+      "A weight for the teacher's inner maps (--teacher-features) needs a teacher: give one (--teacher), or leave it off.",
+    );
+  }
+}
 
 /**
  * Labels are indexes: what they mean must be the same on both sides.

@@ -22,7 +22,7 @@ import { completeRecipe, type Recipe } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
 import { stepEvent } from './step-event';
-import { checkClasses, teacherNetwork, withoutTeacher } from './teacher';
+import { checkClasses, checkTaught, teacherNetwork } from './teacher';
 import type { TrainResult } from './trainer-events';
 import type { ResumeOptions, RunOptions, TrainerOptions } from './trainer-options';
 import {
@@ -79,6 +79,7 @@ export class Trainer {
     options: TrainerOptions = {},
   ) {
     const { teacher, threads = 0, ...recipe } = options;
+    checkTaught(teacher !== undefined, recipe);
     this.#network = readNetwork(model, detector);
     this.#detector = detector;
     this.#dataset = dataset;
@@ -91,9 +92,6 @@ export class Trainer {
     const comparable = taught !== undefined && haveFeatures(this.#network, taught);
     this.recipe = completeRecipe(recipe, { pictures: trained.length, comparable, ...this.#network });
     const { labels, loss } = this.recipe;
-    if (labels === 'none' && !teacher) {
-      throw withoutTeacher();
-    }
     const judging = labels === 'none' && teacher && { ...teacher, confidence: loss.teacher?.confidence ?? 0.5 };
     this.#judge = new WeightJudge({
       ...{ network: this.#network, detector, dataset, held, threads },

@@ -160,13 +160,22 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   std::shared_ptr<Shared> shared_;
 };
 
+/// A set that SSD_PRUNE_ISA asks for and that isn't here throws a JavaScript error, as it does where kernels are made.
+Isa CheckedIsa(Napi::Env env) {
+  try {
+    return ActiveIsa();
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(env, error.what());
+  }
+}
+
 Napi::Value PeakGmacs(const Napi::CallbackInfo& info) {
   const double seconds = info[0].As<Napi::Number>().DoubleValue();
-  return Napi::Number::New(info.Env(), MeasurePeak(ActiveIsa(), ReadPrecision(info[1]), seconds) / 1e9);
+  return Napi::Number::New(info.Env(), MeasurePeak(CheckedIsa(info.Env()), ReadPrecision(info[1]), seconds) / 1e9);
 }
 
 Napi::Value HasBfloat16(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), HasPrecision(ActiveIsa(), Precision::kBfloat16));
+  return Napi::Boolean::New(info.Env(), HasPrecision(CheckedIsa(info.Env()), Precision::kBfloat16));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "engine/depthwise.h"
 #include "engine/join.h"
 #include "engine/pool.h"
+#include "kernels/float_formats.h"
 
 namespace ssd_prune {
 namespace {
@@ -290,6 +291,7 @@ class Planner {
   }
 
   /// Where products multiply bfloat16, what lies between them is stored so; not the picture, nor what heads hand out.
+  /// What is stored clipped gets bounds that bfloat16 holds: a number at a bound then stays there, and has no gradient.
   void AssignStorage() {
     if (precision_ == Precision::kFloat32) return;
     for (size_t i = 1; i < plan_.tensors.size(); ++i) plan_.tensors[i]->half = true;
@@ -297,6 +299,11 @@ class Planner {
       if (operation->TakesHalf()) continue;
       for (Tensor* input : operation->inputs) input->half = false;
       if (operation->output != nullptr) operation->output->half = false;
+    }
+    for (const auto& tensor : plan_.tensors) {
+      if (!tensor->half || !tensor->clip || tensor->normalization) continue;
+      tensor->low = RoundToBfloat16(tensor->low);
+      tensor->high = RoundToBfloat16(tensor->high);
     }
   }
 

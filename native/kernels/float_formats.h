@@ -19,4 +19,11 @@ inline float Float16ToFloat(uint16_t half) {
 /// bfloat16: the upper half of a float32.
 inline float Bfloat16ToFloat(uint16_t upper) { return std::bit_cast<float>(static_cast<uint32_t>(upper) << 16); }
 
+/// The nearest bfloat16, of two that are as near the even one; infinities stay, and no number is expected.
+inline float RoundToBfloat16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t rounding = 0x7fffu + (bits >> 16 & 1u);
+  return std::bit_cast<float>((bits + rounding) & 0xffff0000u);
+}
+
 }  // namespace ssd_prune

@@ -262,6 +262,96 @@ TEST(Engine, Bfloat16ComesNear) {
   }
 }
 
+// 0.7 is no bfloat16, and the nearest one lies below it: stored there, a number would seem to be inside the clip.
+TEST(Engine, ClipsOfBfloat16AreShutAtTheirBounds) {
+  for (const Isa isa : SupportedIsas()) {
+    if (!HasPrecision(isa, Precision::kBfloat16)) continue;
+    NetBuilder net(3, 9, 7);
+    const int x = net.Clip(net.Pointwise(0, 16, true), -0.7f, 0.7f);
+    net.Out({net.Pointwise(x, 16, true)}, 4);
+    std::vector<float>& biases = net.parameters[1];
+    for (size_t c = 0; c < biases.size(); ++c) biases[c] = c % 2 == 0 ? 40.0f : -40.0f;  // beyond either bound
+    ThreadPool pool(1);
+    Engine engine(net.graph, kBatch, pool, isa, Engine::Use::kTraining, Precision::kBfloat16);
+    Fill(engine, net, 5);
+    engine.Forward(true);
+    engine.Backward(false);
+    EXPECT_GT(Norm(engine.gradients()), 1.0);
+    for (const size_t p : {0, 1}) {
+      EXPECT_EQ(Norm(engine.gradients().subspan(engine.offsets()[p], net.parameters[p].size())), 0.0);
+    }
+  }
+}
+
+/// Two maps of a net that are looked at: one behind normalisation and clip that others read, too, and one before heads.
+NetBuilder Watched() {
+  NetBuilder net(3, 13, 11);
+  const int early = net.Relu6(net.Norm(net.Conv(0, 21, Square(3, 2, 1, 1))));
+  const int late = net.Relu6(net.Pointwise(net.DepthwiseConv(early, Square(3, 1, 1, 1), true), 19, true));
+  net.Out({net.Pointwise(late, 8, true)}, 4);
+  net.graph.features = {{early, {0, 7, 20, 3}}, {late, {18, 1, 2}}};
+  return net;
+}
+
+// The loss is a sum over features of weight·Σ(seen − wanted)². Finite differences in float32 carry noise: the step is
+// large, and few slopes are taken where the norm of a parameter's gradient tells them from it.
+TEST(Engine, FeaturesHaveTheSlopesOfTheirSquares) {
+  for (const Isa isa : SupportedIsas()) {
+    SCOPED_TRACE(IsaName(isa));
+    const NetBuilder net = Watched();
+    ThreadPool pool(2);
+    Engine engine(net.graph, kBatch, pool, isa);
+    Fill(engine, net, 5);
+    std::ranges::fill(engine.output_derivatives(0), 0.0f);
+    const std::vector<float> weights(engine.weights().begin(), engine.weights().end());
+    const double shares[] = {0.5, 0.3};
+    std::vector<std::vector<float>> wanted;
+    for (size_t i = 0; i < engine.features(); ++i) {
+      wanted.push_back(RandomFloats(engine.feature(i).floats(), 40 + i));
+      engine.feature(i).Compare(wanted[i].data(), shares[i]);
+    }
+    const auto loss = [&] {
+      engine.Forward(false);
+      double sum = 0;
+      for (size_t i = 0; i < engine.features(); ++i) sum += shares[i] * engine.feature(i).squares();
+      return sum;
+    };
+    loss();
+    engine.Backward(false);
+    const std::vector<float> gradients(engine.gradients().begin(), engine.gradients().end());
+    size_t checked = 0;
+    // Filters and biases of the three convolutions before the head.
+    for (const Node& node : net.graph.nodes) {
+      if (node.kind != NodeKind::kConvolution || node.channels == 8) continue;
+      for (const int p : {node.weight, node.bias}) {
+        if (p < 0) continue;
+        const float* own = &gradients[engine.offsets()[p]];
+        const size_t size = net.parameters[p].size();
+        const auto largest = static_cast<size_t>(
+            std::max_element(own, own + size, [](float a, float b) { return std::abs(a) < std::abs(b); }) - own);
+        for (const size_t i : {largest, size / 2}) {
+          constexpr float kStep = 1e-3f;
+          float& weight = engine.weights()[engine.offsets()[p] + i];
+          const float before = weight;
+          weight = before + kStep;
+          const double above = loss();
+          weight = before - kStep;
+          const double below = loss();
+          weight = before;
+          ASSERT_NEAR(own[i], (above - below) / (2 * kStep), 0.02 * std::abs(double{own[largest]})) << p << ", " << i;
+          ++checked;
+        }
+      }
+    }
+    EXPECT_EQ(checked, 10U);
+    // Not compared, they add nothing.
+    for (size_t i = 0; i < engine.features(); ++i) engine.feature(i).Compare(nullptr, shares[i]);
+    EXPECT_EQ(loss(), 0.0);
+    engine.Backward(false);
+    EXPECT_EQ(Norm(engine.gradients()), 0.0);
+  }
+}
+
 class EngineThreads : public testing::TestWithParam<std::tuple<std::string, Precision>> {};
 
 std::vector<Precision> Precisions() {

@@ -6,8 +6,8 @@
 namespace ssd_prune {
 namespace {
 
-/// Squares of a map that is 0 everywhere: it then has no say.
-constexpr double kNothing = 1e-12;
+/// Least mean square that a map counts with: one that is nearly 0 everywhere would outweigh all others.
+constexpr double kLeastMeanSquare = 1e-4;
 
 }  // namespace
 
@@ -30,7 +30,8 @@ void FeatureLoss::EndTeacher(size_t micro_step) {
 }
 
 double FeatureLoss::Scale(const Pair& pair) const {
-  return pair.squares < kNothing ? 0.0 : weight_ / static_cast<double>(pairs_.size()) / pair.squares;
+  const double least = kLeastMeanSquare * static_cast<double>(pair.wanted.size());
+  return weight_ / static_cast<double>(pairs_.size()) / std::max(pair.squares, least);
 }
 
 void FeatureLoss::BeginStudent(size_t micro_step) {

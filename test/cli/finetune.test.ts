@@ -212,6 +212,18 @@ describe('refused before anything is trained', () => {
     expect(messageOf(ended)).toContain('SSD_PRUNE_ISA=portable');
   });
 
+  test('an instruction set that there is none', () => {
+    const ended = command(finetune(output()), { env: { ...process.env, SSD_PRUNE_ISA: 'mmx' } });
+    expect(failure(ended)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+    expect(messageOf(ended)).toContain('SSD_PRUNE_ISA=mmx');
+  });
+
+  test('a weight for the inner maps of no teacher', () => {
+    const ended = command(finetune(output(), '--teacher-features', '5'));
+    expect(failure(ended)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+    expect(messageOf(ended)).toContain('--teacher-features');
+  });
+
   test('a state that is not there, or another run’s', async () => {
     const out = output();
     expect(refused(finetune(out, '--resume'))).toMatchObject({ status: 1, code: 'ERR_IO' });

@@ -123,6 +123,17 @@ test('--check opens no data, and says what is wrong with its line', () => {
   expect(errorOf(wrong).message).toMatch(/compress\.yaml:15:9: .*traget_ratio.*target_ratio/);
 });
 
+test.each([['--check'], []])(
+  'bfloat16 where the instruction set has none is refused before any work: run %s',
+  (...more) => {
+    const { folder, file } = configuration();
+    const env = { ...process.env, SSD_PRUNE_ISA: 'portable' };
+    const ended = command(['run', file, '--set', 'training.precision=bf16', '--json', ...more], { env });
+    expect(failure(ended)).toEqual({ status: 4, code: 'ERR_NO_BF16', stdout: '' });
+    expect(existsSync(path.join(folder, 'checkpoints'))).toBe(false);
+  },
+);
+
 test('--check finds a cut that those before it leave too little for', () => {
   const { file } = configuration();
   const second = `

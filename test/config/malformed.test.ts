@@ -322,6 +322,10 @@ const together: Case[] = [
     'without labels a teacher is needed, and model.teacher is none',
   ],
   [
+    'training: {teacher_features: →5}\nmodel: {file: m.onnx, teacher: none}',
+    'a weight for its inner maps needs a teacher, and model.teacher is none',
+  ],
+  [
     'training: {labels: →none, teacher_classes: 0, teacher_boxes: 0}',
     'without labels a teacher is needed, and teacher_classes and teacher_boxes are 0',
   ],

@@ -32,7 +32,8 @@ test('a cut notes which filters stayed; a second cut says it in the original’s
   ] as const) {
     const kept = readKept(model);
     expect(kept.size).toBeGreaterThanOrEqual(least);
-    for (const [name, places] of kept) {
+    for (const [name, { of, kept: places }] of kept) {
+      expect(of).toBe(tensorDims(original.constant(name)!)[0]);
       expect(name).toMatch(/^conv2d_[2-5]\.w_0$/);
       // Layers behind a cut lose inputs, so that a filter's first number is its own only where the first input stayed.
       if (name === 'conv2d_2.w_0') {
@@ -43,38 +44,42 @@ test('a cut notes which filters stayed; a second cut says it in the original’s
       expect([...places].sort((a, b) => a - b)).toEqual([...places]);
     }
   }
-  for (const [name, places] of readKept(twice)) {
-    const before = readKept(once).get(name) ?? [];
-    if (before.length > 0) expect(before).toEqual(expect.arrayContaining([...places]));
+  for (const [name, { kept }] of readKept(twice)) {
+    const before = readKept(once).get(name)?.kept ?? [];
+    if (before.length > 0) expect(before).toEqual(expect.arrayContaining([...kept]));
   }
   expect(original.metadata(keptKey)).toBeUndefined();
 });
 
 test('numbers of a cut are looked up in those of the cut before', () => {
   const model = build();
-  recordKept(model, new Map([['a', Int32Array.of(1, 4, 5, 9)]]));
+  recordKept(model, new Map([['a', { of: 12, kept: [1, 4, 5, 9] }]]));
   recordKept(
     model,
     new Map([
-      ['a', Int32Array.of(0, 2, 3)],
-      ['b', Int32Array.of(7)],
+      ['a', { of: 4, kept: [0, 2, 3] }],
+      ['b', { of: 8, kept: [7] }],
     ]),
   );
   expect([...readKept(model)]).toEqual([
-    ['a', [1, 5, 9]],
-    ['b', [7]],
+    ['a', { of: 12, kept: [1, 5, 9] }],
+    ['b', { of: 8, kept: [7] }],
   ]);
   recordKept(model, new Map());
-  expect(model.metadata(keptKey)).toBe('{"a":[1,5,9],"b":[7]}');
+  expect(model.metadata(keptKey)).toBe('{"a":{"of":12,"kept":[1,5,9]},"b":{"of":8,"kept":[7]}}');
 });
 
 test.each([
   ['[', 'no JSON'],
   ['[1]', 'no object'],
   ['null', 'no object'],
-  ['{"a":[1,-2]}', 'no list of filters for a'],
-  ['{"a":[0.5]}', 'no list of filters for a'],
-  ['{"a":{"0":1}}', 'no list of filters for a'],
+  ['{"a":[1,2]}', 'no list of filters for a'],
+  ['{"a":{"of":4}}', 'no list of filters for a'],
+  ['{"a":{"of":4,"kept":[1,-2]}}', 'no list of filters for a'],
+  ['{"a":{"of":4,"kept":[0.5]}}', 'no list of filters for a'],
+  ['{"a":{"of":4,"kept":[4]}}', 'no list of filters for a'],
+  ['{"a":{"of":4,"kept":[1,1]}}', 'no list of filters for a'],
+  ['{"a":{"of":"4","kept":[1]}}', 'no list of filters for a'],
 ])('metadata that hold %s are refused', (text, found) => {
   const model = build();
   model.setMetadata(keptKey, text);
@@ -82,12 +87,14 @@ test.each([
   expect(() => readKept(model)).toThrow(expect.objectContaining(refused));
 });
 
-test('notes of a smaller layer than the one that is cut are refused', () => {
+test.each([
+  ['{"a":{"of":9,"kept":[3,4]},"b":{"of":2,"kept":[1]}}', [['b', { of: 2, kept: [1] }]]],
+  ['[]', []],
+])('a cut begins anew where earlier notes are %s', (text, left) => {
   const model = build();
-  model.setMetadata(keptKey, '{"a":[3,4]}');
-  expect(() => recordKept(model, new Map([['a', Int32Array.of(1, 2)]]))).toThrow(
-    expect.objectContaining({ code: 'ERR_BAD_MODEL', message: expect.stringContaining('2 filters for a') }),
-  );
+  model.setMetadata(keptKey, text);
+  recordKept(model, new Map([['a', { of: 3, kept: [1, 2] }]]));
+  expect(new Map(readKept(model))).toEqual(new Map([['a', { of: 3, kept: [1, 2] }], ...(left as [])]));
 });
 
 test('metadata lie in one order, whatever was written first', () => {

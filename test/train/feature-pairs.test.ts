@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Sample } from '../../lib/data/dataset';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import type { TrainerOptions } from '../../lib/train/trainer-options';
@@ -49,7 +50,7 @@ test('maps of 38 places and less are paired behind their activation, by filters 
     expect(filtersOf(theirs, other.value)).toBe(name);
     expect(own.plan.graph.nodes[value - 1]!.kind).toBe(NodeKind.clip);
     expect(own.plan.graph.nodes[value - 1]).toMatchObject({ channels: channels.length });
-    expect(other.channels).toEqual(kept.get(name) ?? channels);
+    expect(other.channels).toEqual(kept.get(name)?.kept ?? channels);
     if (kept.has(name)) cut++;
   });
   expect(cut).toBe(9);
@@ -89,8 +90,8 @@ test('the channels compared are those that stayed', async () => {
   const { found } = await train(first.model, { batchStatistics: false });
   // Seventeen later maps may differ; conv2d_4's does not.
   const wrong = first.model.clone();
-  const places = [...readKept(first.model).get('conv2d_4.w_0')!];
-  wrong.setMetadata(keptKey, JSON.stringify({ 'conv2d_4.w_0': places.reverse() }));
+  const { of, kept } = readKept(first.model).get('conv2d_4.w_0')!;
+  wrong.setMetadata(keptKey, JSON.stringify({ 'conv2d_4.w_0': { of, kept: [...kept].reverse() } }));
   const mixed = await train(wrong, { batchStatistics: false });
   expect(mixed.found[0]).toBeGreaterThan(found[0]! + 0.1);
 });
@@ -111,6 +112,55 @@ test('resumed it ends in the same bits', async () => {
   expect(Buffer.concat(bytes(parted)).equals(Buffer.concat(bytes(straight.trainer)))).toBe(true);
 });
 
+test('a teacher that was cut, too, is compared in the channels that both have', async () => {
+  const cut = async (targetRatio: number) =>
+    (await pruneModel(teacher, { ...cutting, targetRatio, criterion: targetRatio > 0.2 ? 'l1_norm' : 'random' })).cut
+      .model;
+  const [own, other] = [await cut(0.4), await cut(0.15)];
+  const pairs = pairFeatures(network(own), network(other));
+  expect(pairs.student).toHaveLength(18);
+  const notes = [readKept(own), readKept(other)].map((kept) => kept.get('conv2d_9.w_0')!.kept);
+  const common = notes[0]!.filter((channel) => notes[1]!.includes(channel));
+  expect(common.length).toBeLessThan(Math.min(notes[0]!.length, notes[1]!.length));
+  const at = pairs.student.findIndex(
+    ({ value, channels }, i) =>
+      channels.length === common.length &&
+      isDeepStrictEqual(
+        channels.map((place) => notes[0]![place]),
+        common,
+      ) &&
+      isDeepStrictEqual(
+        pairs.teacher[i]!.channels.map((place) => notes[1]![place]),
+        common,
+      ) &&
+      value > 0,
+  );
+  expect(at).toBeGreaterThanOrEqual(0);
+  // The other way round, a whole student learns from a cut teacher in the channels that this has.
+  const back = pairFeatures(network(teacher), network(other));
+  expect(back.teacher.map(({ channels }) => channels.length)).toEqual(
+    pairFeatures(network(other), network(teacher)).student.map(({ channels }) => channels.length),
+  );
+});
+
+test('filters that two layers share stand for no map', () => {
+  const shared = teacher.clone();
+  // Two blocks of one shape read the same filters, so that these have two maps.
+  const convolutions = shared.graph.node.filter(({ opType }) => opType === 'Conv');
+  const of = (name: string) => convolutions.find(({ input }) => shared.source(input[1]!) === name)!;
+  of('conv2d_8.w_0').input[1] = of('conv2d_7.w_0').input[1]!;
+  shared.invalidate();
+  const [all, some] = [teacher, shared].map((model) => pairFeatures(network(model), network(teacher)).student.length);
+  expect(some).toBe(all! - 2);
+});
+
+test('a weight for the maps of no teacher is refused', () => {
+  const loss = { teacher: { featureWeight: 1 } };
+  expect(() => new Trainer(student, detector, { classes, samples }, { ...quick, loss })).toThrow(
+    expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining('needs a teacher') }),
+  );
+});
+
 test('a teacher that it was not cut from, and notes that don’t fit, are refused', () => {
   const other = network(buildMobileNetV1Ssd({ classes: 3, width: 0.5, classNames: classes }));
   const bare = student.clone();
@@ -119,7 +169,7 @@ test('a teacher that it was not cut from, and notes that don’t fit, are refuse
     expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining('no layer whose maps') }),
   );
   const wrong = student.clone();
-  wrong.setMetadata(keptKey, '{"conv2d_5.w_0":[0,1]}');
+  wrong.setMetadata(keptKey, '{"conv2d_5.w_0":{"of":32,"kept":[0,1]}}');
   expect(() => pairFeatures(network(wrong), network(teacher))).toThrow(
     expect.objectContaining({ code: 'ERR_BAD_MODEL', message: expect.stringContaining('conv2d_5.w_0') }),
   );
