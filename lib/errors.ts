@@ -53,6 +53,15 @@ export class SsdPruneError extends Error {
   }
 }
 
+/**
+ * For functions whose options can't all be left off: callers without types may give none.
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function checkOptions(options: unknown, needed: string): void {
+  if (typeof options !== 'object' || options === null)
+    throw invalidArgument('options', `an object with ${needed}`, options);
+}
+
 /** "Expected … for NAME but received V of type T": the wording of every refused argument. */
 export function invalidArgument(name: string, expected: string, received: unknown): SsdPruneError {
   const shown = typeof received === 'string' ? JSON.stringify(received) : String(received);

@@ -240,3 +240,13 @@ test('curves without pictures are refused by name', async () => {
     message: expect.stringContaining('for calibrate but'),
   });
 });
+
+test('functions whose options say what is to be done ask for them', async () => {
+  const { finetuneFile, pruneFile } = require('../dist/lib') as Record<
+    string,
+    (...args: unknown[]) => Promise<unknown>
+  >;
+  for (const done of [pruneFile!('model.onnx', 'small.onnx'), finetuneFile!('model.onnx', 'small.onnx', null)]) {
+    await expect(done).rejects.toMatchObject({ code: 'ERR_USAGE', message: expect.stringContaining('for options') });
+  }
+});

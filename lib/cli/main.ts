@@ -168,10 +168,19 @@ function refuseValues(
   }
 }
 
+/** Options that the library calls otherwise. */
+const optionNames: Readonly<Record<string, string>> = {
+  'bootstrap.resamples': 'bootstrap',
+  'teacher.classWeight': 'teacher-classes',
+  'teacher.boxWeight': 'teacher-boxes',
+  'teacher.featureWeight': 'teacher-features',
+  'teacher.temperature': 'temperature',
+};
+
 /** A refused argument of the library by the option that gave it: `--min-channels`, not `minChannels`. */
 function byOption(error: unknown, { key = {} }: Partial<KnownOptions> = {}): unknown {
   if (!(error instanceof SsdPruneError) || error.argument === undefined) return error;
-  const kebab = error.argument.replace(/\.resamples$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const kebab = optionNames[error.argument] ?? error.argument.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   if (!(kebab in key) || kebab.length === 1) return error;
   const message = error.message.replace(` for ${error.argument} but`, ` for --${kebab} but`);
   return new SsdPruneError(error.code, message, { cause: error });

@@ -15,7 +15,7 @@ export function withHint(error: unknown, step: number, folder: string): unknown 
   const hint =
     error.code === 'ERR_ABORTED'
       ? `The state after step ${step} is in ${folder}: go on with --resume.`
-      : `The state before the step is in ${folder}.`;
+      : `The state after step ${step} is in ${folder}.`;
   return new SsdPruneError(error.code, `${error.message} ${hint}`, { cause: error });
 }
 

@@ -3,6 +3,7 @@ import { breathe } from '../abort';
 import { embeddedDetector } from '../embedded/detector';
 import { invalidArgument } from '../errors';
 import type { Machine } from '../machine';
+import { checkTarget } from '../prune/options';
 import type { PruneFileOptions } from '../prune/prune-file';
 import type { PruneReport } from '../prune/report';
 import type { Evaluation } from '../train/trainer-events';
@@ -83,6 +84,7 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   const { targetRatio = 0.5, trainScenes = 1600, valScenes = 300, epochs = 6, seed = 0 } = options;
   const { force = false, signal, onStage, onProgress } = options;
   if (typeof folder !== 'string' || folder === '') throw invalidArgument('folder', 'the name of a folder', folder);
+  checkTarget({ prunedParams: demoPattern, targetRatio });
   const started = performance.now();
   const files = demoFiles(folder);
   const { original, cut, calibrated, tuned, scenes: data } = files;

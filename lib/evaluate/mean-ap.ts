@@ -151,6 +151,13 @@ function intervals(native: NativeMeanAp, resamples: number) {
   return { map: over(1), meanOver20: over(wellCovered) };
 }
 
+/** ERR_BAD_DATA for a detection whose score or box is infinite or no number: of a model in training, no fault of data. */
+export class NonFiniteDetection extends SsdPruneError {
+  constructor(message: string) {
+    super('ERR_BAD_DATA', message);
+  }
+}
+
 function checkDetections(dataset: Dataset, { image, label, score, box }: DetectionSet): void {
   const count = image.length;
   if (label.length !== count || score.length !== count || box.length !== count * 4) {
@@ -173,7 +180,7 @@ function checkDetections(dataset: Dataset, { image, label, score, box }: Detecti
     if (!Number.isFinite(sum)) {
       const shown = `${score[i]} at [${Array.from(box.subarray(i * 4, i * 4 + 4))}]`;
       const where = dataset.samples[image[i]!]!.id;
-      throw new SsdPruneError('ERR_BAD_DATA', `Detection ${i}, of picture ${where}, isn't finite: ${shown}`);
+      throw new NonFiniteDetection(`Detection ${i}, of picture ${where}, isn't finite: ${shown}`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { breathe } from '../abort';
 import type { CalibrationOptions } from '../calibrate/calibrate-file';
+import { checkOptions } from '../errors';
 import { checkOutput, replaceFile } from '../files';
 import { detectorKey } from '../model/detector-key';
 import type { OnnxModel } from '../model/onnx-model';
@@ -35,6 +36,7 @@ export async function pruneFile(
   output: string | undefined,
   given: PruneFileOptions,
 ): Promise<PruneReport> {
+  checkOptions(given, 'prunedParams');
   const started = performance.now();
   const begin = async (stage: 'read' | 'write'): Promise<void> => {
     await breathe(given.signal);

@@ -47,3 +47,11 @@ export function divergence(
     `Step ${step}: ${what}. The step was not taken; try a lower learning rate (it is ${rate.toPrecision(3)})`,
   );
 }
+
+/** For weights that evaluation, after so many steps, finds to detect boxes beyond all bounds. */
+export const unbounded = (step: number, cause: Error): SsdPruneError =>
+  new SsdPruneError(
+    'ERR_DIVERGED',
+    `Evaluated after step ${step}: ${cause.message}. The run ends here; try a lower learning rate`,
+    { cause },
+  );

@@ -1,6 +1,6 @@
 import { stat, unlink } from 'node:fs/promises';
 import type { CheckOptions } from '../data/check';
-import { SsdPruneError } from '../errors';
+import { checkOptions, SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import { readDetectorSettings, settingsToCarry } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
@@ -74,6 +74,7 @@ export interface FinetuneReport {
  * {@link openTrainingData}, {@link Trainer} and its `run` throw
  */
 export async function finetuneFile(input: string, output: string, options: FinetuneOptions): Promise<FinetuneReport> {
+  checkOptions(options, 'data');
   const started = performance.now();
   const { data, labels, skipBad, teacher: teacherFile, detector: detectorFile, keep = 'best' } = options;
   const split = options.split ?? (labels === 'none' ? undefined : 'train');
@@ -183,8 +184,8 @@ async function giveUp(
     const written = best !== undefined && best.step > 0;
     if (written) await write('best');
     const where = written
-      ? `${output} holds the weights of step ${best.step}, the best ones so far; those before the step are in ${state}.`
-      : `The weights before the step are in ${state}.`;
+      ? `${output} holds the weights of step ${best.step}, the best ones so far; those of the last step taken are in ${state}.`
+      : `The weights of the last step taken are in ${state}.`;
     throw new SsdPruneError('ERR_DIVERGED', `${(error as SsdPruneError).message}. ${where}`, { cause: error });
   }
   throw error;

@@ -1,5 +1,6 @@
 import type { Dataset, Sample } from '../data/dataset';
 import type { DetectorSettings } from '../model/detector';
+import { unbounded } from './divergence';
 import type { DetectorNetwork } from './network';
 import type { Recipe } from './recipe';
 import type { Teacher } from './teacher';
@@ -59,14 +60,19 @@ export class WeightJudge {
   }
 
   /**
-   * @throws {SsdPruneError} what evaluation throws, such as ERR_NO_RUNTIME; ERR_BAD_DATA where the teacher that it is to
-   * be like finds nothing
+   * @throws {SsdPruneError} what evaluation throws, such as ERR_NO_RUNTIME; ERR_DIVERGED where trained weights find boxes
+   * that are not finite; ERR_BAD_DATA where the teacher that it is to be like finds nothing
    */
   async judge(weights: Float32Array, step: number, epoch: number, signal?: AbortSignal): Promise<EvaluationEvent> {
     const begin = performance.now();
     const { network, detector, dataset, threads } = this.#by;
     const truth = await this.truth(signal);
-    const map = await evaluateWeights(network, detector, dataset, truth, weights, { threads, signal });
+    const map = await evaluateWeights(network, detector, dataset, truth, weights, { threads, signal }).catch(
+      (error) => {
+        const { NonFiniteDetection } = require('../evaluate/mean-ap') as typeof import('../evaluate/mean-ap');
+        throw step > 0 && error instanceof NonFiniteDetection ? unbounded(step, error) : error;
+      },
+    );
     const best = this.#evaluations.every((earlier) => map > earlier.map);
     this.#evaluations.push({ step, epoch, map });
     if (best && this.#evaluations.length > 1) this.#bestWeights = weights;

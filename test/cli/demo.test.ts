@@ -115,6 +115,8 @@ test.each([
   ['no scenes', ['--train-scenes', '0']],
   ['a ratio that is no share', ['--target-ratio', '1.5']],
 ])('refuses %s', (_, args) => {
-  const result = command(['demo', '-o', path.join(temporary(), 'demo'), ...small.slice(2), ...args, '--json']);
+  const folder = path.join(temporary(), 'demo');
+  const result = command(['demo', '-o', folder, ...small.slice(2), ...args, '--json']);
   expect(failure(result)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+  if (args[0] === '--target-ratio') expect(existsSync(folder)).toBe(false);
 });
