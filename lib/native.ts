@@ -444,3 +444,10 @@ function checkInstructionSet(sets: readonly string[]): void {
     `SSD_PRUNE_ISA=${forced} names no instruction set that runs here: there are ${sets.join(', ')}.`,
   );
 }
+
+/** What native code throws behind the checks in TypeScript: wrong usage, a wrong SSD_PRUNE_… variable, or our fault. */
+export function nativeError(error: unknown): SsdPruneError {
+  if (error instanceof SsdPruneError) return error;
+  const { message, code } = error as { message: string; code?: string };
+  return new SsdPruneError(code === 'ERR_USAGE' ? 'ERR_USAGE' : 'ERR_INTERNAL', message, { cause: error });
+}

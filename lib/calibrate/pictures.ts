@@ -26,6 +26,22 @@ const pictureFiles = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
  * the line that names it; ERR_USAGE where the place is no text, where a split is missing, or given for a text file
  */
 export async function findPictures(place: string, split?: string): Promise<string[]> {
+  const { files, problems } = await findAllPictures(place, split);
+  if (problems.length > 0) throw new SsdPruneError('ERR_BAD_DATA', problems[0]!);
+  return files;
+}
+
+/** Pictures that are there, and what is wrong with the others. */
+export interface FoundPictures {
+  files: string[];
+  problems: string[];
+}
+
+/**
+ * {@link findPictures}, where pictures that are not there are no reason to give up.
+ * @throws {SsdPruneError} as that, but for single pictures
+ */
+export async function findAllPictures(place: string, split?: string): Promise<FoundPictures> {
   if (typeof place !== 'string') throw invalidArgument('pictures', 'a folder or a list of pictures', place);
   const found = await stat(place).catch(() => undefined);
   if (!found) throw new SsdPruneError('ERR_BAD_DATA', `${place}: no such folder or list of pictures`);
@@ -36,9 +52,11 @@ export async function findPictures(place: string, split?: string): Promise<strin
       `${place} is no VOC or COCO folder, which alone has splits: leave --split off.`,
     );
   }
-  const files = await picturesIn(place, split);
-  if (files.length === 0) throw new SsdPruneError('ERR_BAD_DATA', `${place}: no pictures there`);
-  return files;
+  const pictures = await picturesIn(place, split);
+  if (pictures.files.length + pictures.problems.length === 0) {
+    throw new SsdPruneError('ERR_BAD_DATA', `${place}: no pictures there`);
+  }
+  return pictures;
 }
 
 /** The split whose pictures {@link findPictures} takes; undefined where the place has none. */
@@ -49,12 +67,12 @@ export async function splitOf(place: string, split?: string): Promise<string | u
 
 const vocSplit = 'train';
 
-async function picturesIn(folder: string, split: string | undefined): Promise<string[]> {
+async function picturesIn(folder: string, split: string | undefined): Promise<FoundPictures> {
   const { isVocDirectory, listVocPictures } = require('../data/voc') as typeof import('../data/voc');
   if (await isVocDirectory(folder)) return listVocPictures(folder, split ?? vocSplit);
   if (split !== undefined) {
     const { openDataset } = require('../data/dataset') as typeof import('../data/dataset');
-    return (await openDataset(folder, { split })).samples.map(({ image }) => image);
+    return { files: (await openDataset(folder, { split })).samples.map(({ image }) => image), problems: [] };
   }
   if (await stat(path.join(folder, 'annotations')).catch(() => undefined)) {
     throw new SsdPruneError(
@@ -63,13 +81,13 @@ async function picturesIn(folder: string, split: string | undefined): Promise<st
     );
   }
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
+  const files = entries
     .filter((entry) => entry.isFile() && pictureFiles.test(entry.name))
-    .map((entry) => path.join(entry.parentPath, entry.name))
-    .sort();
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  return { files: files.sort(), problems: [] };
 }
 
-async function listedIn(list: string): Promise<string[]> {
+async function listedIn(list: string): Promise<FoundPictures> {
   const text = await readFile(list, 'utf8').catch((error) => {
     throw readError(`list of pictures ${list}`, error);
   });
@@ -85,16 +103,19 @@ async function listedIn(list: string): Promise<string[]> {
     .map((line, i) => ({ name: line.trim(), where: `${list}:${i + 1}` }))
     .filter(({ name }) => name !== '' && !name.startsWith('#'));
   if (lines.length === 0) throw new SsdPruneError('ERR_BAD_DATA', `${list} names no picture`);
-  const files = lines.map(({ name }) => path.resolve(path.dirname(list), name));
-  // All of them, whichever are drawn, and the first that is wrong, whichever answers first.
-  for (let first = 0; first < files.length; first += looksInFlight) {
-    const found = await Promise.all(files.slice(first, first + looksInFlight).map(faultOf));
-    const wrong = found.findIndex((fault) => fault !== undefined);
-    if (wrong < 0) continue;
-    const at = first + wrong;
-    throw new SsdPruneError('ERR_BAD_DATA', `${files[at]} ${found[wrong]}; ${lines[at]!.where} names it`);
+  const named = lines.map(({ name, where }) => ({ file: path.resolve(path.dirname(list), name), where }));
+  const files: string[] = [];
+  const problems: string[] = [];
+  // All of them, whichever are drawn.
+  for (let first = 0; first < named.length; first += looksInFlight) {
+    const part = named.slice(first, first + looksInFlight);
+    const faults = await Promise.all(part.map(({ file }) => faultOf(file)));
+    part.forEach(({ file, where }, i) => {
+      if (faults[i] === undefined) files.push(file);
+      else problems.push(`${file} ${faults[i]}; ${where} names it`);
+    });
   }
-  return files;
+  return { files, problems };
 }
 
 /** Files asked for at a time: enough to hide the latency of a network disk. */

@@ -80,6 +80,11 @@ export function builder(yargs: Argv): Argv {
       },
       recalibrate: recipeOption('recalibrate'),
       'held-back': recipeOption('heldBack'),
+      explosion: {
+        type: 'number',
+        default: recipeKeys.explosion.default,
+        describe: 'A loss so many times the least running mean stops the run; 0: never',
+      },
       'evaluate-every': { type: 'number', default: 1, describe: 'Epochs between evaluations on them' },
       keep: { choices: ['best', 'last'] as const, default: 'best', describe: 'Which weights are written' },
       seed: recipeOption('seed'),
@@ -143,7 +148,7 @@ function finetuneOptions(args: FinetuneArguments): FinetuneOptions {
   }
   const given = <K extends keyof FinetuneArguments>(key: K) => (args[key] === undefined ? {} : { [key]: args[key] });
   return {
-    ...recipeOptions(args),
+    ...recipeOptions(args.explosion === 0 ? { ...args, explosion: null } : args),
     ...{ data, epochs, evaluateEvery, keep, threads, skipBad, resume, otherInstructionSet, force },
     ...{ ...given('split'), ...given('detector'), ...given('teacher'), ...given('state'), ...given('maxSteps') },
   };

@@ -1,4 +1,4 @@
-import type { EvaluationEvent, StepEvent, TrainEvent } from '../train/trainer-events';
+import type { EvaluationEvent, LossReport, StepEvent, TrainEvent } from '../train/trainer-events';
 import type { Progress, Ui } from './ui';
 
 /** What training says while it goes. */
@@ -31,7 +31,7 @@ export class TrainingDisplay {
     const { step, epoch, loss, rate, gradientNorm, imagesPerSecond, secondsLeft } = event;
     this.#losses.sum += loss.total;
     this.#losses.count++;
-    const detail = ` · loss ${loss.total.toFixed(3)} · ${imagesPerSecond.toFixed(1)} images/s`;
+    const detail = ` · ${lossText(loss)} · rate ${rate.toPrecision(2)} · ${imagesPerSecond.toFixed(1)} images/s`;
     this.#bar ??= this.ui.progress('steps', event.steps);
     this.#bar.update(step, { epoch, loss, rate, gradientNorm, imagesPerSecond, secondsLeft }, detail);
   }
@@ -51,4 +51,11 @@ export class TrainingDisplay {
     this.#bar?.stop();
     this.#bar = undefined;
   }
+}
+
+/** The loss with those of its parts that add to it. */
+function lossText({ total, classes, boxes, teacherClasses, teacherBoxes, teacherFeatures }: LossReport): string {
+  const teacher = teacherClasses + teacherBoxes + teacherFeatures;
+  const parts = Object.entries({ classes, boxes, teacher }).filter(([, part]) => part > 0);
+  return `loss ${total.toFixed(3)} (${parts.map(([name, part]) => `${name} ${part.toFixed(3)}`).join(', ')})`;
 }

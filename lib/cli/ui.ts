@@ -92,10 +92,14 @@ function barProgress(label: string, total: number): Progress {
   };
   stopBar = stop;
   const begun = Date.now();
+  // What is done at the first call was done before, by a run that goes on.
+  let before: number | undefined;
   // Nothing is said of the time left before there is something to judge by.
   const left = (done: number): string => {
+    before ??= done;
     const seconds = (Date.now() - begun) / 1000;
-    return done > 0 && seconds >= 2 ? ` · ${duration((seconds / done) * (total - done))} left` : '';
+    const own = done - before;
+    return own > 0 && seconds >= 2 ? ` · ${duration((seconds / own) * (total - done))} left` : '';
   };
   bar.start(total, 0, { left: '', detail: '' });
   return { update: (done, _extra, detail = '') => bar.update(done, { left: left(done), detail }), stop };

@@ -41,8 +41,11 @@ function checkTraining({ training, model, compressor, strategies }: Sections, re
   if (labels !== 'none') return;
   if (model?.teacher === null)
     refuse(['training', 'labels'], 'without labels a teacher is needed, and model.teacher is none');
-  if (training.teacher_classes === 0 && training.teacher_boxes === 0) {
-    refuse(['training', 'labels'], 'without labels a teacher is needed, and teacher_classes and teacher_boxes are 0');
+  if (training.teacher_classes === 0 && training.teacher_boxes === 0 && training.teacher_features === 0) {
+    refuse(
+      ['training', 'labels'],
+      'without labels a teacher is needed, and teacher_classes, teacher_boxes and teacher_features are 0',
+    );
   }
 }
 

@@ -18,6 +18,7 @@ const keys: Readonly<Record<string, string>> = {
   '--held-back 0': 'training.held_back: 0',
   '--include-tied': 'include_tied: true',
   '--min-channels': 'min_channels',
+  '--no-batch-statistics': 'training.batch_statistics: false',
   '--output': 'output.page',
   '--overlap-threshold': 'evaluation.overlap_threshold',
   '--paddle1x': 'compat: paddle1x',
@@ -32,6 +33,7 @@ const keys: Readonly<Record<string, string>> = {
   '--target-latency': 'target_latency',
   '--target-ratio': 'target_ratio',
   '--teacher': 'model.teacher',
+  '--teacher-features': 'training.teacher_features',
   '--threads 1': 'device.threads: 1',
   // A configuration has nothing for these.
   'Use --no-verify to cut without a proof.':

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { throwIfAborted } from '../abort';
+import { counted } from '../counted';
 import { SsdPruneError } from '../errors';
 import { type Dataset, type OpenDatasetOptions, openDataset, type Sample } from './dataset';
 import { decodePicture } from './images';
@@ -58,16 +59,17 @@ export interface CheckedPicture {
 /**
  * Decodes pictures that have no annotations, and names all that are broken at once, as {@link checkDataset} does.
  * @param place where they were found, for messages
+ * @param options `missing`: what is wrong with others that can't be decoded
  */
 export async function checkPictures(
   place: string,
   files: readonly string[],
-  options: PictureCheckOptions = {},
+  { missing = [], ...options }: PictureCheckOptions & { missing?: readonly string[] } = {},
 ): Promise<{ pictures: CheckedPicture[]; problems: string[] }> {
   const found = await inspectAll(files, options, (file) =>
     decodePicture(file).then(({ width, height }): CheckedPicture => ({ file, width, height }), messageOf),
   );
-  const problems = found.filter((one) => typeof one === 'string');
+  const problems = [...missing, ...found.filter((one) => typeof one === 'string')];
   const pictures = found.filter((one) => typeof one !== 'string');
   refuseProblems(place, problems, pictures.length, options);
   return { pictures, problems };
@@ -140,5 +142,5 @@ function refusal(directory: string, problems: readonly string[], advice: string)
   const shown = problems.slice(0, shownProblems);
   if (problems.length > shown.length) shown.push(`… and ${problems.length - shown.length} more`);
   const lines = shown.map((line) => `\n  ${line}`).join('');
-  return new SsdPruneError('ERR_BAD_DATA', `${directory}: ${problems.length} problems; ${advice}:${lines}`);
+  return new SsdPruneError('ERR_BAD_DATA', `${directory}: ${counted(problems.length, 'problem')}; ${advice}:${lines}`);
 }

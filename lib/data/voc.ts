@@ -65,11 +65,24 @@ export async function openVoc(request: DatasetRequest): Promise<Dataset> {
   };
 }
 
-/** Pictures of a split, in its order; annotations aren't read. */
-export async function listVocPictures(directory: string, split: string): Promise<string[]> {
+/** Pictures of a split, in its order, and what is wrong with those that are not there; annotations aren't read. */
+export async function listVocPictures(
+  directory: string,
+  split: string,
+): Promise<{ files: string[]; problems: string[] }> {
   const ids = await readSplit(directory, split);
   const images = await imageFinder(directory, true);
-  return ids.map(({ id, where }) => images(id, where));
+  const files: string[] = [];
+  const problems: string[] = [];
+  for (const { id, where } of ids) {
+    try {
+      files.push(images(id, where));
+    } catch (error) {
+      if (!(error instanceof SsdPruneError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return { files, problems };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { invalidArgument, SsdPruneError } from '../errors';
-import { addon, type NativeRankJob, type NativeSliceJob } from '../native';
+import { addon, type NativeRankJob, type NativeSliceJob, nativeError } from '../native';
 
 /**
  * How a channel is scored:
@@ -210,17 +210,11 @@ function checkScores(jobs: RankJob[], scores: Float64Array[]): Float64Array[] {
   return scores;
 }
 
-/** What native code throws after the checks here is a wrong SSD_PRUNE_… variable (it says so), or our fault. */
-function nativeError(error: unknown): SsdPruneError {
-  const { message, code } = error as { message: string; code?: string };
-  return new SsdPruneError(code === 'ERR_USAGE' ? 'ERR_USAGE' : 'ERR_INTERNAL', message, { cause: error });
-}
-
 function native<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw error instanceof SsdPruneError ? error : nativeError(error);
+    throw nativeError(error);
   }
 }
 
@@ -229,6 +223,6 @@ export async function nativeAsync<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    throw error instanceof SsdPruneError ? error : nativeError(error);
+    throw nativeError(error);
   }
 }

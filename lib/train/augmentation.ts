@@ -1,5 +1,5 @@
 import type { Sample } from '../data/dataset';
-import { invalidArgument } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import { uniform } from '../model/random';
 import { area, type Box, holdsCentre, mirrored, type Rectangle, within } from './boxes';
 import { type CropSampler, paddleSamplers, sampleCrops } from './crop-samplers';
@@ -66,9 +66,29 @@ export type AugmentationName = keyof typeof augmentations;
 
 /** @throws {SsdPruneError} ERR_USAGE for a name that there is not */
 export function augmentSettings(augment: AugmentationName | AugmentSettings): AugmentSettings {
-  if (typeof augment !== 'string') return augment;
+  if (typeof augment === 'object' && augment !== null) return checkedSettings(augment);
   if (Object.hasOwn(augmentations, augment)) return augmentations[augment];
   throw invalidArgument('augment', `one of ${Object.keys(augmentations).join(', ')}, or settings`, augment);
+}
+
+function checkedSettings(settings: AugmentSettings): AugmentSettings {
+  const { z } = require('zod') as typeof import('zod');
+  const share = z.number().min(0).max(1);
+  const jitter = z.strictObject({ probability: share, delta: z.number().min(0) });
+  const range = z.tuple([z.number().min(0), z.number().min(0)]);
+  const count = z.int().min(1);
+  const schema = z.strictObject({
+    ...{ brightness: jitter, contrast: jitter, saturation: jitter, hue: jitter },
+    expand: z.strictObject({ probability: share, maxRatio: z.number().min(1) }),
+    samplers: z.array(
+      z.strictObject({ maxSample: count, maxTrial: count, scale: range, aspectRatio: range, overlap: range }),
+    ),
+    mirror: share,
+  });
+  const [issue] = schema.safeParse(settings).error?.issues ?? [];
+  if (!issue) return settings;
+  const place = ['augment', ...issue.path.map(String)].join('.');
+  throw new SsdPruneError('ERR_USAGE', `${place}: ${issue.message}`);
 }
 
 /** Colours as native/train/distort.h takes them: factors that are 1, and a hue that is 0, do nothing. */

@@ -4,23 +4,34 @@ import type { NativeStepReport } from '../native';
 /** As native/train/trainer.h numbers them. */
 export const StepStatus = { done: 0, aborted: 1, badOutput: 2, lossLimit: 3, badGradient: 4 } as const;
 
-/** The running mean of the loss, and how many steps are in it. */
+/** The running mean of the loss, how many steps are in it, and the least that it ever was. */
 export interface LossMean {
   mean: number;
   count: number;
+  lowest: number;
 }
 
-/** Steps that the mean is over, about; explosions are looked for once so many are in it. */
+/** Steps that the mean is over, about. */
 const lossWindow = 20;
 
-export function withLoss({ mean, count }: LossMean, loss: number): LossMean {
+/** What losses count as at least while few are known, and later: pictures without objects may have none. */
+const [leastAtFirst, leastLater] = [1, 0.05];
+
+export const noLoss: LossMean = { mean: 0, count: 0, lowest: 0 };
+
+export function withLoss({ mean, count, lowest }: LossMean, loss: number): LossMean {
   const steps = Math.min(count + 1, lossWindow);
-  return { mean: mean + (loss - mean) / steps, count: steps };
+  const now = mean + (loss - mean) / steps;
+  return { mean: now, count: steps, lowest: count === 0 ? now : Math.min(lowest, now) };
 }
 
-/** The loss above which a step is an explosion: so many times the running mean. */
-export function explosionLimit({ mean, count }: LossMean, times: number | null): number {
-  return times === null || count < lossWindow ? Number.POSITIVE_INFINITY : times * mean;
+/**
+ * The loss above which a step is an explosion, from the second step on: so many times the least that its running mean
+ * ever was. The mean of now would follow a loss that grows step by step.
+ */
+export function explosionLimit({ count, lowest }: LossMean, times: number | null): number {
+  if (times === null || count === 0) return Number.POSITIVE_INFINITY;
+  return times * Math.max(lowest, count < lossWindow ? leastAtFirst : leastLater);
 }
 
 /** Why a step was not taken, in words; the report's indexes have their names here. */

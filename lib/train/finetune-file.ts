@@ -1,16 +1,16 @@
 import { stat, unlink } from 'node:fs/promises';
 import type { CheckOptions } from '../data/check';
-import { checkOptions, SsdPruneError } from '../errors';
+import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import { readDetectorSettings, settingsToCarry } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
 import { readModel } from '../model/read';
-import { checkPrecision } from './precision';
-import type { Recipe } from './recipe';
-import { checkTaught, readTeacher } from './teacher';
+import { readNetwork } from './network';
+import { checkRecipe, type Recipe } from './recipe';
+import { checkTaught, readTeacher, teacherNetwork } from './teacher';
 import { Trainer } from './trainer';
 import type { Evaluation, TrainResult } from './trainer-events';
-import type { RunOptions, TrainerOptions } from './trainer-options';
+import { checkMaxSteps, type RunOptions, type TrainerOptions } from './trainer-options';
 import { openTrainingData } from './training-data';
 
 export interface FinetuneOptions extends Omit<TrainerOptions, 'teacher'>, Omit<RunOptions, 'checkpoint'> {
@@ -79,16 +79,21 @@ export async function finetuneFile(input: string, output: string, options: Finet
   const { data, labels, skipBad, teacher: teacherFile, detector: detectorFile, keep = 'best' } = options;
   const split = options.split ?? (labels === 'none' ? undefined : 'train');
   const { force = false, state = `${output}.state`, resume = false, otherInstructionSet, onCheck, onReady } = options;
-  const { maxSteps, onEvent, signal, ...recipe } = options;
+  const { maxSteps, afterStep, onEvent, signal, ...recipe } = options;
   // Before hours of decoding.
   await checkOutput(output, { force });
   await checkState(state, { inputs: [input, output], force, resume });
   checkTaught(teacherFile !== undefined, recipe);
-  checkPrecision(recipe.precision ?? 'fp32');
+  checkRecipe(recipe);
+  if (maxSteps !== undefined) checkMaxSteps(maxSteps);
+  if (keep !== 'best' && keep !== 'last') throw invalidArgument('keep', 'best or last', keep);
   const model = await readModel(input);
   const detector = readDetectorSettings(model, detectorFile);
   const carried = settingsToCarry(model, detectorFile);
   const teacher = teacherFile === undefined ? undefined : await readTeacher(teacherFile, detectorFile);
+  // Neither fails behind minutes of decoding.
+  readNetwork(model, detector);
+  if (teacher) teacherNetwork(teacher, detector);
   // Index 0 is background, whatever the settings call it.
   const { dataset, files, problems } = await openTrainingData(data, ['background', ...detector.classes.slice(1)], {
     ...(split !== undefined && { split }),
@@ -98,7 +103,10 @@ export async function finetuneFile(input: string, output: string, options: Finet
     ...(signal && { signal }),
   });
   const settings = [detectorFile, detector.priorsFile, teacherFile].filter((file) => file !== undefined);
-  await checkOutput(state, { inputs: [...model.dataFiles, ...settings, ...files] });
+  const read = [...settings, ...files];
+  await checkOutput(state, { inputs: [...model.dataFiles, ...read] });
+  // Not even by --force, which is said for starting over, too; the model itself may be replaced by it.
+  await checkOutput(output, { inputs: read });
   const trainer = new Trainer(model, detector, dataset, { ...trainerOptions(recipe), ...(teacher && { teacher }) });
   if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
   onReady?.(trainer, problems);
@@ -109,20 +117,16 @@ export async function finetuneFile(input: string, output: string, options: Finet
     if (carried !== undefined) trained.setMetadata(detectorKey, carried);
     await writeModel(trained, output, { force });
   };
-  const result = await trainer
-    .run({
-      ...{ checkpoint: state },
-      ...(maxSteps !== undefined && { maxSteps }),
-      ...(onEvent && { onEvent }),
-      ...(signal && { signal }),
-    })
-    .catch((error: unknown) => giveUp(error, trainer, state, output, write));
-  if (result.finished) {
+  const running = { checkpoint: state, maxSteps, afterStep, onEvent, signal };
+  const finish = async (): Promise<TrainResult> => {
+    const done = await trainer.run(given(running));
+    await trainer.save(state);
+    if (!done.finished) return done;
     await write(keep);
     await unlink(state).catch(() => {});
-  } else {
-    await trainer.save(state);
-  }
+    return done;
+  };
+  const result = await finish().catch((error: unknown) => giveUp(error, trainer, state, output, write));
   return {
     schema: 'ssd-prune.finetune/1',
     ...{ model: input, output: result.finished ? output : null, teacher: teacherFile ?? null },
@@ -160,35 +164,43 @@ async function checkState(
   if (!there && resume) throw new SsdPruneError('ERR_IO', `There is no state ${file} to resume from`);
 }
 
+/** Options without those that are left open. */
+const given = <T extends object>(options: T) =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: NonNullable<T[K]>;
+  };
+
 /** Keeps what a run has that ends before its time, and says where. */
 async function giveUp(
   error: unknown,
   trainer: Trainer,
   state: string,
   output: string,
-  write: (which: 'best') => Promise<void>,
+  write: (which: 'best' | 'last') => Promise<void>,
 ): Promise<never> {
-  const code = error instanceof SsdPruneError ? error.code : undefined;
-  if (code === 'ERR_ABORTED') {
+  // What fails before the first step loses nothing.
+  if (!(error instanceof SsdPruneError) || (trainer.step === 0 && error.code !== 'ERR_ABORTED')) throw error;
+  try {
     await trainer.save(state);
-    const { message } = error as SsdPruneError;
-    throw new SsdPruneError(
-      'ERR_ABORTED',
-      `${message} The state after step ${trainer.step} is in ${state}: go on with --resume.`,
-      { cause: error },
-    );
+  } catch {
+    // A full disk, say: an earlier state may be there.
+    throw error;
   }
-  if (code === 'ERR_DIVERGED') {
-    await trainer.save(state);
-    const { best } = trainer.result;
-    const written = best !== undefined && best.step > 0;
-    if (written) await write('best');
-    const where = written
-      ? `${output} holds the weights of step ${best.step}, the best ones so far; those of the last step taken are in ${state}.`
-      : `The weights of the last step taken are in ${state}.`;
-    throw new SsdPruneError('ERR_DIVERGED', `${(error as SsdPruneError).message}. ${where}`, { cause: error });
+  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
+  const after = `The state after step ${trainer.step} is in ${state}`;
+  if (error.code !== 'ERR_DIVERGED') {
+    throw new SsdPruneError(error.code, `${message} ${after}: go on with --resume.`, { cause: error });
   }
-  throw error;
+  const { best } = trainer.result;
+  const which = best === undefined ? 'last' : best.step > 0 ? 'best' : undefined;
+  if (which) await write(which);
+  const written =
+    which === 'best'
+      ? `${output} holds the weights of step ${best!.step}, the best ones so far. `
+      : which === 'last'
+        ? `${output} holds the weights of step ${trainer.step}, which nothing judged. `
+        : '';
+  throw new SsdPruneError('ERR_DIVERGED', `${message} ${written}${after}.`, { cause: error });
 }
 
 function kept({ best, evaluations }: TrainResult, keep: 'best' | 'last'): FinetuneReport['kept'] {

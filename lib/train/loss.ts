@@ -108,7 +108,7 @@ export function nativeLoss(
 function nativeTeacher(teacher: TeacherSettings | undefined) {
   const { classes = 'sigmoid', temperature = 1, confidence = 0.5, background = 1, featureWeight = 0 } = teacher ?? {};
   const { classWeight = 1, boxWeight = 1 } = teacher ?? { classWeight: 0, boxWeight: 0 };
-  if (!(temperature > 0 && Number.isFinite(temperature))) {
+  if (!(Number.isFinite(temperature) && temperature > 0)) {
     throw invalidArgument('teacher.temperature', 'a positive number', temperature);
   }
   within('teacher.confidence', confidence, 0, 1);
@@ -128,7 +128,7 @@ function nativeTeacher(teacher: TeacherSettings | undefined) {
 }
 
 function within(name: string, value: number, least: number, most: number): void {
-  if (value >= least && value <= most) return;
+  if (typeof value === 'number' && value >= least && value <= most) return;
   const expected = most === Number.MAX_VALUE ? `a number from ${least} up` : `a number from ${least} to ${most}`;
   throw invalidArgument(name, expected, value);
 }

@@ -1,5 +1,5 @@
 import type { DetectorSettings } from '../model/detector';
-import { addon, type NativeTrainer } from '../native';
+import { addon, type NativeTrainer, type NativeTrainerJob, nativeError } from '../native';
 import { pairFeatures } from './feature-pairs';
 import { nativeLoss } from './loss';
 import type { DetectorNetwork } from './network';
@@ -26,7 +26,7 @@ export function makeNativeTrainer(
   const { plan, heads, weights } = network;
   const compared = teacher && (loss.teacher?.featureWeight ?? 0) > 0 ? pairFeatures(network, teacher) : undefined;
   const graph = { ...plan.graph, features: compared?.student ?? [] };
-  const native = new (addon().Trainer)({
+  const native = made({
     ...{ graph, ...heads, priors: detector.priors },
     ...{ microBatch, microSteps: batchSize / microBatch, precision },
     loss: nativeLoss(loss, detector),
@@ -41,6 +41,15 @@ export function makeNativeTrainer(
   native.set('weights', weights);
   if (teacher) native.set('teacher', teacher.weights);
   return native;
+}
+
+function made(job: NativeTrainerJob): NativeTrainer {
+  const { Trainer } = addon();
+  try {
+    return new Trainer(job);
+  } catch (error) {
+    throw nativeError(error);
+  }
 }
 
 /** Sides from which on a filter of one tap counts as a matrix: directions of a few rows have nothing to be told apart. */

@@ -54,6 +54,13 @@ export function readNetwork(model: OnnxModel, detector: DetectorSettings): Detec
       `${name} reads ${channels}x${height}x${width}, but its detector settings say 3x${detector.input.height}x${detector.input.width}`,
     );
   }
+  const mixed = plan.parameters.find((parameter) => parameter.mixed);
+  if (mixed) {
+    throw new SsdPruneError(
+      'ERR_UNSUPPORTED_OP',
+      `${name}: "${mixed.name}" is trained where one node reads it, and follows the data or stays where another does; give each a tensor of its own (exporters that join equal tensors can leave that off)`,
+    );
+  }
   const weights = readParameters(model, plan);
   const own = headParameters(plan.graph);
   return {

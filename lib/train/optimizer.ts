@@ -38,7 +38,8 @@ export const paddleOptimizer: OptimizerSettings = { rule: 'rmsprop', rho: 0.95, 
 export function nativeOptimizer(settings: OptimizerSettings): NativeOptimizerSettings {
   const { average, maxNorm } = settings;
   if (average !== undefined) share('average', average);
-  if (maxNorm !== undefined && !(maxNorm > 0)) throw invalidArgument('maxNorm', 'a positive number', maxNorm);
+  if (maxNorm !== undefined && !(typeof maxNorm === 'number' && maxNorm > 0))
+    throw invalidArgument('maxNorm', 'a positive number', maxNorm);
   const rest = { matrixMomentum: 0, average: average !== undefined };
   if (settings.rule === 'sgd') {
     const { momentum = 0.9, nesterov = false } = settings;
@@ -117,14 +118,15 @@ export function groupParameters(
 }
 
 function share(name: string, value: number): void {
-  if (!(value >= 0 && value < 1)) throw invalidArgument(name, 'a number from 0 to below 1', value);
+  if (!(Number.isFinite(value) && value >= 0 && value < 1))
+    throw invalidArgument(name, 'a number from 0 to below 1', value);
 }
 
 function positive(name: string, value: number): number {
-  if (!(value > 0 && Number.isFinite(value))) throw invalidArgument(name, 'a positive number', value);
+  if (!(Number.isFinite(value) && value > 0)) throw invalidArgument(name, 'a positive number', value);
   return value;
 }
 
 function notNegative(name: string, value: number): void {
-  if (!(value >= 0 && Number.isFinite(value))) throw invalidArgument(name, 'a number from 0 up', value);
+  if (!(Number.isFinite(value) && value >= 0)) throw invalidArgument(name, 'a number from 0 up', value);
 }

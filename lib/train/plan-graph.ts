@@ -8,7 +8,11 @@ export interface PlannedParameter {
   readonly name: string;
   readonly size: number;
   readonly role: ParameterRole;
+  /** Trained by one node that reads it, and following the data or fixed for another. */
+  mixed?: true;
 }
+
+const isTrained = (role: ParameterRole): boolean => role !== 'statistic' && role !== 'constant';
 
 /** Kinds of node, as native/engine/graph.h numbers them. */
 export const NodeKind = {
@@ -34,7 +38,11 @@ export class PlanGraph {
   /** The number of a parameter; a tensor that several nodes read is one parameter. */
   parameter(name: string, size: number, role: ParameterRole): number {
     const known = this.#known.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      const own = this.parameters[known]!;
+      if (isTrained(own.role) !== isTrained(role)) own.mixed = true;
+      return known;
+    }
     this.#known.set(name, this.parameters.length);
     this.parameters.push({ name, size, role });
     return this.parameters.length - 1;

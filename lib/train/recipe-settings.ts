@@ -86,7 +86,7 @@ export const recipeKeys = {
     unset: '16 with BatchNormalization',
   },
   heldBack: { default: 0.1, describe: 'Share of the pictures that the best weights are chosen by' },
-  explosion: { default: 20, describe: 'A loss so many times its running mean stops the run; none: never' },
+  explosion: { default: 20, describe: 'A loss so many times the least running mean stops the run; none: never' },
   seed: { default: 0, describe: 'Everything random follows from it' },
   labels: {
     choices: ['annotations', 'none'],

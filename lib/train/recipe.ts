@@ -30,8 +30,11 @@ export interface RecipeOptions {
   groups?: GroupSettings;
   /** Greatest learning rate. Defaults to 6e-4 with Muon, 5e-4 with AdamW, else 1e-3. */
   rate?: number;
-  /** How the rate goes down: half a cosine to 0, Paddle's steps at 40, 60, 80 and 100 epochs, or not. Defaults to `cosine`. */
-  decay?: 'cosine' | 'paddle' | 'constant';
+  /**
+   * How the rate goes down: half a cosine to 0, Paddle's steps at 40, 60, 80 and 100 epochs, not at all, or as a schedule
+   * of one's own says, in steps. Defaults to `cosine`.
+   */
+  decay?: 'cosine' | 'paddle' | 'constant' | NonNullable<Schedule['decay']>;
   /** Steps in which the rate rises. Defaults to a twentieth of all, at most 100. */
   warmUp?: number;
   /** Epochs that train the heads alone, such as 0.5. Defaults to 0. */
@@ -63,7 +66,7 @@ export interface RecipeOptions {
   heldBack?: number;
   /** Epochs between evaluations on them. Defaults to 1. */
   evaluateEvery?: number;
-  /** A loss so many times its running mean stops the run. Defaults to 20; `null`: never. */
+  /** A loss so many times the least that its running mean was stops the run. Defaults to 20; `null`: never. */
   explosion?: number | null;
 }
 
@@ -102,47 +105,75 @@ const defaultRates = new Map<OptimizerSettings['rule'], number>([
   ['adamw', 5e-4],
 ]);
 
-/** @throws {SsdPruneError} ERR_USAGE naming the option that makes no sense, ERR_NO_BF16 */
-export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Recipe {
-  const {
-    epochs = 6,
-    batchSize = 8,
-    precision = 'fp32',
-    seed = 0,
-    optimizer = defaultOptimizer,
-    decay = 'cosine',
-    headsFirst = 0,
-  } = options;
-  const {
-    rate = defaultRates.get(optimizer.rule) ?? 1e-3,
-    heldBack = 0.1,
-    evaluateEvery = 1,
-    explosion = 20,
-    batchStatistics = true,
-  } = options;
+/**
+ * Checks what needs neither pictures nor networks: before they are read.
+ * @throws {SsdPruneError} ERR_USAGE naming the option that makes no sense, ERR_NO_BF16
+ */
+export function checkRecipe(options: RecipeOptions): void {
+  const { epochs, batchSize, precision, seed, evaluateEvery, heldBack, explosion } = withDefaults(options);
+  const { rate, headsFirst, labels, augment } = withDefaults(options);
   whole('epochs', epochs, 1);
   whole('batchSize', batchSize, 1);
   checkPrecision(precision);
   whole('seed', seed, 0);
   whole('evaluateEvery', evaluateEvery, 1);
-  if (!(heldBack >= 0 && heldBack < 1)) throw invalidArgument('heldBack', 'a share from 0 to below 1', heldBack);
-  if (explosion !== null && !(explosion > 1)) throw invalidArgument('explosion', 'a number above 1', explosion);
-  if (!(headsFirst >= 0 && headsFirst <= epochs)) {
-    throw invalidArgument('headsFirst', `epochs from 0 to ${epochs}`, headsFirst);
+  for (const [name, least] of [
+    ['microBatch', 1],
+    ['recalibrate', 0],
+    ['warmUp', 0],
+  ] as const) {
+    if (options[name] !== undefined) whole(name, options[name], least);
   }
+  const number = (name: string, value: unknown, fits: (value: number) => boolean, expected: string) => {
+    if (typeof value !== 'number' || !fits(value)) throw invalidArgument(name, expected, value);
+  };
+  number('rate', rate, (value) => value > 0 && Number.isFinite(value), 'a positive number');
+  number('heldBack', heldBack, (value) => value >= 0 && value < 1, 'a share from 0 to below 1');
+  if (explosion !== null) number('explosion', explosion, (value) => value > 1, 'a number above 1');
+  number('headsFirst', headsFirst, (value) => value >= 0 && value <= epochs, `epochs from 0 to ${epochs}`);
+  if (labels !== 'annotations' && labels !== 'none') throw invalidArgument('labels', 'annotations or none', labels);
+  augmentSettings(augment);
+}
+
+function withDefaults(options: RecipeOptions) {
+  const { epochs = 6, batchSize = 8, precision = 'fp32', seed = 0, optimizer = defaultOptimizer } = options;
+  const { rate = defaultRates.get(optimizer.rule) ?? 1e-3, decay = 'cosine', headsFirst = 0 } = options;
+  const { heldBack = 0.1, evaluateEvery = 1, explosion = 20, batchStatistics = true } = options;
+  const { labels = 'annotations', augment = 'light' } = options;
+  return {
+    ...{ epochs, batchSize, precision, seed, optimizer, rate, decay, headsFirst },
+    ...{ heldBack, evaluateEvery, explosion, batchStatistics, labels, augment },
+  };
+}
+
+/** @throws {SsdPruneError} what {@link checkRecipe} throws; ERR_USAGE for what doesn't go with the pictures or networks */
+export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Recipe {
+  checkRecipe(options);
+  const { epochs, batchSize, precision, seed, optimizer, decay, headsFirst, rate } = withDefaults(options);
+  const { heldBack, evaluateEvery, explosion, batchStatistics, labels, augment } = withDefaults(options);
   if (batchSize > facts.pictures) {
     throw invalidArgument('batchSize', `at most the ${facts.pictures} pictures to train on`, batchSize);
   }
-  const microBatch = options.microBatch ?? (facts.normalises && batchStatistics ? batchSize : divisor(batchSize, 8));
-  whole('microBatch', microBatch, 1);
+  const byBatch = facts.normalises && batchStatistics;
+  const microBatch = options.microBatch ?? (byBatch ? batchSize : divisor(batchSize, 8));
   if (batchSize % microBatch !== 0) {
     throw invalidArgument('microBatch', `a divisor of the batch size (${batchSize})`, microBatch);
   }
+  if (byBatch && microBatch === 1) {
+    const name = options.microBatch === undefined ? 'batchSize' : 'microBatch';
+    throw invalidArgument(
+      name,
+      'at least 2, as the network normalises by its batch (or batchStatistics false, --no-batch-statistics)',
+      1,
+    );
+  }
   const recalibrate = options.recalibrate ?? (facts.normalises ? 16 : 0);
-  whole('recalibrate', recalibrate, 0);
   const stepsPerEpoch = Math.floor(facts.pictures / batchSize);
   const steps = epochs * stepsPerEpoch;
   const warmUp = options.warmUp ?? Math.min(100, Math.floor(steps / 20));
+  if (decay === 'cosine' && warmUp >= steps) {
+    throw invalidArgument('warmUp', `fewer steps than the run has (${steps})`, warmUp);
+  }
   const schedule: Schedule = {
     rate,
     ...decayOf(decay, steps, stepsPerEpoch),
@@ -150,12 +181,10 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     headsFirst: Math.round(headsFirst * stepsPerEpoch),
   };
   checkSchedule(schedule);
-  const { labels = 'annotations' } = options;
-  if (labels !== 'annotations' && labels !== 'none') throw invalidArgument('labels', 'annotations or none', labels);
   const featureWeight = facts.comparable ? defaultFeatures : 0;
   const teacher = { ...defaultTeacher, featureWeight, ...options.loss?.teacher };
-  if (labels === 'none' && teacher.classWeight === 0 && teacher.boxWeight === 0) {
-    throw invalidArgument('teacherClasses', 'a weight above 0, as boxes have none, without labels', 0);
+  if (labels === 'none' && !teacher.classWeight && !teacher.boxWeight && !teacher.featureWeight) {
+    throw invalidArgument('teacherClasses', "a weight above 0 (or the teacher's boxes or features), without labels", 0);
   }
   const { classes = facts.sigmoidHeads ? 'focal' : 'softmax' } = options.loss ?? {};
   // Softmax needs a background score that moves; sigmoids are told from each other without.
@@ -173,7 +202,7 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
       ...{ trainsBackground, ...options.loss, classes, teacher },
       ...(labels === 'none' && { classWeight: 0, boxWeight: 0 }),
     },
-    augment: augmentSettings(options.augment ?? 'light'),
+    augment: augmentSettings(augment),
     batchStatistics,
     recalibrate,
     heldBack,
@@ -185,11 +214,16 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
   };
 }
 
-function decayOf(decay: string, steps: number, stepsPerEpoch: number): Pick<Schedule, 'decay'> {
+function decayOf(
+  decay: NonNullable<RecipeOptions['decay']>,
+  steps: number,
+  stepsPerEpoch: number,
+): Pick<Schedule, 'decay'> {
+  if (typeof decay === 'object' && decay !== null) return { decay };
   if (decay === 'cosine') return { decay: { kind: 'cosine', steps } };
   if (decay === 'paddle') return { decay: paddleDecay(stepsPerEpoch) };
   if (decay === 'constant') return {};
-  throw invalidArgument('decay', 'cosine, paddle or constant', decay);
+  throw invalidArgument('decay', 'cosine, paddle, constant or a schedule', decay);
 }
 
 /** The greatest divisor of `value` that is at most `most`. */

@@ -14,15 +14,15 @@ export interface Teacher {
 }
 
 /**
- * A teacher's file with its settings: those of `detectorFile` where one is given, else its own, else none: then the
- * trained network's hold for it.
+ * A teacher's file with its settings: its own, else those of `detectorFile`, else none: then the trained network's hold
+ * for it.
  */
 export async function readTeacher(file: string, detectorFile: string | undefined): Promise<Teacher> {
   const { readModel } = require('../model/read') as typeof import('../model/read');
   const { readDetectorSettings } = require('../model/detector') as typeof import('../model/detector');
   const model = await readModel(file);
-  if (detectorFile === undefined && model.metadata(detectorKey) === undefined) return { model };
-  return { model, detector: readDetectorSettings(model, detectorFile) };
+  if (model.metadata(detectorKey) !== undefined) return { model, detector: readDetectorSettings(model) };
+  return detectorFile === undefined ? { model } : { model, detector: readDetectorSettings(model, detectorFile) };
 }
 
 /**
@@ -34,6 +34,7 @@ export function teacherNetwork({ model, detector: own }: Teacher, detector: Dete
   const settings = own ?? detector;
   const same =
     settings.classes.slice(1).join() === detector.classes.slice(1).join() &&
+    settings.variances.join() === detector.variances.join() &&
     settings.priors.length === detector.priors.length &&
     settings.priors.every((value, i) => value === detector.priors[i]);
   const input = ({ width, height, channels, mean, std }: DetectorSettings['input']) =>
@@ -41,7 +42,7 @@ export function teacherNetwork({ model, detector: own }: Teacher, detector: Dete
   if (!same || input(settings.input) !== input(detector.input)) {
     throw new SsdPruneError(
       'ERR_BAD_CONFIG',
-      `The teacher ${model.file ?? ''} has other classes, prior boxes or input settings than the network that it is to teach`,
+      `The teacher ${model.file ?? ''} has other classes, prior boxes, variances or input settings than the network that it is to teach`,
     );
   }
   return readNetwork(model, settings);

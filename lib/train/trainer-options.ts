@@ -1,3 +1,4 @@
+import { invalidArgument } from '../errors';
 import type { RecipeOptions } from './recipe';
 import type { Teacher } from './teacher';
 import type { TrainEvent } from './trainer-events';
@@ -24,4 +25,10 @@ export interface RunOptions {
 export interface ResumeOptions {
   /** Go on though the state was made with another instruction set: the last bits will differ. Defaults to `false`. */
   otherInstructionSet?: boolean;
+}
+
+/** @throws {SsdPruneError} ERR_USAGE */
+export function checkMaxSteps(maxSteps: number): void {
+  if (typeof maxSteps !== 'number' || !(maxSteps >= 0))
+    throw invalidArgument('maxSteps', 'a number of steps', maxSteps);
 }

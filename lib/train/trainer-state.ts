@@ -3,8 +3,11 @@ import { crc32 } from 'node:zlib';
 import type { Sample } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import { readError, replaceFile } from '../files';
+import type { DetectorSettings } from '../model/detector';
 import { addon } from '../native';
 import { decodeArrays, encodeArrays } from './array-file';
+import type { LossMean } from './divergence';
+import { pairFeatures } from './feature-pairs';
 import type { DetectorNetwork } from './network';
 import {
   describeOptimizerState,
@@ -23,8 +26,7 @@ export interface Progress {
   data: DataPosition;
   /** Whether running statistics were measured anew, where the recipe says so. */
   recalibrated: boolean;
-  /** Running mean of the loss, and the steps that are in it. */
-  loss: { mean: number; count: number };
+  loss: LossMean;
 }
 
 /** What a run is of: a state goes on with nothing else. */
@@ -36,6 +38,8 @@ export interface RunIdentity {
   model: number;
   teacher: number | null;
   data: number;
+  /** Of what the detector settings say, and the teacher's; of the inner maps that are compared. */
+  settings: number;
   /** Instruction set, on which the last bits depend. */
   isa: string;
 }
@@ -45,13 +49,16 @@ export function identifyRun(
   recipe: Recipe,
   network: DetectorNetwork,
   teacher: DetectorNetwork | undefined,
-  samples: readonly Sample[],
+  { samples, detector }: { samples: readonly Sample[]; detector: DetectorSettings },
 ): RunIdentity {
+  const { input, variances, classes, outputs, priors } = detector;
+  const maps = teacher && (recipe.loss.teacher?.featureWeight ?? 0) > 0 ? pairFeatures(network, teacher) : null;
   return {
     recipe,
     parameters: network.plan.parameters.map(({ name, size }) => [name, size] as const),
     model: checksum(network.weights),
     teacher: teacher ? checksum(teacher.weights) : null,
+    settings: crc32(JSON.stringify([input, variances, classes, outputs, maps]), checksum(priors)),
     data: samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
     isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
   };
@@ -128,6 +135,7 @@ export function checkIdentity(file: string, saved: RunIdentity, own: RunIdentity
   else if (saved.model !== own.model) problems.push('the model has other weights');
   if (saved.teacher !== own.teacher) problems.push('the teacher is another one');
   if (saved.data !== own.data) problems.push('the pictures or their annotations are others');
+  if (saved.settings !== own.settings) problems.push('the detector settings, or the maps compared, are others');
   if (saved.isa !== own.isa && !otherInstructionSet) {
     problems.push(`it ran with ${saved.isa}, here it is ${own.isa}: set SSD_PRUNE_ISA=${saved.isa}, or allow another`);
   }

@@ -1,13 +1,13 @@
 import { throwIfAborted } from '../abort';
 import type { Dataset, Sample } from '../data/dataset';
-import { invalidArgument, SsdPruneError } from '../errors';
+import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import type { NativeStepReport, NativeTrainer } from '../native';
+import { type NativeStepReport, type NativeTrainer, nativeError } from '../native';
 import type { CutResult } from '../prune/cut';
 import { noAugmentation } from './augmentation';
 import type { TrainingBatch } from './batches';
-import { divergence, explosionLimit, StepStatus, withLoss } from './divergence';
+import { divergence, explosionLimit, noLoss, StepStatus, withLoss } from './divergence';
 import { haveFeatures } from './feature-pairs';
 import { holdBack } from './held-back';
 import { makeNativeTrainer } from './native-trainer';
@@ -24,7 +24,7 @@ import { SpeedMeter } from './speed-meter';
 import { stepEvent } from './step-event';
 import { checkClasses, checkTaught, teacherNetwork } from './teacher';
 import type { TrainResult } from './trainer-events';
-import type { ResumeOptions, RunOptions, TrainerOptions } from './trainer-options';
+import { checkMaxSteps, type ResumeOptions, type RunOptions, type TrainerOptions } from './trainer-options';
 import {
   checkIdentity,
   identifyRun,
@@ -62,7 +62,7 @@ export class Trainer {
   readonly #options: TrainerOptions;
   #progress: Progress = {
     ...{ step: 0, data: { pass: 0, index: 0 }, recalibrated: false },
-    loss: { mean: 0, count: 0 },
+    loss: noLoss,
   };
   #meter = new SpeedMeter();
   #running = false;
@@ -78,6 +78,7 @@ export class Trainer {
     dataset: Pick<Dataset, 'classes' | 'samples'>,
     options: TrainerOptions = {},
   ) {
+    checkGiven(model, dataset, options);
     const { teacher, threads = 0, ...recipe } = options;
     checkTaught(teacher !== undefined, recipe);
     this.#network = readNetwork(model, detector);
@@ -103,7 +104,7 @@ export class Trainer {
     this.#statistics = statisticRanges(this.#network.plan.graph, offsets);
     const parts = { groups: this.#groups, placed: this.#placed, statistics: this.#statistics };
     this.#native = makeNativeTrainer(this.#network, taught, this.recipe, detector, parts);
-    this.#identity = identifyRun(this.recipe, this.#network, taught, dataset.samples);
+    this.#identity = identifyRun(this.recipe, this.#network, taught, { samples: dataset.samples, detector });
   }
 
   /** Steps taken, by earlier runs that were resumed too. */
@@ -142,7 +143,7 @@ export class Trainer {
    */
   async run(options: RunOptions = {}): Promise<TrainResult> {
     const { maxSteps = Number.POSITIVE_INFINITY, signal } = options;
-    if (!(maxSteps >= 0)) throw invalidArgument('maxSteps', 'a number of steps', maxSteps);
+    checkMaxSteps(maxSteps);
     if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs already.');
     this.#running = true;
     const abort = (): void => this.#native.abort();
@@ -191,11 +192,11 @@ export class Trainer {
    * saying what differs
    */
   async restore(file: string, { otherInstructionSet = false }: ResumeOptions = {}): Promise<void> {
+    if (this.#running) throw new SsdPruneError('ERR_USAGE', 'This trainer runs: restore a state between runs.');
     const state = await readTrainerState(file);
     checkIdentity(file, state.identity, this.#identity, otherInstructionSet);
     this.#native.set('weights', state.weights);
-    // Before the first step there is no average yet.
-    if (state.progress.step > 0) this.#setOptimizer(state.optimizer);
+    this.#setOptimizer(state.optimizer);
     this.#judge.restore(state.evaluations, state.best);
     this.#progress = state.progress;
   }
@@ -309,12 +310,15 @@ export class Trainer {
     const { loss } = this.#progress;
     const lossLimit = explosionLimit(loss, recipe.explosion);
     throwIfAborted(signal);
-    const report = await this.#native.step({
+    const taken = this.#native.step({
       ...{ pictures: batch.inputs, offsets, boxes, labels, lossLimit },
       learningRates: groupRates(recipe.schedule, step, this.#groups),
       maxNorm: recipe.optimizer.maxNorm ?? 0,
       averageDecay: averageDecay(recipe.optimizer.average ?? 0, step),
       batchStatistics: recipe.batchStatistics,
+    });
+    const report = await taken.catch((error: unknown) => {
+      throw nativeError(error);
     });
     if (report.status === StepStatus.aborted) throwIfAborted(signal);
     if (report.status !== StepStatus.done) {
@@ -336,5 +340,23 @@ export class Trainer {
     // Not in the call's argument: nobody would judge where nobody listens.
     const evaluation = await this.#judge.judge(weights, step, step / recipe.stepsPerEpoch, signal);
     onEvent?.(evaluation);
+  }
+}
+
+/** For callers without types: what is no model, no pictures or no options is named here, and not where it is first used. */
+function checkGiven(model: OnnxModel, dataset: Pick<Dataset, 'classes' | 'samples'>, options: TrainerOptions): void {
+  if (typeof model?.metadata !== 'function') throw invalidArgument('model', 'what readModel gives', model);
+  if (!Array.isArray(dataset?.samples) || !Array.isArray(dataset.classes)) {
+    throw invalidArgument('dataset', 'what openDataset gives', dataset);
+  }
+  checkOptions(options, 'settings of training');
+  const { teacher, optimizer, loss, groups } = options;
+  if (teacher !== undefined && typeof teacher?.model?.metadata !== 'function') {
+    throw invalidArgument('teacher', 'an object whose model is what readModel gives', teacher);
+  }
+  for (const [name, value] of Object.entries({ optimizer, loss, groups, 'loss.teacher': loss?.teacher })) {
+    if (value !== undefined && (typeof value !== 'object' || value === null)) {
+      throw invalidArgument(name, 'an object of settings', value);
+    }
   }
 }

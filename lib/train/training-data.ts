@@ -22,7 +22,7 @@ export interface TrainingDataOptions extends PictureCheckOptions {
  * Opens a folder in VOC or COCO layout, or, without labels, what `prune --calibrate` takes: any folder of pictures, or a
  * list of them, whose annotations are not read.
  * @param classes of the detector, background first
- * @throws {SsdPruneError} what {@link checkDataset}, `findPictures` and {@link checkPictures} throw
+ * @throws {SsdPruneError} what {@link checkDataset}, `findAllPictures` and {@link checkPictures} throw
  */
 export async function openTrainingData(
   place: string,
@@ -33,10 +33,11 @@ export async function openTrainingData(
     const { dataset, problems } = await checkDataset(place, { ...options, split: split ?? 'train', classes });
     return { dataset, files: datasetFiles(dataset), problems };
   }
-  const { findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
+  const { findAllPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
+  const { files, problems: missing } = await findAllPictures(place, split);
   // One that is listed twice could be trained on and held back.
-  const found = [...new Set(await findPictures(place, split))];
-  const { pictures, problems } = await checkPictures(place, found, options);
+  const found = [...new Set(files)];
+  const { pictures, problems } = await checkPictures(place, found, { ...options, missing });
   const samples = pictures.map(({ file, width, height }): Sample => {
     // Draws follow the id: it names the same picture wherever the folder lies.
     const id = path.relative(place, file).split(path.sep).join('/');

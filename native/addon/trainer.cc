@@ -259,16 +259,19 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
     for (uint32_t i = 0; i < steps.size(); ++i) array.Set(i, static_cast<double>(steps[i]));
     return array;
   }
-  /// setSteps(steps of each group): a state that was put in goes on, its average too.
+  /// setSteps(steps of each group): a state that was put in goes on, its average too; where no step was taken it begins
+  /// anew.
   Napi::Value SetSteps(const Napi::CallbackInfo& info) {
     Optimizer& optimizer = Idle(info.Env()).optimizer();
     const auto array = info[0].As<Napi::Array>();
     const auto steps = optimizer.Steps();
     if (array.Length() != steps.size()) throw CodedError(info.Env(), "an array of another length", false);
+    bool begun = false;
     for (uint32_t i = 0; i < array.Length(); ++i) {
       steps[i] = static_cast<uint64_t>(array.Get(i).As<Napi::Number>().Int64Value());
+      begun = begun || steps[i] > 0;
     }
-    optimizer.SetAveraging(true);
+    optimizer.SetAveraging(begun);
     return info.Env().Undefined();
   }
 

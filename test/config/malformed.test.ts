@@ -326,8 +326,8 @@ const together: Case[] = [
     'a weight for its inner maps needs a teacher, and model.teacher is none',
   ],
   [
-    'training: {labels: →none, teacher_classes: 0, teacher_boxes: 0}',
-    'without labels a teacher is needed, and teacher_classes and teacher_boxes are 0',
+    'training: {labels: →none, teacher_classes: 0, teacher_boxes: 0, teacher_features: 0}',
+    'without labels a teacher is needed, and teacher_classes, teacher_boxes and teacher_features are 0',
   ],
   [
     'training: {held_back: →0}\nstrategies: {a: {class: AutoPruneStrategy}}\ncompressor: {epoch: 1, strategies: [a]}',

@@ -61,3 +61,14 @@ test.each<[string, (settings: DetectorSettings) => DetectorSettings, string]>([
 ])('detector settings with %s are refused', (_, change, code) => {
   expect(() => readNetwork(model, change(detector))).toThrow(expect.objectContaining({ code }));
 });
+
+test('a tensor that is trained in one place and follows the data in another is refused by name', () => {
+  const joined = model.clone();
+  const [shift, mean] = [2, 3];
+  const node = joined.graph.node.find(({ opType }) => opType === 'BatchNormalization')!;
+  node.input[mean] = node.input[shift]!;
+  joined.invalidate();
+  expect(() => readNetwork(joined, detector)).toThrow(
+    expect.objectContaining({ code: 'ERR_UNSUPPORTED_OP', message: expect.stringContaining(node.input[shift]!) }),
+  );
+});

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import type { Sample } from '../../lib/data/dataset';
 import type { Precision } from '../../lib/native';
 import type { TrainingBatch } from '../../lib/train/batches';
@@ -112,6 +113,59 @@ test('a loss that grows out of measure stops the run; one that may grow does not
     code: 'ERR_DIVERGED',
     message: expect.stringMatching(/^Step \d+: the loss is .*, where .* is the limit\. The step was not taken/),
   });
+});
+
+test('a loss that explodes at once is noticed, too: not against a mean that it is part of', async () => {
+  // Finite all along, and beyond every limit from the second step on.
+  const wild: TrainerOptions = { ...quick, epochs: 2, rate: 30, optimizer: { rule: 'muon' }, warmUp: 0 };
+  const trainer = new Trainer(model, detector, { classes, samples }, wild);
+  await expect(trainer.run()).rejects.toMatchObject({ code: 'ERR_DIVERGED' });
+  expect(trainer.step).toBeLessThan(12);
+});
+
+test('restored to before its first step a trainer that has trained begins anew', async () => {
+  const options: TrainerOptions = { ...quick, rate: 1e-3, optimizer: { rule: 'muon', average: 0.9 } };
+  const trainer = new Trainer(model, detector, { classes, samples }, options);
+  const state = path.join(temporary(), 'state');
+  await trainer.save(state);
+  await trainer.run();
+  const once = stateOf(trainer);
+  await trainer.restore(state);
+  expect(trainer.step).toBe(0);
+  await trainer.run();
+  expect(stateOf(trainer)).toBe(once);
+  const running = trainer.restore(state).then(() => trainer.run());
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await expect(trainer.restore(state)).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  await running;
+});
+
+test('what is no model, no pictures, no settings is named', () => {
+  const make = Trainer as unknown as new (...args: unknown[]) => unknown;
+  const data = { classes, samples };
+  for (const [args, named] of [
+    [[], 'model'],
+    [[model, detector, 'VOC2007'], 'dataset'],
+    [[model, detector, data, null], 'options'],
+    [[model, detector, data, { teacher: 'whole.onnx' }], 'teacher'],
+    [[model, detector, data, { ...quick, loss: 'focal' }], 'loss'],
+    [[model, detector, data, { ...quick, optimizer: null }], 'optimizer'],
+    [[model, detector, data, { ...quick, loss: { overlap: '0.5' } }], 'overlap'],
+    [[model, detector, data, { ...quick, optimizer: { rule: 'sgd', momentum: '0.9' } }], 'momentum'],
+    [[model, detector, data, { ...quick, batchSize: 1 }], 'batchSize'],
+    [[model, detector, data, { ...quick, microBatch: 1 }], 'microBatch'],
+    [[model, detector, data, { ...quick, warmUp: 6 }], 'warmUp'],
+  ] as const) {
+    expect(() => new make(...args)).toThrow(
+      expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining(`for ${named} `) }),
+    );
+  }
+});
+
+test('a schedule of one’s own', () => {
+  const decay = { kind: 'piecewise', boundaries: [2, 4], factors: [0.5, 0.1] } as const;
+  const { recipe } = new Trainer(model, detector, { classes, samples }, { ...quick, decay });
+  expect(recipe.schedule).toMatchObject({ decay });
 });
 
 test('a teacher of other classes, priors or input is refused, and pictures of other classes', () => {
