@@ -1,5 +1,7 @@
 import type { Argv } from 'yargs';
+import { invalidArgument } from '../errors';
 import type { DeviceChoice } from '../evaluate/providers';
+import { refuseWithout } from './calibration-options';
 import { interruptible } from './guards';
 import { runOptions } from './run-options';
 import { makeUi, type Progress } from './ui';
@@ -11,8 +13,8 @@ interface ReportArguments {
   sensitivity?: string;
   data?: string;
   split?: string;
-  pictures: number;
-  scoreThreshold: number;
+  pictures?: number;
+  scoreThreshold?: number;
   detector?: string;
   bench: boolean;
   before?: string;
@@ -36,8 +38,8 @@ export function builder(yargs: Argv): Argv {
       sensitivity: { type: 'string', describe: 'A sensitivity report: its curves' },
       data: { type: 'string', describe: 'VOC or COCO folder: what both models find on some of its pictures' },
       split: { type: 'string', describe: "Which pictures  [default: the run's evaluation split, else val]" },
-      pictures: { type: 'number', default: 4, describe: 'How many, spread over the split' },
-      'score-threshold': { type: 'number', default: 0.3, describe: 'Only boxes that score more' },
+      pictures: { type: 'number', describe: 'How many, spread over the split  [default: 4]' },
+      'score-threshold': { type: 'number', describe: 'Only boxes that score more  [default: 0.3]' },
       detector,
       bench: { type: 'boolean', default: false, describe: 'Time both models side by side' },
       before: { type: 'string', describe: "The model before, where it isn't where the report says" },
@@ -53,10 +55,14 @@ export async function handler(args: ReportArguments): Promise<void> {
   const ui = makeUi(args);
   const { reportPage } = require('../report/page-file') as typeof import('../report/page-file');
   const { log, sensitivity, data, split, detector, before, after } = args;
+  if (data === undefined) refuseWithout('data', ['split', 'detector', 'pictures', 'score-threshold'], args);
+  if (args.scoreThreshold !== undefined && !(args.scoreThreshold >= 0 && args.scoreThreshold < 1)) {
+    throw invalidArgument('scoreThreshold', 'a number from 0 to below 1', args.scoreThreshold);
+  }
   let progress: Progress | undefined;
   const report = await interruptible((signal) =>
     reportPage(args.report, args.output, {
-      ...{ pictures: args.pictures, scoreThreshold: args.scoreThreshold, device: args.device },
+      ...{ pictures: args.pictures ?? 4, scoreThreshold: args.scoreThreshold ?? 0.3, device: args.device },
       ...{ bench: args.bench, force: args.force, signal },
       ...(log !== undefined && { log }),
       ...(sensitivity !== undefined && { sensitivity }),

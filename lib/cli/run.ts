@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import type { CompressionEvent } from '../compress/events';
 import { counted } from '../counted';
 import { invalidArgument } from '../errors';
-import type { RunLog } from '../report/event-queue';
+import type { PageServer } from '../report/page/server';
 import { refuseWithout } from './calibration-options';
 import { interruptible } from './guards';
 import { TrainingDisplay } from './training-display';
@@ -65,8 +65,6 @@ export async function handler(args: RunArguments): Promise<void> {
     ui.result({ schema: 'ssd-prune.config/1', ...config, warnings }, () => `${args.config} is in order.`);
     return;
   }
-  // Read by the addon when it first shares out work.
-  if (config.device.threads > 0) process.env.SSD_PRUNE_THREADS = String(config.device.threads);
   const { Compressor } = require('../compress/compressor') as typeof import('../compress/compressor');
   const { renderRunReport } = require('../compress/run-table') as typeof import('../compress/run-table');
   const { resume, force, otherInstructionSet } = args;
@@ -81,19 +79,24 @@ export async function handler(args: RunArguments): Promise<void> {
         show(event, ui, training);
       },
     }).run(),
-  ).finally(async () => {
-    training.stop();
-    await live?.close();
-  });
+  )
+    .catch((error: Error) => {
+      live?.failed(error.message);
+      throw error;
+    })
+    .finally(async () => {
+      training.stop();
+      await live?.close();
+    });
   ui.result(report, () => renderRunReport(report));
 }
 
-async function openPage(port: number | undefined, ui: Ui): Promise<RunLog> {
+async function openPage(port: number | undefined, ui: Ui): Promise<PageServer> {
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
     throw invalidArgument('port', 'a port from 1 to 65535', port);
   }
-  const { PageServer } = require('../report/page/server') as typeof import('../report/page/server');
-  const server = await PageServer.open(port === undefined ? {} : { port });
+  const { PageServer: Server } = require('../report/page/server') as typeof import('../report/page/server');
+  const server = await Server.open(port === undefined ? {} : { port });
   ui.event({ event: 'page', url: server.url }, () => `the run as it goes: ${server.url}`);
   return server;
 }

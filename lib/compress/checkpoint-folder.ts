@@ -59,34 +59,41 @@ export class CheckpointFolder {
   ) {}
 
   /**
+   * Looks whether a run may use the folder, and makes nothing: before all else, since what is done with other outputs of
+   * an earlier run hangs on what becomes of its checkpoints.
    * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where there are checkpoints and it is said neither to resume nor to start
-   * over; ERR_USAGE where another process writes into the folder; ERR_IO
+   * over
    */
-  static async open(
-    folder: string,
-    { keep, resume, force }: { keep: number; resume: boolean; force: boolean },
-  ): Promise<CheckpointFolder> {
+  static async look(folder: string, { resume, force }: { resume: boolean; force: boolean }): Promise<void> {
+    const entries = await readdir(folder).catch(() => []);
+    if (resume || force || !entries.some((entry) => names.test(entry))) return;
+    throw new SsdPruneError(
+      'ERR_OUTPUT_EXISTS',
+      `${folder} holds checkpoints of a run: go on with --resume, or start over with --force`,
+    );
+  }
+
+  /**
+   * What an earlier run left stays until {@link startOver}.
+   * @throws {SsdPruneError} ERR_USAGE where another process writes into the folder; ERR_IO
+   */
+  static async open(folder: string, { keep }: { keep: number }): Promise<CheckpointFolder> {
     await makeFolder(folder);
     const lock = await FolderLock.take(folder);
     try {
       const opened = new CheckpointFolder(folder, keep, lock);
-      const there = await opened.#names();
-      if (there.length > 0 && !resume && !force) {
-        throw new SsdPruneError(
-          'ERR_OUTPUT_EXISTS',
-          `${folder} holds checkpoints of a run: go on with --resume, or start over with --force`,
-        );
-      }
       await opened.#sweep();
-      if (!resume) {
-        for (const name of there) await opened.#remove(name);
-        await opened.dropWork();
-      }
       return opened;
     } catch (error) {
       await lock.release();
       throw error;
     }
+  }
+
+  /** Removes what an earlier run left. */
+  async startOver(): Promise<void> {
+    for (const name of await this.#names()) await this.#remove(name);
+    await this.dropWork();
   }
 
   close(): Promise<void> {

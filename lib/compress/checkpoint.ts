@@ -58,6 +58,7 @@ const free = [
   /^output\b/,
   /^compressor\.checkpoints\b/,
   /^compressor\.strategies\.\d+\.where$/,
+  /^compressor\.strategies\.\d+\.options\.file$/,
   /^device\.threads$/,
   /^model\.(file|detector|teacher)$/,
   /^compressor\.initModel$/,
@@ -74,6 +75,8 @@ export function identify(
   const settings: Record<string, unknown> = {};
   const visit = (value: unknown, place: string): void => {
     if (free.some((pattern) => pattern.test(place))) return;
+    // Settings of pictures that no cut looks at.
+    if (calibration === null && place === 'calibration') return;
     if (typeof value !== 'object' || value === null) settings[place] = value ?? null;
     else for (const [key, inner] of Object.entries(value)) visit(inner, place === '' ? key : `${place}.${key}`);
   };

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
-import { SsdPruneError } from '../errors';
+import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import { detectorKey } from '../model/detector-key';
 import type { OnnxModel } from '../model/onnx-model';
@@ -13,9 +13,10 @@ import type { CountChange } from '../prune/report';
 import type { RunLog } from '../report/event-queue';
 import type { Trainer } from '../train/trainer';
 import { belowStart } from '../train/weight-warnings';
-import { checkSameRun, identify } from './checkpoint';
+import { type Checkpoint, checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
-import type { CompressionEvent } from './events';
+import type { CompressionEvent, RunSoFar } from './events';
+import { prepare } from './preparation';
 import { Run } from './run';
 import type { RunInputs } from './run-inputs';
 import type { RunReport, ShapeChange } from './run-report';
@@ -51,9 +52,14 @@ export class Compressor {
   readonly #options: CompressorOptions;
   readonly #strategies: readonly Strategy[];
   #emit: (event: CompressionEvent) => void = () => {};
+  #begun = false;
 
-  /** @throws {SsdPruneError} ERR_BAD_CONFIG for strategies that there are not, and for two of one name */
+  /**
+   * @throws {SsdPruneError} ERR_BAD_CONFIG for strategies that there are not, and for two of one name; ERR_USAGE for what
+   * is no configuration or no strategy
+   */
   constructor(config: RunConfig, options: CompressorOptions = {}) {
+    checkGiven(config, options);
     this.#config = config;
     this.#options = options;
     const { strategies = [] } = options;
@@ -72,20 +78,25 @@ export class Compressor {
    * `pruneModel`, `Trainer.run` and `evaluateModel` throw
    */
   async run(): Promise<RunReport> {
+    if (this.#begun) throw new SsdPruneError('ERR_USAGE', 'This compressor has run: make another one for another run.');
+    this.#begun = true;
+    const { resume = false, force = false } = this.#options;
+    const { compressor, device } = this.#config;
+    // Read by the addon when it first shares out work.
+    if (device.threads > 0) process.env.SSD_PRUNE_THREADS = String(device.threads);
+    await CheckpointFolder.look(compressor.checkpoints.folder, { resume, force });
     const logs = await this.#openLogs();
-    let report: RunReport;
     try {
-      report = await this.#run();
+      const report = await this.#run();
+      // The log is what the page's curves are read from. What it can't hold was said when it was to be written.
+      await closeAll(logs);
+      await this.#writePage();
+      return report;
     } catch (error) {
-      // What a log has to say comes second.
-      for (const log of logs) await log.close().catch(() => {});
       throw errorInKeys(error);
+    } finally {
+      await closeAll(logs);
     }
-    for (const log of logs) await log.close();
-    await this.#writePage().catch((error) => {
-      throw errorInKeys(error);
-    });
-    return report;
   }
 
   async #run(): Promise<RunReport> {
@@ -99,7 +110,7 @@ export class Compressor {
     for (const problem of problems.slice(0, 5)) this.#emit({ event: 'warning', message: `${problem}; left out` });
     if (problems.length > 5) this.#emit({ event: 'warning', message: `and ${problems.length - 5} more are left out` });
     const { folder: place, keep } = config.compressor.checkpoints;
-    const folder = await CheckpointFolder.open(place, { keep, resume, force });
+    const folder = await CheckpointFolder.open(place, { keep });
     try {
       const identity = identify(
         config,
@@ -109,11 +120,18 @@ export class Compressor {
       const from = resume ? await this.#latest(folder) : undefined;
       if (from) checkSameRun(from.place, from.document.identity, identity);
       else await checkOutput(config.output.model, { force });
-      this.#emit({ event: 'begin', epochs: config.compressor.epochs, resumed: from?.place ?? null });
       const strategies = this.#strategies;
       const run = new Run({
         ...{ config, identity, inputs, strategies, folder, otherInstructionSet, signal, force },
         emit: this.#emit,
+      });
+      if (!from) {
+        await prepare(config, inputs, strategies, (message) => run.warn(message), signal);
+        if (!resume) await folder.startOver();
+      }
+      this.#emit({
+        ...{ event: 'begin', epochs: config.compressor.epochs, resumed: from?.place ?? null },
+        ...(from && { soFar: soFar(from.document) }),
       });
       try {
         if (from) await run.restore(from);
@@ -159,10 +177,28 @@ export class Compressor {
     await reportPage(output.report, output.page, {
       ...{ force: true, bench: true, device: device.evaluation },
       ...(output.log !== null && { log: output.log }),
+      ...this.#curves(),
       ...(data.evaluation !== null && { data: data.folder, split: data.evaluation }),
       ...(model.detector !== undefined && { detector: model.detector }),
       ...(signal && { signal }),
     });
+  }
+
+  /** Losses that widths were chosen by: measured for this run, or kept beside a file of PaddleSlim's. */
+  #curves(): { sensitivity?: string } {
+    const { readSensitivity } = require('../report/page/document') as typeof import('../report/page/document');
+    for (const { options } of this.#config.compressor.strategies) {
+      if (typeof options.file !== 'string') continue;
+      for (const sensitivity of [`${options.file}.json`, options.file]) {
+        try {
+          readSensitivity(sensitivity);
+          return { sensitivity };
+        } catch {
+          // PaddleSlim's own, or none: the page does without.
+        }
+      }
+    }
+    return {};
   }
 
   async #latest(folder: CheckpointFolder): Promise<StoredCheckpoint | undefined> {
@@ -204,6 +240,27 @@ export class Compressor {
     };
     if (output.report !== null) await saveReport(output.report, report);
     return report;
+  }
+}
+
+/** Closing twice does no harm, and a log that failed said so when it did. */
+async function closeAll(logs: readonly RunLog[]): Promise<void> {
+  for (const log of logs) await log.close().catch(() => {});
+}
+
+/** What a checkpoint knows of the run before it, for who follows a run by its events. */
+const soFar = ({ metrics, cuts, earlier, warnings, step, position }: Checkpoint): RunSoFar => ({
+  ...{ metrics, cuts, warnings, heldBack: earlier, step, epoch: position.epoch },
+});
+
+/** For callers without types. */
+function checkGiven(config: RunConfig, options: CompressorOptions): void {
+  if (!Array.isArray(config?.compressor?.strategies)) throw invalidArgument('config', 'what readConfig gives', config);
+  checkOptions(options, 'settings of a run');
+  const { strategies = [] } = options;
+  if (!Array.isArray(strategies)) throw invalidArgument('strategies', 'a list of strategies', strategies);
+  for (const strategy of strategies) {
+    if (typeof strategy?.name !== 'string') throw invalidArgument('strategies', 'objects with a name', strategy);
   }
 }
 

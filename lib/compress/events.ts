@@ -1,13 +1,28 @@
 import type { PruneReport } from '../prune/report';
-import type { TrainEvent } from '../train/trainer-events';
+import type { Evaluation, TrainEvent } from '../train/trainer-events';
 import type { Metric } from './metric';
+import type { CutRecord } from './run-report';
 
 /** The run begins, or goes on from a checkpoint. */
 export interface BeginEvent {
   event: 'begin';
   epochs: number;
-  /** The checkpoint that it goes on from. */
+  /** The checkpoint that it goes on from, */
   resumed: string | null;
+  /** and what the run was until then. */
+  soFar?: RunSoFar;
+}
+
+/** What a run was until a checkpoint. */
+export interface RunSoFar {
+  /** Where it goes on: steps taken, and the epoch that it is in, from 0. */
+  step: number;
+  epoch: number;
+  metrics: readonly Metric[];
+  cuts: readonly CutRecord[];
+  /** mAP on the pictures held back, of the networks before the last cut. */
+  heldBack: readonly Evaluation[];
+  warnings: readonly string[];
 }
 
 export interface EpochEvent {

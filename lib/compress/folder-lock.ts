@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
-import { copyFile, link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, link, lstat, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
@@ -38,7 +38,8 @@ async function hold(file: string, folder: string): Promise<void> {
   try {
     await writeFile(aside, JSON.stringify(own), { flag: 'wx' });
     while (!(await putInPlace(aside, file))) {
-      const found = await readFile(file, 'utf8').catch(() => undefined);
+      const found = await readLock(file);
+      // Given back meanwhile.
       if (found === undefined) continue;
       refuseAlive(found, file, folder);
       // Only who holds this one may replace what was found, and nobody sees a moment without a lock.
@@ -54,6 +55,23 @@ async function hold(file: string, folder: string): Promise<void> {
     }
   } finally {
     await unlink(aside).catch(() => {});
+  }
+}
+
+/**
+ * @returns undefined where there is none
+ * @throws {SsdPruneError} ERR_IO for what can't be read, or is no file
+ */
+async function readLock(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (!(await lstat(file).catch(() => undefined))) return undefined;
+    throw new SsdPruneError(
+      'ERR_IO',
+      `Can't read ${file}, by which runs tell that they write into a folder: remove it, if no run does`,
+      { cause: error },
+    );
   }
 }
 

@@ -5,7 +5,8 @@ import type { OnnxModel } from '../model/onnx-model';
 import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
 import { checkPrecision } from '../train/precision';
-import { outOfReach } from './cut-request';
+import { checkRequest, outOfReach } from './cut-request';
+import { withName } from './run-errors';
 import { makeStrategies } from './strategies';
 import type { CutRequest, PlannedCut, Strategy } from './strategy';
 
@@ -62,8 +63,29 @@ export async function rehearseConfig(config: RunConfig, warn: (message: string) 
   const { readModel } = require('../model/read') as typeof import('../model/read');
   checkPrecision(config.training.precision ?? 'fp32');
   const model = await readModel(config.compressor.initModel ?? config.model.file);
-  await rehearse(model, makeStrategies(config.compressor.strategies), config, warn).catch((error) => {
+  const strategies = makeStrategies(config.compressor.strategies);
+  try {
+    for (const warning of firstRemarks(strategies, model, config)) warn(warning);
+    await rehearse(model, strategies, config, warn);
+  } catch (error) {
     throw errorInKeys(error);
+  }
+}
+
+/**
+ * What is odd about the first cut of each strategy; later ones are of networks that are not there yet.
+ * @throws {SsdPruneError} what {@link checkRequest} throws, with the strategy's name
+ */
+export function firstRemarks(strategies: readonly Strategy[], model: OnnxModel, config: RunConfig): string[] {
+  return strategies.flatMap((strategy) => {
+    const first = strategy.plannedCuts?.(config)[Symbol.iterator]().next();
+    if (!first || first.done) return [];
+    const { targetRatio: _, allocation: __, ...request } = first.value.request;
+    try {
+      return checkRequest(model, request, config);
+    } catch (error) {
+      throw withName(strategy, error);
+    }
   });
 }
 

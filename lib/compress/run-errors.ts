@@ -11,12 +11,11 @@ export function isEnding(error: unknown): boolean {
  * @param step of the newest checkpoint
  */
 export function withHint(error: unknown, step: number, folder: string): unknown {
-  if (!(error instanceof SsdPruneError) || !isEnding(error)) return error;
-  const hint =
-    error.code === 'ERR_ABORTED'
-      ? `The state after step ${step} is in ${folder}: go on with --resume.`
-      : `The state after step ${step} is in ${folder}.`;
-  return new SsdPruneError(error.code, `${error.message} ${hint}`, { cause: error });
+  if (!(error instanceof SsdPruneError)) return error;
+  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
+  const after = `The state after step ${step} is in ${folder}`;
+  const hint = error.code === 'ERR_DIVERGED' ? `${after}.` : `${after}: go on with --resume.`;
+  return new SsdPruneError(error.code, `${message} ${hint}`, { cause: error });
 }
 
 /** An error of a strategy, with its name in front: there may be several. */

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
 import { modelDigest, sha256 } from '../digests';
+import { SsdPruneError } from '../errors';
 import { checkOutput, readError } from '../files';
 import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
@@ -56,6 +57,12 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   });
   const evaluation =
     data.evaluation === null ? null : await openDataset(data.folder, { split: data.evaluation, classes });
+  if (evaluation && !evaluation.samples.some(({ labels }) => labels.length > 0)) {
+    throw new SsdPruneError(
+      'ERR_BAD_DATA',
+      `${data.folder}: no picture of ${data.evaluation} has an object of these classes, so that there is no mAP: name another split (data.evaluation), or none`,
+    );
+  }
   const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
   const read = [file, files.file, ...model.dataFiles, ...settings, ...training.files];
   if (evaluation) read.push(...datasetFiles(evaluation));

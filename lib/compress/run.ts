@@ -14,7 +14,6 @@ import type { Checkpoint, Position } from './checkpoint';
 import type { StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
 import { evaluateNetwork, type Metric } from './metric';
-import { rehearse } from './rehearsal';
 import { isEnding, withHint, withName } from './run-errors';
 import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
@@ -117,10 +116,11 @@ export class Run implements CompressionContext {
   }
 
   check(request: CutRequest): void {
-    for (const warning of checkRequest(this.model(), request, this.config)) this.#warn(warning);
+    for (const warning of checkRequest(this.model(), request, this.config)) this.warn(warning);
   }
 
-  #warn(message: string): void {
+  warn(message: string): void {
+    if (this.warnings.includes(message)) return;
     this.warnings.push(message);
     this.#parts.emit({ event: 'warning', message });
   }
@@ -199,8 +199,6 @@ export class Run implements CompressionContext {
   async begin(): Promise<void> {
     await this.#measure('start', 0);
     await this.#each((strategy) => strategy.onCompressionBegin?.(this));
-    const { strategies } = this.#parts;
-    await rehearse(this.#network, strategies, this.config, (message) => this.#warn(message), this.signal);
   }
 
   /** The epochs that are left, and the strategies' last word. */
@@ -228,7 +226,7 @@ export class Run implements CompressionContext {
       // Not before: only now there is a trainer, and its first checkpoint is to hold what is odd.
       const few =
         epoch === 0 && config.output.keep === 'best' && fewHeldBack(this.trainer.held.length, 'training.held_back');
-      if (few) this.#warn(few);
+      if (few) this.warn(few);
       this.#position = { epoch, begun: true };
       // What chose the channels may have taken long, and looked at a clock.
       if (this.cuts.length > cuts) await this.#save();

@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import type { CutOptions, SensitiveOptions } from '../config/config';
 import { drawDataset } from '../data/dataset';
+import { SsdPruneError } from '../errors';
+import { checkOutput } from '../files';
 import type { WeightCriterion } from '../prune/options';
 import { type LossCurves, lossCurves, readLossCurves } from '../sensitivity/loss-curves';
 import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
@@ -34,8 +36,20 @@ export class SensitiveStrategy implements Strategy {
     return Array.from({ length: steps }, (_, i) => ({ epoch: startEpoch + i, request }));
   }
 
-  onCompressionBegin(context: CompressionContext): void {
+  async onCompressionBegin(context: CompressionContext): Promise<void> {
     context.check(this.#cut);
+    const { file, startEpoch } = this.#options;
+    // Not behind epochs of training: what is read, and whether what is measured can be written.
+    const paddle = await paddleCurves(file);
+    const results = paddle ? `${file}.json` : file;
+    await checkOutput(results);
+    const there = await stat(results).catch(() => undefined);
+    if (there && startEpoch > 0 && !context.force) {
+      throw new SsdPruneError(
+        'ERR_OUTPUT_EXISTS',
+        `${results} holds losses of another network than the one that epoch ${startEpoch} begins with: name another sensitivities_file, or say --force to replace it`,
+      );
+    }
   }
 
   async onEpochBegin(context: CompressionContext): Promise<void> {
@@ -50,7 +64,9 @@ export class SensitiveStrategy implements Strategy {
   onCompressionEnd(context: CompressionContext): void {
     const { steps } = this.#options;
     if (this.#taken < steps) {
-      context.note(`${this.name}: mAP held back moved until the end; ${this.#taken} of ${steps} cuts were made`);
+      context.warn(
+        `${this.name}: mAP held back moved until the end; ${this.#taken} of ${steps} cuts were made, less than target_ratio is gone: more epochs, or fewer num_steps`,
+      );
     }
   }
 

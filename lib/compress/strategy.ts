@@ -93,6 +93,8 @@ export interface CompressionContext {
   keep(state: unknown): Promise<void>;
   /** A remark for people and logs. */
   note(message: string): void;
+  /** Something odd, which the run's report holds, too; said once. */
+  warn(message: string): void;
 }
 
 /**

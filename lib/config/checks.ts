@@ -74,8 +74,17 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
   }
   const epochs = epochsOf({ compressor, strategies });
   for (const name of used) {
-    const start = strategies.get(name)?.options.startEpoch;
-    if (typeof start !== 'number' || start < epochs) continue;
+    const strategy = strategies.get(name);
+    const start = strategy?.options.startEpoch;
+    if (typeof start !== 'number') continue;
+    const steps = strategy?.class === 'SensitivePruneStrategy' ? (strategy.options.steps as number) : 1;
+    if (start < epochs && start + steps > epochs) {
+      refuse(
+        ['strategies', name, 'num_steps'],
+        `num_steps is ${steps}, one an epoch at most, from epoch ${start} on, and the run has ${counted(epochs, 'epoch')}`,
+      );
+    }
+    if (start < epochs) continue;
     refuse(
       ['strategies', name, 'start_epoch'],
       `start_epoch is ${start}, and the run has ${counted(epochs, 'epoch')}, ${epochs === 1 ? 'number 0' : `from 0 to ${epochs - 1}`}: it would never begin`,
@@ -86,6 +95,7 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
 /** What chooses by pictures held back needs some; found here, and not when its epoch has come. */
 function checkJudged({ compressor, strategies, training }: Sections, refuse: Refuse): void {
   if (training?.held_back !== 0) return;
-  const judging = compressor?.strategies.find((name) => strategies.get(name)?.class === 'AutoPruneStrategy');
+  const classes = ['AutoPruneStrategy', 'SensitivePruneStrategy'];
+  const judging = compressor?.strategies.find((name) => classes.includes(strategies.get(name)?.class ?? ''));
   if (judging !== undefined) refuse(['training', 'held_back'], `${judging} chooses by pictures held back: hold some`);
 }

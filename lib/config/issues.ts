@@ -54,7 +54,7 @@ export class IssueTeller {
 
   private unknownKey(path: Path, key: string): void {
     const place = keyPlace(this.root, [...path, key]);
-    const why = path.length === 0 ? whyUnsupported(key) : undefined;
+    const why = whyUnsupported(key);
     if (why !== undefined) this.problems.add(place, why);
     else this.problems.add(place, `unknown key ${short(key)}${inside(path)}${this.hint(path, key)}`);
   }
@@ -85,11 +85,13 @@ export class IssueTeller {
       );
       return;
     }
-    const meant = value.length > longestName ? undefined : nearest(value, [...known, ...Object.keys(unsupported)]);
+    const meant = value.length > longestName ? undefined : nearest(value, [...known, ...unsupportedClasses]);
     const hint = meant === undefined ? `: there is ${known.join(', ')}` : `: did you mean ${meant}?`;
     this.problems.add(place, whyUnsupported(value) ?? `unknown class ${short(value)}${hint}`);
   }
 }
+
+const unsupportedClasses = Object.keys(unsupported).filter((name) => /^[A-Z]/.test(name));
 
 /** Keys that a hint is looked for; a file with more wrong ones is something else. */
 const mostHints = 100;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type CutOptions, cutKeys, cutOptions } from './cut-keys';
-import { number, whole } from './schema-kinds';
+import { mostSteps, number, whole } from './schema-kinds';
 import type { StrategyClass } from './strategies';
 
 /** IterativePruneStrategy's options. */
@@ -23,7 +23,7 @@ const schema = z.strictObject({
   class: z.literal('IterativePruneStrategy').describe('A little every few epochs, up to a target'),
   ...cutKeys,
   start_epoch: whole(0).default(0).describe('Epoch, from 0, of the first cut'),
-  num_steps: whole(1).default(4).describe('Cuts in all'),
+  num_steps: whole(1, mostSteps).default(4).describe('Cuts in all'),
   every: whole(1).default(1).describe('Epochs from one cut to the next'),
   end_epoch: whole(0)
     .default(0)

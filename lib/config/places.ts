@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { type Located, type Path, resolveAt, valuePlace } from './located';
 import type { Problems } from './problems';
 import type { Sections } from './sections';
@@ -20,13 +21,46 @@ export async function checkPlaces(sections: Sections, root: Located, problems: P
     const fault = await faultOf(place, kind);
     if (fault !== undefined) problems.add(valuePlace(root, at), `${at.join('.')}: ${place} ${fault}`);
   }
-  if (!output || !model) return;
-  const written = resolveAt(root, ['output', 'model'], output.model);
-  if (written === resolveAt(root, ['model', 'file'], model.file)) {
-    problems.add(valuePlace(root, ['output', 'model']), 'output.model would replace model.file: name another file');
+  if (data) await checkSplits(data, root, problems);
+  if (output && model) await checkOutputs(output, model, root, problems);
+}
+
+/** Splits of a VOC folder are files; what other layouts have is found out when their annotations are read. */
+async function checkSplits(data: NonNullable<Sections['data']>, root: Located, problems: Problems): Promise<void> {
+  const folder = resolveAt(root, ['data', 'folder'], data.folder);
+  const splits = path.join(folder, 'ImageSets', 'Main');
+  if ((await faultOf(splits, 'folder')) !== undefined) return;
+  for (const key of ['train', 'evaluation'] as const) {
+    const split = data[key];
+    if (typeof split !== 'string' || (await faultOf(path.join(splits, `${split}.txt`), 'file')) === undefined) continue;
+    const there = (await readdir(splits)).filter((name) => name.endsWith('.txt')).map((name) => name.slice(0, -4));
+    const known = there.length === 0 ? 'there is none' : `there are ${there.sort().slice(0, 20).join(', ')}`;
+    problems.add(valuePlace(root, ['data', key]), `data.${key}: ${folder} has no split ${split}; ${known}`);
   }
-  if (output.report !== null && written === resolveAt(root, ['output', 'report'], output.report)) {
-    problems.add(valuePlace(root, ['output', 'report']), 'output.report would replace output.model: name another file');
+}
+
+const written = ['model', 'report', 'page', 'log', 'tensorboard'] as const;
+
+/** Each output has a place of its own, in a folder that is there. */
+async function checkOutputs(
+  output: NonNullable<Sections['output']>,
+  model: NonNullable<Sections['model']>,
+  root: Located,
+  problems: Problems,
+): Promise<void> {
+  const taken = new Map([[resolveAt(root, ['model', 'file'], model.file), 'model.file']]);
+  for (const key of written) {
+    const name = output[key];
+    if (typeof name !== 'string') continue;
+    const place = resolveAt(root, ['output', key], name);
+    const at = valuePlace(root, ['output', key]);
+    const other = taken.get(place);
+    if (other !== undefined) problems.add(at, `output.${key} would replace ${other}: name another file`);
+    taken.set(place, `output.${key}`);
+    // TensorBoard's folder is made.
+    const folder = path.dirname(place);
+    const fault = key === 'tensorboard' ? undefined : await faultOf(folder, 'folder');
+    if (fault !== undefined) problems.add(at, `output.${key}: its folder ${folder} ${fault}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ratiosOf } from '../sensitivity/map-sensitivity';
+import { leastDelta, ratiosOf } from '../sensitivity/map-sensitivity';
 import { type CutOptions, cutKeys, cutOptions } from './cut-keys';
-import { number, optional, text, whole } from './schema-kinds';
+import { mostSteps, number, optional, text, whole } from './schema-kinds';
 import type { StrategyClass } from './strategies';
 
 /** SensitivePruneStrategy's options. */
@@ -30,11 +30,11 @@ const schema = z.strictObject({
   start_epoch: whole(0).default(0).describe('Epoch, from 0, of the first cut'),
   end_epoch: whole(0).default(0).describe('The run lasts at least so many epochs'),
   target_ratio: number.gt(0).lt(1).default(0.5).describe('Share of the work to remove in all'),
-  num_steps: whole(1)
+  num_steps: whole(1, mostSteps)
     .default(1)
     .describe('Cuts in all; after the first, each comes when mAP held back no longer moves by half a percent'),
   delta_rate: number
-    .gt(0)
+    .min(leastDelta)
     .lt(1)
     .default(0.2)
     .describe('Losses are measured at this share of channels, and its multiples below 1'),

@@ -15,6 +15,15 @@ const renamed: Readonly<Record<string, string>> = {
   'training.loss.teacher.temperature': 'training.temperature',
 };
 
+/** Strategies' options likewise; where several settings make one, those. */
+const renamedOptions: Readonly<Record<string, string>> = {
+  steps: 'num_steps',
+  file: 'sensitivities_file',
+  ratios: 'delta_rate',
+  criterion: "the pruner's criterions",
+  target: 'target_latency',
+};
+
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /**
@@ -25,6 +34,9 @@ const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${l
  */
 export function settingKey(place: string, strategies: readonly string[]): string {
   const own = /^compressor\.strategies\.(\d+)\.(?:options\.)?(.+)$/.exec(place);
-  if (own) return `${strategies[Number(own[1])]}: ${snake(own[2]!)}`;
-  return renamed[place] ?? snake(place);
+  if (own) {
+    const [option] = own[2]!.split('.');
+    return `${strategies[Number(own[1])]}: ${renamedOptions[option!] ?? snake(own[2]!)}`;
+  }
+  return renamed[place] ?? renamed[place.replace(/^training\.(?=teacher\.)/, 'training.loss.')] ?? snake(place);
 }

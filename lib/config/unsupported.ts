@@ -7,6 +7,11 @@ export const unsupported: Readonly<Record<string, string>> = {
   DistillationStrategy: 'what is learnt from is model.teacher',
   LightNASStrategy: 'ssd-prune searches no architectures',
   MagnitudePruner: 'whole channels are cut, by a StructurePruner',
+  LightNASController: 'ssd-prune searches no architectures',
+  LightNASSpace: 'ssd-prune searches no architectures',
+  search_space: 'ssd-prune searches no architectures',
+  uniform_range: 'AutoPruneStrategy begins with uniform widths and finds its way from there',
+  init_tokens: 'AutoPruneStrategy begins with uniform widths and finds its way from there',
   RatioPruner: 'whole channels are cut, by a StructurePruner',
 };
 

@@ -5,7 +5,7 @@ import type { BenchReport } from '../bench/bench';
 import { SsdPruneError } from '../errors';
 import type { DeviceChoice } from '../evaluate/providers';
 import { checkOutput, replaceFile } from '../files';
-import { type Contents, contentsOf } from './page/contents';
+import { type Contents, contentsOf, isCurves } from './page/contents';
 import { type PageDocument, readPageDocument, readSensitivity } from './page/document';
 import { type PageExtras, renderPage } from './page/page';
 import { readRunLog } from './run-history';
@@ -60,7 +60,7 @@ export async function reportPage(report: string, output: string, options: Report
   }
   await checkOutput(output, { force });
   const document = readPageDocument(report);
-  const contents = document.schema === 'ssd-prune.sensitivity/1' ? null : contentsOf(document);
+  const contents = isCurves(document) ? null : contentsOf(document);
   if (!contents && (data !== undefined || bench)) {
     throw new SsdPruneError('ERR_USAGE', `${report} is of one model as it is: there are no two to draw or to time.`);
   }

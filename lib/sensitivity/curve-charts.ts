@@ -40,8 +40,13 @@ export const percent = (share: number): string => `${+(100 * share).toPrecision(
 /** XML has no place for control characters. */
 export const readable = (name: string): string => name.replace(/\p{Cc}/gu, '\ufffd');
 
+/** What of a report its curves are drawn from. */
+export type DrawnReport =
+  | SensitivityReport
+  | Pick<MapSensitivityReport, 'measure' | 'model' | 'images' | 'base' | 'layers' | 'count'>;
+
 /** What the curves of a report look like. */
-export const chartOf = (report: SensitivityReport | MapSensitivityReport): CurveChart =>
+export const chartOf = (report: DrawnReport): CurveChart =>
   report.measure === 'map' ? mapChart(report) : errorChart(report);
 
 const modelName = (model: string | null): string => (model === null ? '' : `${readable(path.basename(model))} · `);
@@ -77,7 +82,7 @@ function errorChart(report: SensitivityReport): CurveChart {
 }
 
 /** Losses of mAP: a dot on every point that was evaluated, since the line between two of them is a guess. */
-function mapChart(report: MapSensitivityReport): CurveChart {
+function mapChart(report: Exclude<DrawnReport, SensitivityReport>): CurveChart {
   const { model, images, base, layers } = report;
   return {
     title: 'What mAP is lost as a layer gets narrower',

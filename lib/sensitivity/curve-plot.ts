@@ -1,8 +1,6 @@
 import type * as PlotLibrary from '@observablehq/plot' with { 'resolution-mode': 'import' };
 import { drawSvg } from '../report/svg';
-import { type ChartLine, type ChartPoint, type CurveChart, chartOf, percent } from './curve-charts';
-import type { MapSensitivityReport } from './map-report';
-import type { SensitivityReport } from './sensitivity';
+import { type ChartLine, type ChartPoint, type CurveChart, chartOf, type DrawnReport, percent } from './curve-charts';
 
 /** Hues, and the patterns that tell layers of the same hue apart. */
 const hues = [
@@ -34,7 +32,7 @@ type Plot = typeof PlotLibrary;
  * square root spacing, so that the first per mille and the last half can both be read. With a target the axes end a
  * little behind the narrowest layer.
  */
-export function drawCurves(report: SensitivityReport | MapSensitivityReport): string {
+export function drawCurves(report: DrawnReport): string {
   // Loaded here, with the two hundred milliseconds that it takes, once there is something to draw.
   const plot = require('@observablehq/plot') as Plot;
   const chart = chartOf(report);

@@ -64,9 +64,13 @@ const defaultRatios: readonly number[] = [0.2, 0.4, 0.6, 0.8];
 /** PaddleSlim rounds ratios to two digits. */
 const sameRatio = 0.005;
 
+/** Smaller steps than PaddleSlim tells from each other would measure nothing but time. */
+export const leastDelta = 0.01;
+
 /** The steps of PaddleSlim's delta_rate: delta, 2 · delta, … below 1. */
 export function ratiosOf(delta: number): number[] {
-  if (!(delta > 0 && delta < 1)) throw invalidArgument('delta', 'a number between 0 and 1', delta);
+  if (!(delta >= leastDelta && delta < 1))
+    throw invalidArgument('delta', `a number from ${leastDelta} to below 1`, delta);
   const ratios: number[] = [];
   for (let i = 1; i * delta < 1 - 1e-9; i++) ratios.push(Number((i * delta).toFixed(12)));
   return ratios;

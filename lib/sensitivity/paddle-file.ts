@@ -6,6 +6,11 @@ import { type PickleValue, readPickle } from './pickle';
 export type PaddleForm = '1.x' | '2.x';
 
 /**
+ * Far more than any network and any sweep have. A few bytes of a hostile file can name one dictionary thousands of times.
+ */
+const [mostLayers, mostPoints] = [2000, 1000];
+
+/**
  * Losses from a file that PaddleSlim saved, in either form, without executing anything.
  * @throws {SsdPruneError} ERR_BAD_DATA naming the layer that is wrong, and what {@link readPickle} throws
  */
@@ -14,6 +19,7 @@ export function readPaddleCurves(bytes: Uint8Array, source: string): LossCurves 
   const refuse = (what: string): SsdPruneError =>
     new SsdPruneError('ERR_BAD_DATA', `${source} is no sensitivities file of PaddleSlim: ${what}.`);
   if (!(layers instanceof Map)) throw refuse('it holds no dictionary of layers');
+  if (layers.size > mostLayers) throw refuse(`it has ${layers.size} layers, and ${mostLayers} are the most`);
   const entries = [...layers].map(([name, layer]): [string, Map<PickleValue, PickleValue>] => {
     if (typeof name !== 'string' || !(layer instanceof Map)) throw refuse('a layer is no dictionary with a name');
     return [name, layer];
@@ -22,6 +28,7 @@ export function readPaddleCurves(bytes: Uint8Array, source: string): LossCurves 
   const curves = new Map<string, LossCurve>();
   for (const [name, layer] of entries) {
     const of = (what: string): SsdPruneError => refuse(`${JSON.stringify(name)}: ${what}`);
+    if (layer.size > mostPoints) throw of(`${layer.size} points, and ${mostPoints} are the most`);
     curves.set(name, old ? oldCurve(layer, of) : { channels: undefined, points: pointsOf([...layer], of) });
   }
   return { source, relative: !old, curves };
@@ -47,6 +54,7 @@ function pointsOf(
   pairs: readonly (readonly [PickleValue, PickleValue])[],
   refuse: (what: string) => SsdPruneError,
 ): LossPoint[] {
+  if (pairs.length > mostPoints) throw refuse(`${pairs.length} points, and ${mostPoints} are the most`);
   const points = new Map<number, LossPoint>();
   for (const [ratio, loss] of pairs) {
     if (typeof ratio !== 'number' || !(ratio >= 0 && ratio <= 1)) throw refuse('a ratio is no number from 0 to 1');

@@ -8,21 +8,18 @@ import type { CutResult } from '../prune/cut';
 import { noAugmentation } from './augmentation';
 import type { TrainingBatch } from './batches';
 import { divergence, explosionLimit, noLoss, StepStatus, withLoss } from './divergence';
-import { haveFeatures } from './feature-pairs';
-import { holdBack } from './held-back';
 import { makeNativeTrainer } from './native-trainer';
-import { type DetectorNetwork, readNetwork } from './network';
+import type { DetectorNetwork } from './network';
 import { groupParameters, type ParameterGroup } from './optimizer';
 import { type PlacedParameter, placeParameters, placeState, readOptimizer, writeOptimizer } from './optimizer-arrays';
 import { type OptimizerState, sliceOptimizerState } from './optimizer-state';
 import { parameterOffsets } from './parameters';
 import { type DataPosition, endlessBatches } from './passes';
 import { recalibrate, type StatisticRange, statisticRanges } from './recalibration';
-import { completeRecipe, type Recipe } from './recipe';
+import type { Recipe } from './recipe';
 import { averageDecay, groupRates, learningRate } from './schedule';
 import { SpeedMeter } from './speed-meter';
 import { stepEvent } from './step-event';
-import { checkClasses, checkTaught, teacherNetwork } from './teacher';
 import type { TrainResult } from './trainer-events';
 import { checkMaxSteps, type ResumeOptions, type RunOptions, type TrainerOptions } from './trainer-options';
 import {
@@ -33,6 +30,7 @@ import {
   readTrainerState,
   saveTrainerState,
 } from './trainer-state';
+import { planTraining } from './training-plan';
 import { modelWithWeights } from './validation';
 import { WeightJudge } from './weight-judge';
 
@@ -69,8 +67,7 @@ export class Trainer {
 
   /**
    * @param dataset its classes are those of the detector, background first; the recipe's `labels: 'none'` reads no boxes
-   * @throws {SsdPruneError} ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
-   * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense, ERR_NO_BF16
+   * @throws {SsdPruneError} what {@link planTraining} throws
    */
   constructor(
     model: OnnxModel,
@@ -79,20 +76,16 @@ export class Trainer {
     options: TrainerOptions = {},
   ) {
     checkGiven(model, dataset, options);
-    const { teacher, threads = 0, ...recipe } = options;
-    checkTaught(teacher !== undefined, recipe);
-    this.#network = readNetwork(model, detector);
+    const { teacher, threads = 0 } = options;
+    const { network, taught, trained, held, recipe } = planTraining(model, detector, dataset, options);
+    this.#network = network;
     this.#detector = detector;
     this.#dataset = dataset;
     this.#options = options;
-    checkClasses(dataset, detector);
-    const { trained, held } = holdBack(dataset.samples, recipe.heldBack ?? 0.1, recipe.seed ?? 0);
     this.trained = trained;
     this.held = held;
-    const taught = teacher && teacherNetwork(teacher, detector);
-    const comparable = taught !== undefined && haveFeatures(this.#network, taught);
-    this.recipe = completeRecipe(recipe, { pictures: trained.length, comparable, ...this.#network });
-    const { labels, loss } = this.recipe;
+    this.recipe = recipe;
+    const { labels, loss } = recipe;
     const judging = labels === 'none' && teacher && { ...teacher, confidence: loss.teacher?.confidence ?? 0.5 };
     this.#judge = new WeightJudge({
       ...{ network: this.#network, detector, dataset, held, threads },

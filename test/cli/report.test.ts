@@ -99,3 +99,11 @@ test.each<[string, string[], number, string]>([
   const refused = report(...(args as [string, ...string[]]));
   expect(failure(refused)).toEqual({ status, code, stdout: '' });
 });
+
+test('what says how pictures are drawn needs pictures', () => {
+  const made = report('cut.json', '-o', 'no.html', '--split', 'val', '--score-threshold', '0.5');
+  expect(failure(made)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+  expect(errorOf(made).message).toContain('--split, --score-threshold change nothing without --data');
+  const odd = report('cut.json', '-o', 'no.html', '--data', 'voc', '--score-threshold', '2');
+  expect(failure(odd)).toMatchObject({ status: 2, code: 'ERR_USAGE' });
+});

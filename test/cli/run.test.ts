@@ -80,7 +80,9 @@ test('PaddleSlim’s configuration with our sections: cut, trained, evaluated, w
   // Once more: nothing is replaced unasked, and a finished run is found finished.
   const unasked = command(['run', file, '--json']);
   expect(failure(unasked)).toMatchObject({ status: 2, code: 'ERR_OUTPUT_EXISTS' });
-  expect(errorOf(unasked).message).toMatch(/log\.jsonl exists: .*--force/);
+  expect(errorOf(unasked).message).toMatch(
+    /checkpoints holds checkpoints of a run: go on with --resume, or start over/,
+  );
   const before = readFileSync(output);
   const again = command(['run', file, '--resume', '--json', '--quiet']);
   expect(again.status).toBe(0);

@@ -193,6 +193,90 @@ test('checkpoints of another run are refused with what differs, and are not over
   expect(checkpointsOf(config).length).toBeGreaterThanOrEqual(2);
 });
 
+test('a run that can’t begin takes nothing from the one before it, however much it is forced', async () => {
+  const { config } = unbroken;
+  const folder = temporary();
+  const log = path.join(folder, 'log.jsonl');
+  writeFileSync(log, 'of the run before\n');
+  const before = checkpointsOf(config);
+  const wrong: [what: string, edit: (copy: RunConfig) => void, code: string, message: RegExp][] = [
+    [
+      'pattern',
+      ({ compressor }) => Object.assign(compressor.strategies[0]!.options, { prunedParams: 'no' }),
+      'ERR_NO_MATCH',
+      /^first: /,
+    ],
+    [
+      'batch',
+      ({ training }) => Object.assign(training, { batchSize: 1e6 }),
+      'ERR_USAGE',
+      / for training\.batch_size but /,
+    ],
+    ['warm-up', ({ training }) => Object.assign(training, { warmUp: 1e6 }), 'ERR_USAGE', / for training\.warm_up but /],
+    [
+      'split',
+      ({ data }) => Object.assign(data, { evaluation: 'bare' }),
+      'ERR_BAD_DATA',
+      /no picture of bare has an object/,
+    ],
+  ];
+  const bare = path.join(data, 'Annotations', 'bare.xml');
+  const [one] = readdirSync(path.join(data, 'JPEGImages'));
+  copyFileSync(path.join(data, 'JPEGImages', one!), path.join(data, 'JPEGImages', 'bare.jpg'));
+  const whole = readFileSync(path.join(data, 'Annotations', one!.replace('.jpg', '.xml')), 'utf8');
+  writeFileSync(bare, whole.replaceAll(/<object>[\s\S]*<\/object>/g, '').replaceAll(one!.replace('.jpg', ''), 'bare'));
+  writeFileSync(path.join(data, 'ImageSets', 'Main', 'bare.txt'), 'bare\n');
+  for (const [what, edit, code, message] of wrong) {
+    const copy = structuredClone(config);
+    copy.output.log = log;
+    edit(copy);
+    const seen: string[] = [];
+    const onEvent = ({ event }: CompressionEvent) => seen.push(event);
+    const error = await new Compressor(copy, { force: true, onEvent }).run().catch((reason) => reason);
+    expect([what, error.code]).toEqual([what, code]);
+    expect(error.message).toMatch(message);
+    expect(seen).not.toContain('begin');
+    expect(checkpointsOf(config)).toEqual(before);
+    expect(readFileSync(log, 'utf8')).toBe('of the run before\n');
+  }
+});
+
+test('who resumes is told what the run was until then', async () => {
+  const seen: CompressionEvent[] = [];
+  await new Compressor(unbroken.config, { resume: true, onEvent: (event) => seen.push(event) }).run();
+  const [begin] = seen;
+  expect(begin).toMatchObject({
+    ...{ event: 'begin', epochs: 3 },
+    soFar: { step: 24, epoch: 3, warnings: expect.any(Array) },
+  });
+  if (begin?.event !== 'begin') throw new Error('no beginning');
+  expect(begin.soFar!.cuts.map(({ strategy }) => strategy)).toEqual(['first', 'second']);
+  expect(begin.soFar!.metrics.map(({ stage }) => stage)).toEqual(['start', 'cut', 'epoch', 'cut', 'epoch', 'epoch']);
+  expect(begin.soFar!.metrics[0]!.map).toBeGreaterThan(0.5);
+});
+
+test('one compressor is one run, of a configuration and strategies', async () => {
+  const compressor = new Compressor(scenesRun(data));
+  const controller = new AbortController();
+  controller.abort();
+  await expect(new Compressor(scenesRun(data), { signal: controller.signal }).run()).rejects.toMatchObject({
+    code: 'ERR_ABORTED',
+  });
+  const running = compressor.run();
+  await expect(compressor.run()).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  await running;
+  const make = Compressor as unknown as new (...args: unknown[]) => unknown;
+  for (const args of [
+    [],
+    ['run.yaml'],
+    [scenesRun(data), null],
+    [scenesRun(data), { strategies: ['mine'] }],
+    [scenesRun(data), { strategies: {} }],
+  ]) {
+    expect(() => new make(...args)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  }
+});
+
 test('other detector settings, evaluation pictures or strategies of one’s own make it another run, too', async () => {
   const { config } = unbroken;
   const folder = temporary();
@@ -281,7 +365,7 @@ test('a pattern that selects nothing and a target out of reach end it before any
   // There may be several strategies: which one it is, is said.
   const message = expect.stringMatching(/^first: /);
   await expect(nothing.done).rejects.toMatchObject({ code: 'ERR_NO_MATCH', message });
-  expect(nothing.seen).toEqual(['begin', 'metric']);
+  expect(nothing.seen).toEqual([]);
   await expect(run({ targetRatio: 0.99 }).done).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE', message });
 });
 

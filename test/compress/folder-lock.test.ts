@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { temporary } from '../data/folders';
@@ -26,6 +26,19 @@ test.each([
     await taken[0]!.release();
     expect(readdirSync(folder)).toEqual([]);
   }
+});
+
+test.each([
+  ['a folder', (file: string) => mkdirSync(file)],
+  ['a link to nothing', (file: string) => symlinkSync('nowhere', file)],
+])('%s in its place is named, and waited for by nobody', async (_, make) => {
+  const folder = temporary();
+  make(path.join(folder, '.lock'));
+  await expect(FolderLock.take(folder)).rejects.toMatchObject({
+    code: 'ERR_IO',
+    message: expect.stringContaining('.lock'),
+  });
+  expect(readdirSync(folder)).toEqual(['.lock']);
 });
 
 test('a lock of another machine stands', async () => {

@@ -57,7 +57,7 @@ test('cuts in a row whose sum is out of reach are refused before anything is mea
   await expect(run).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
   const message = await run.then(String, (error: Error) => error.message);
   expect(message).toMatch(/^s1: its cut at the beginning of epoch 1 \(run\.yaml:11:5\) can't be made: 70\.00 % /);
-  expect(seen).toEqual(['begin', 'metric']);
+  expect(seen).toEqual([]);
   // By hand: what the narrowest network leaves of what the first cut leaves.
   const model = await readModel(embeddedDetector);
   const { report } = await pruneModel(model, { prunedParams: pattern, targetRatio: 0.4, tolerance: 0.05 });

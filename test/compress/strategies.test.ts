@@ -196,6 +196,46 @@ describe('by what each layer costs', () => {
     await new Compressor(runOf('SensitivePruneStrategy', 1, options(file)), { force: true }).run();
     expect(pointsOf(file)).toEqual((({ layers, complete, base }) => ({ layers, complete, base }))(JSON.parse(text)));
   });
+
+  test('what would fail behind epochs of training is refused before them; a run folder may be moved', async () => {
+    const folder = temporary();
+    const file = path.join(folder, 'sensitivities.json');
+    const later = (name: string) => runOf('SensitivePruneStrategy', 2, { ...options(name), startEpoch: 1 });
+    writeFileSync(file, '{}');
+    for (const [name, code] of [
+      [file, 'ERR_BAD_DATA'],
+      [path.join(folder, 'nowhere', 'points.json'), 'ERR_IO'],
+    ] as const) {
+      const seen: string[] = [];
+      const run = new Compressor(later(name), { onEvent: ({ event }: CompressionEvent) => seen.push(event) }).run();
+      await expect(run).rejects.toMatchObject({ code, message: expect.stringMatching(/^own: /) });
+      expect(seen).not.toContain('epoch');
+    }
+    const config = later(path.join(folder, 'first.json'));
+    const controller = new AbortController();
+    const stopping = new Compressor(config, {
+      signal: controller.signal,
+      onEvent: (event: CompressionEvent) => event.event === 'checkpoint' && controller.abort(),
+    }).run();
+    await expect(stopping).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    const moved = structuredClone(config);
+    (moved.compressor.strategies[0]!.options as { file: string }).file = path.join(folder, 'second.json');
+    const report = await new Compressor(moved, { resume: true }).run();
+    expect(report.resumed).not.toBeNull();
+    expect(pointsOf(path.join(folder, 'second.json')).complete).toBe(true);
+  });
+
+  test('cuts that there was no rest for are missing from the result, and the report says so', async () => {
+    const file = path.join(temporary(), 'sensitivities.json');
+    const config = runOf('SensitivePruneStrategy', 3, { ...options(file), steps: 3 });
+    // Nothing comes to rest at such a rate.
+    config.training.rate = 5e-3;
+    const report = await new Compressor(config).run();
+    expect(report.cuts.length).toBeLessThan(3);
+    expect(report.warnings).toContainEqual(
+      expect.stringMatching(`^own: mAP held back moved until the end; ${report.cuts.length} of 3 cuts were made`),
+    );
+  });
 });
 
 test('without labels, on any folder of pictures, widths are judged by what the teacher finds on those held back', async () => {
@@ -232,7 +272,7 @@ test('a latency is reached as measured here, by a table that is kept with the ch
     const report = await new Compressor(config, { resume: true }).run();
     // Other work may run meanwhile: bench-latency.js says how near it comes.
     expect(report.macs.cut).toBeGreaterThan(0.05);
-    expect(report.macs.cut).toBeLessThan(0.7);
+    expect(report.macs.cut).toBeLessThan(0.95);
     const { table } = report.cuts[0]!.report.latency!;
     expect(table).toMatchObject({ cached: true, file: path.join(tables, file!) });
     expect(readFileSync(path.join(tables, file!)).equals(measured)).toBe(true);

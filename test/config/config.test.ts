@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { readConfig } from '../../lib/config/config';
 import { ConfigFolder, ownYaml, paddleYaml } from './folder';
@@ -135,6 +136,7 @@ calibration: {pictures: pictures.txt, images: 64, seed: 3}
 device: {evaluation: cpu, threads: 2}
 output: {model: out/small.onnx, report: out/report.json, page: out/page.html, log: out/log.jsonl, tensorboard: out/curves, keep: last}
 `;
+  mkdirSync(at('out'), { recursive: true });
   expect(await read(text)).toEqual({
     file: at('run.yaml'),
     paddle1x: true,

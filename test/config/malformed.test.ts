@@ -252,7 +252,7 @@ const together: Case[] = [
   ],
   [
     'strategies: {s: {class: SensitivePruneStrategy, delta_rate: →1}}\ncompressor: {epoch: 1, strategies: [s]}',
-    'Expected a number between 0 and 1 for strategies.s.delta_rate but received 1 of type number',
+    'Expected a number from 0.01 to below 1 for strategies.s.delta_rate but received 1 of type number',
   ],
   [
     'controllers: {sa: {class: SAController, reduce_rate: →1}}',
@@ -329,6 +329,32 @@ const together: Case[] = [
     'training: {labels: →none, teacher_classes: 0, teacher_boxes: 0, teacher_features: 0}',
     'without labels a teacher is needed, and teacher_classes, teacher_boxes and teacher_features are 0',
   ],
+  [
+    'training: {held_back: →0}\nstrategies: {a: {class: SensitivePruneStrategy}}\ncompressor: {epoch: 1, strategies: [a]}',
+    'a chooses by pictures held back: hold some',
+  ],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy, start_epoch: 2, num_steps: →3}}\ncompressor: {epoch: 4, strategies: [s]}',
+    'num_steps is 3, one an epoch at most, from epoch 2 on, and the run has 4 epochs',
+  ],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy, delta_rate: →1e-9}}',
+    'Expected a number from 0.01 to below 1 for strategies.s.delta_rate but received 1e-9 of type number',
+  ],
+  [
+    'strategies: {s: {class: IterativePruneStrategy, num_steps: →1e8}}',
+    'Expected a whole number from 1 to 1000 for strategies.s.num_steps but received 100000000 of type number',
+  ],
+  [
+    'strategies: {s: {class: AutoPruneStrategy, →uniform_range: 4}}',
+    'uniform_range is not supported: AutoPruneStrategy begins with uniform widths and finds its way from there',
+  ],
+  [
+    'controllers: {c: {class: →LightNASController}}',
+    'LightNASController is not supported: ssd-prune searches no architectures',
+  ],
+  ['output: {model: →nowhere/out.onnx}', 'output.model: its folder FOLDER/nowhere is not there'],
+  ['output: {model: out.onnx, report: r.json, page: p.html, log: →p.html}', 'output.log would replace output.page: name another file'],
   [
     'training: {held_back: →0}\nstrategies: {a: {class: AutoPruneStrategy}}\ncompressor: {epoch: 1, strategies: [a]}',
     'a chooses by pictures held back: hold some',

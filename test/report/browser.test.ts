@@ -8,7 +8,14 @@ import sharp from 'sharp';
 import type { PageExtras } from '../../lib/report/page/page';
 import { temporary } from '../data/folders';
 import { launch, missing, screenshot, watch } from './browser';
-import { finetuneDocument, madeHostile, runDocument, sensitivityDocument, stepPoints } from './documents';
+import {
+  finetuneDocument,
+  madeHostile,
+  mapSensitivityDocument,
+  runDocument,
+  sensitivityDocument,
+  stepPoints,
+} from './documents';
 import { rendered } from './rendered';
 
 /** The page in a real browser; skipped, and said so on stderr, where none starts. */
@@ -81,12 +88,14 @@ const contrast = (page: Page, selector: string): Promise<number> =>
 inBrowser('a run’s page in a browser', () => {
   const file = path.join(folder, 'run.html');
   const hostileFile = path.join(folder, 'hostile.html');
+  const curvesFile = path.join(folder, 'curves.html');
   beforeAll(async () => {
     const given = await extras();
     writeFileSync(file, rendered(runDocument, given));
     const { pictures, ...rest } = given;
     const named = pictures!.map((picture) => ({ ...picture, ...madeHostile({ name: picture.name }) }));
     writeFileSync(hostileFile, rendered(madeHostile(runDocument), { ...rest, pictures: named }));
+    writeFileSync(curvesFile, rendered(mapSensitivityDocument));
     browser = await launch();
   });
   afterAll(() => browser?.close());
@@ -99,7 +108,7 @@ inBrowser('a run’s page in a browser', () => {
   ] as const)(
     'at %i pixels, %s: nothing is said or loaded, nothing hangs over, all can be read',
     async (width, scheme) => {
-      for (const [name, place] of Object.entries({ run: file, hostile: hostileFile })) {
+      for (const [name, place] of Object.entries({ run: file, hostile: hostileFile, curves: curvesFile })) {
         await visit(place, width, scheme, async (page, seen) => {
           const shot = path.join(folder, `${name}-${width}-${scheme}.png`);
           await screenshot(page, shot);

@@ -1,4 +1,10 @@
-import type { FinetunePart, PrunePart, RunPart, SensitivityPart } from '../../lib/report/page/document';
+import type {
+  FinetunePart,
+  MapSensitivityPart,
+  PrunePart,
+  RunPart,
+  SensitivityPart,
+} from '../../lib/report/page/document';
 import type { StepMean } from '../../lib/report/step-means';
 
 /** Two layers cut to 3/4 and 1/2 of their channels, of a model of 2000 MACs. */
@@ -113,6 +119,28 @@ export const sensitivityDocument: SensitivityPart = {
     }));
     return { name, readers: ['next'], channels: 16, share: 0.4, points, cuts: points.slice(1), chosen: null };
   }),
+};
+
+export const mapSensitivityDocument: MapSensitivityPart = {
+  schema: 'ssd-prune.sensitivity-map/1',
+  model: 'ssd.onnx',
+  prunedParams: 'conv_.*',
+  measure: 'map',
+  ...{ data: 'VOC2007', split: 'train, held back', images: 64, count: 'macs', base: 0.625, importedFrom: null },
+  ...{ skipped: [], complete: true, seconds: 2 },
+  layers: ['conv_1', 'conv_2'].map((name, i) => ({
+    ...{ name, channels: 16, share: 0.4 },
+    points: [0.25, 0.5].map((ratio) => ({
+      ...{
+        kept: 16 * (1 - ratio),
+        ratio,
+        map: 0.625 * (1 - (ratio * (i + 1)) / 4),
+        imported: false,
+        saved: ratio / 10,
+      },
+      ...{ loss: (0.625 * ratio * (i + 1)) / 4, relativeLoss: (ratio * (i + 1)) / 4 },
+    })),
+  })),
 };
 
 /** Steps of a run in which the loss halves every epoch. */

@@ -117,6 +117,18 @@ inBrowser('the page follows the run without being loaded again, and keeps what w
   }
 });
 
+test('a run that goes on shows what it was before', async () => {
+  const { event: _, ...first } = cut('first');
+  const before = [metric('start', 0, 0.9375), metric('cut', 0, 0.25), metric('epoch', 1, 0.5)];
+  const soFar = { step: 10, epoch: 1, metrics: before, cuts: [{ ...first, step: 0 }], heldBack: [], warnings: ['odd'] };
+  tell({ ...begin, resumed: 'checkpoints/000003-epoch-1-step-10', soFar }, metric('epoch', 2, 0.75));
+  const { text } = await ask('/');
+  expect(text).toContain('first conv_1');
+  expect(text).toContain('odd');
+  const row = /<tr><th[^>]*>mAP<.*?<\/tr>/.exec(text)![0].replaceAll(/<[^>]*>/g, ' ');
+  expect(row).toMatch(/0\.9375\s+0\.7500/);
+});
+
 test('the end comes though somebody looks', async () => {
   tell(begin, metric('start', 0, 0.75));
   const events = ask('/events');

@@ -7,6 +7,7 @@ import {
   finetuneDocument,
   hostile,
   madeHostile,
+  mapSensitivityDocument,
   pruneDocument,
   runDocument,
   sensitivityDocument,
@@ -107,6 +108,10 @@ test('a cut alone, and curves alone', () => {
   const curves = rendered(sensitivityDocument);
   expect(curves).toContain('<h1>Sensitivity of ssd.onnx</h1>');
   expect(textOf(rowOf(curves, 'conv_2'))).toBe('conv_2 | 16 | 40.00 % | 12: 12.50 % | 8: 25.00 % | 4: 37.50 % | ');
+  const losses = rendered(mapSensitivityDocument);
+  expect(losses).toContain('<h1>Sensitivity of ssd.onnx</h1>');
+  expect(textOf(rowOf(losses, 'conv_2'))).toBe('conv_2 | 12 of 16 | −25.0 % | 0.5469 | 12.50 % | 40.00 % | 2.50 % | ');
+  expect(textOf(losses)).toContain('mAP of the whole model | 0.6250');
 });
 
 test('pictures are inside the page, with what was found as their text', () => {
@@ -121,6 +126,7 @@ test.each([
   ['prune', pruneDocument],
   ['finetune', finetuneDocument],
   ['sensitivity', sensitivityDocument],
+  ['map sensitivity', mapSensitivityDocument],
 ])('names of a %s report can neither run nor load anything', (_, document) => {
   const page = rendered(madeHostile(document), madeHostile({ sensitivity: sensitivityDocument }));
   const plain = rendered(document, { sensitivity: sensitivityDocument });

@@ -232,3 +232,17 @@ describe('written files', () => {
     );
   });
 });
+
+test('a few bytes that stand for thousands of points, or of layers, are refused at once', () => {
+  const points = Array.from({ length: 1001 }, (_, i) => ({ ratio: (i + 1) / 2000, loss: 0 }));
+  const layer = (name: string) => ({ name, channels: 8, points });
+  for (const form of ['1.x', '2.x'] as const) {
+    expect(() => readPaddleCurves(encodePaddleCurves([layer('conv')], form), 'file')).toThrow(
+      expect.objectContaining({ code: 'ERR_BAD_DATA', message: expect.stringContaining('1001 points') }),
+    );
+  }
+  const many = Array.from({ length: 2001 }, (_, i) => ({ name: `conv_${i}`, channels: 8, points: points.slice(0, 1) }));
+  expect(() => readPaddleCurves(encodePaddleCurves(many, '2.x'), 'file')).toThrow(
+    expect.objectContaining({ code: 'ERR_BAD_DATA', message: expect.stringContaining('2001 layers') }),
+  );
+});

@@ -82,6 +82,31 @@ test.each(rules)('dead channels cut in the middle of training change nothing: %j
   compare(whole.model('last'), small, again.cut.tensors, await steps(small));
 });
 
+test('of Muon, whose next steps hang on the sides of its matrices, what stays is what it remembered', async () => {
+  const { cut } = await pruneModel(model, cutting);
+  const optimizer: OptimizerSettings = { rule: 'muon', average: 0.9 };
+  const whole = new Trainer(model, detector, { classes, samples }, { ...quick, optimizer });
+  await whole.run({ maxSteps: 3 });
+  const before = new Map(whole.optimizerState().parameters.map((parameter) => [parameter.name, parameter]));
+  const small = whole.withCut(cut);
+  const cuts = new Map(cut.tensors.map((tensor) => [tensor.name, tensor]));
+  let sliced = 0;
+  for (const { name, steps: taken, planes } of small.optimizerState().parameters) {
+    const own = before.get(name)!;
+    const tensor = cuts.get(name);
+    expect([name, taken]).toEqual([name, own.steps]);
+    planes.forEach((plane, i) => {
+      const expected = tensor ? Float32Array.from(kept(own.planes[i]!, tensor)) : own.planes[i]!;
+      expect([name, i, Buffer.compare(bytesOf(plane), bytesOf(expected))]).toEqual([name, i, 0]);
+    });
+    if (tensor && planes.some((plane) => plane.some((value) => value !== 0))) sliced++;
+  }
+  expect(sliced).toBeGreaterThan(10);
+  expect((await small.run({ maxSteps: 2 })).step).toBe(5);
+});
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
+
 async function steps(trainer: InstanceType<typeof Trainer>): Promise<number> {
   return (await trainer.run({ maxSteps: 3 })).step;
 }

@@ -1,5 +1,5 @@
 import { counted } from '../../counted';
-import type { FinetunePart, PageDocument, PrunePart, RunPart, SensitivityPart } from './document';
+import type { CurvesPart, FinetunePart, PageDocument, PrunePart, RunPart } from './document';
 import { baseName, duration, percent, score, whole } from './format';
 import { type LayerRow, layerRows, mergedLayers } from './layer-table';
 
@@ -45,7 +45,11 @@ export interface Contents {
   after: string | null;
 }
 
-export function contentsOf(document: Exclude<PageDocument, SensitivityPart>): Contents {
+/** Whether a report is of one model's layers, and not of what was done to a model. */
+export const isCurves = (document: PageDocument): document is CurvesPart =>
+  document.schema === 'ssd-prune.sensitivity/1' || document.schema === 'ssd-prune.sensitivity-map/1';
+
+export function contentsOf(document: Exclude<PageDocument, CurvesPart>): Contents {
   if (document.schema === 'ssd-prune.run/1') return runContents(document);
   return document.schema === 'ssd-prune.prune/1' ? pruneContents(document) : finetuneContents(document);
 }

@@ -139,15 +139,40 @@ const sensitivity = z.object({
   seconds: count,
 });
 
+const mapPoint = z.object({
+  ...{ kept: count, ratio: z.number(), map: z.number(), loss: z.number(), relativeLoss: z.number() },
+  ...{ saved: z.number(), imported: z.boolean() },
+});
+
+const mapSensitivity = z.object({
+  schema: z.literal('ssd-prune.sensitivity-map/1'),
+  model: file,
+  prunedParams: name,
+  measure: z.literal('map'),
+  data: name,
+  split: name,
+  images: count,
+  count: z.enum(['macs', 'paddle1x']),
+  base: z.number(),
+  importedFrom: z.string().nullable(),
+  skipped: reasons,
+  layers: z.array(z.object({ name, channels: count, share: z.number(), points: z.array(mapPoint) })),
+  complete: z.boolean(),
+  seconds: count,
+});
+
 export type PrunePart = z.infer<typeof prune>;
 export type RunPart = z.infer<typeof run>;
 export type FinetunePart = z.infer<typeof finetune>;
 export type SensitivityPart = z.infer<typeof sensitivity>;
+export type MapSensitivityPart = z.infer<typeof mapSensitivity>;
+/** What layers lose, by either measure. */
+export type CurvesPart = SensitivityPart | MapSensitivityPart;
 /** What of a report a page shows. */
-export type PageDocument = PrunePart | RunPart | FinetunePart | SensitivityPart;
+export type PageDocument = PrunePart | RunPart | FinetunePart | CurvesPart;
 
 const schemas: ReadonlyMap<string, z.ZodType<PageDocument>> = new Map(
-  [run, prune, finetune, sensitivity].map((schema) => [schema.shape.schema.value, schema]),
+  [run, prune, finetune, sensitivity, mapSensitivity].map((schema) => [schema.shape.schema.value, schema]),
 );
 
 /**
@@ -157,6 +182,10 @@ const schemas: ReadonlyMap<string, z.ZodType<PageDocument>> = new Map(
 export const readPageDocument = (place: string): PageDocument =>
   readDocument(place, schemas, (known) => `pages are made of ${known} (what run, prune, finetune, sensitivity write)`);
 
+const curves: ReadonlyMap<string, z.ZodType<CurvesPart>> = new Map(
+  [sensitivity, mapSensitivity].map((schema) => [schema.shape.schema.value, schema]),
+);
+
 /** The same of a sensitivity report alone, to go with another report. */
-export const readSensitivity = (place: string): SensitivityPart =>
-  readDocument(place, new Map([[sensitivity.shape.schema.value, sensitivity]]), (known) => `expected ${known}`);
+export const readSensitivity = (place: string): CurvesPart =>
+  readDocument(place, curves, (known) => `expected ${known}`);

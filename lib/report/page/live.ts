@@ -1,4 +1,4 @@
-import type { CompressionEvent, CutEvent } from '../../compress/events';
+import type { BeginEvent, CompressionEvent, CutEvent } from '../../compress/events';
 import type { Metric } from '../../compress/metric';
 import type { Evaluation } from '../../train/trainer-events';
 import { type StepMean, StepMeans } from '../step-means';
@@ -24,7 +24,7 @@ export class LivePage {
 
   add(event: CompressionEvent): void {
     if ('epoch' in event && event.event !== 'cut') this.#epoch = event.epoch;
-    if (event.event === 'begin') this.#epochs = event.epochs;
+    if (event.event === 'begin') this.#begin(event);
     if (event.event === 'warning') this.#warnings.push(event.message);
     if (event.event === 'evaluation') this.#evaluations.push(event);
     if (event.event === 'metric') this.#metrics.push(event);
@@ -37,9 +37,20 @@ export class LivePage {
     }
   }
 
-  /** That no more will come. */
-  end(): void {
-    this.#progress = 'ended';
+  #begin({ epochs, soFar }: BeginEvent): void {
+    this.#epochs = epochs;
+    if (!soFar) return;
+    this.#epoch = soFar.epoch;
+    this.#progress = `going on behind step ${whole(soFar.step)}`;
+    this.#warnings.unshift(...soFar.warnings.filter((message) => !this.#warnings.includes(message)));
+    this.#metrics.push(...soFar.metrics);
+    this.#evaluations.push(...soFar.heldBack);
+    this.#cuts.push(...soFar.cuts.map((cut) => ({ ...cut, event: 'cut' as const, at: cut.epoch })));
+  }
+
+  /** That no more will come, and why, where that was no success. */
+  end(failure?: string): void {
+    this.#progress = failure === undefined ? 'ended' : `ended: ${failure}`;
   }
 
   /** The whole page, with the script that keeps it going. */
@@ -79,7 +90,7 @@ export class LivePage {
 
   #totals(): Total[] {
     const [first, last] = [this.#cuts[0]?.report, this.#cuts.at(-1)?.report];
-    const [start, now] = [this.#metrics[0], this.#metrics.at(-1)];
+    const [start, now] = [this.#metrics.find(({ stage }) => stage === 'start'), this.#metrics.at(-1)];
     return [
       ...(first && last
         ? [

@@ -1,11 +1,12 @@
 import type { RunHistory } from '../run-history';
 import { scoreCharts, trainingCharts } from './charts';
-import { type Contents, contentsOf } from './contents';
-import type { PageDocument, SensitivityPart } from './document';
+import { type Contents, contentsOf, isCurves } from './contents';
+import type { CurvesPart, PageDocument } from './document';
 import { baseName, dims, whole } from './format';
 import { frame, type Section } from './frame';
 import { type Html, html } from './html';
 import { layerTable } from './layer-table';
+import { mapSensitivitySection } from './map-sensitivity';
 import { type PagePicture, picturesSection } from './pictures';
 import { sensitivitySection } from './sensitivity';
 import { details, factTable, table } from './table';
@@ -16,7 +17,7 @@ export interface PageExtras extends TotalsExtras {
   /** Steps, evaluations and speed of the run. */
   history?: Pick<RunHistory, 'points'>;
   /** Curves of a sensitivity report of the same model. */
-  sensitivity?: SensitivityPart;
+  sensitivity?: CurvesPart;
   /** Sample pictures with what the models before and after find on them. */
   pictures?: readonly PagePicture[];
 }
@@ -27,7 +28,7 @@ export interface PageExtras extends TotalsExtras {
  */
 export function renderPage(document: PageDocument, extras: PageExtras = {}): string {
   const footer = `Made by ssd-prune from a report of ${document.schema}.`;
-  if (document.schema === 'ssd-prune.sensitivity/1') {
+  if (isCurves(document)) {
     return frame({
       title: `Sensitivity of ${document.model === null ? 'a model' : baseName(document.model)}`,
       subtitle: 'What each layer loses as it gets narrower',
@@ -71,9 +72,9 @@ export function modelSections(contents: Contents, extras: PageExtras): Section[]
   return parts.filter((part): part is Section => part.content !== undefined);
 }
 
-const sensitivityPart = (report: SensitivityPart): Section => ({
+const sensitivityPart = (report: CurvesPart): Section => ({
   ...{ id: 'sensitivity', title: 'Sensitivity of layers' },
-  content: sensitivitySection(report),
+  content: report.measure === 'map' ? mapSensitivitySection(report) : sensitivitySection(report),
 });
 
 function skippedTable(skipped: Contents['skipped']): Html | undefined {

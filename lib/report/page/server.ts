@@ -44,6 +44,7 @@ export class PageServer implements RunLog {
   readonly #every: number;
   readonly #watching = new Set<ServerResponse>();
   #timer: NodeJS.Timeout | undefined;
+  #failure: string | undefined;
 
   private constructor(every: number) {
     this.#every = every;
@@ -55,7 +56,13 @@ export class PageServer implements RunLog {
     const own = new PageServer(every);
     await new Promise<void>((resolve, reject) => {
       own.#server.once('error', (error) => {
-        reject(new SsdPruneError('ERR_IO', `Can't serve a page on port ${port}: ${error.message}`, { cause: error }));
+        reject(
+          new SsdPruneError(
+            'ERR_IO',
+            `Can't serve a page on port ${port}: ${error.message}; name another one, or none for any that is free`,
+            { cause: error },
+          ),
+        );
       });
       own.#server.listen(port, '127.0.0.1', resolve);
     });
@@ -78,9 +85,14 @@ export class PageServer implements RunLog {
     if (this.#watching.size > 0) this.#timer ??= setTimeout(() => this.#show(false), this.#every).unref();
   }
 
+  /** What the page says of its end, where that is no success. */
+  failed(message: string): void {
+    this.#failure = message;
+  }
+
   /** Shows the end, which pages keep. */
   async close(): Promise<void> {
-    this.#page.end();
+    this.#page.end(this.#failure);
     this.#show(true);
     for (const response of this.#watching) response.end();
     await new Promise<void>((resolve) => {

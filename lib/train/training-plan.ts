@@ -1,0 +1,41 @@
+import type { Dataset, Sample } from '../data/dataset';
+import type { DetectorSettings } from '../model/detector';
+import type { OnnxModel } from '../model/onnx-model';
+import { haveFeatures } from './feature-pairs';
+import { holdBack } from './held-back';
+import { type DetectorNetwork, readNetwork } from './network';
+import { completeRecipe, type Recipe } from './recipe';
+import { checkClasses, checkTaught, teacherNetwork } from './teacher';
+import type { TrainerOptions } from './trainer-options';
+
+/** All that a training is before there is any memory for it. */
+export interface PlannedTraining {
+  network: DetectorNetwork;
+  taught: DetectorNetwork | undefined;
+  trained: readonly Sample[];
+  held: readonly Sample[];
+  recipe: Recipe;
+}
+
+/**
+ * What a model is trained with, and on what.
+ * @throws {SsdPruneError} ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
+ * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense, ERR_NO_BF16
+ */
+export function planTraining(
+  model: OnnxModel,
+  detector: DetectorSettings,
+  dataset: Pick<Dataset, 'classes' | 'samples'>,
+  { teacher, threads: _, ...given }: TrainerOptions,
+): PlannedTraining {
+  checkTaught(teacher !== undefined, given);
+  const network = readNetwork(model, detector);
+  checkClasses(dataset, detector);
+  const { trained, held } = holdBack(dataset.samples, given.heldBack ?? 0.1, given.seed ?? 0);
+  const taught = teacher && teacherNetwork(teacher, detector);
+  const comparable = taught !== undefined && haveFeatures(network, taught);
+  return {
+    ...{ network, taught, trained, held },
+    recipe: completeRecipe(given, { pictures: trained.length, comparable, ...network }),
+  };
+}
