@@ -54,7 +54,8 @@ function command(...args) {
 /** Moments to kill at: what is waited for, and up to so many milliseconds behind it. */
 const moments = [
   { name: 'in mid-epoch', milliseconds: 400, on: (event) => event.event === 'progress' && event.label === 'steps' },
-  { name: 'while a checkpoint is written', milliseconds: 12, folder: true },
+  // About as long as one takes: network, training state, document, rename, and the old one's removal.
+  { name: 'while a checkpoint is written', milliseconds: 60, folder: true },
   {
     name: 'while it is evaluated',
     milliseconds: 250,
@@ -65,6 +66,20 @@ const moments = [
 
 /** Calls that went on from a checkpoint: a run that always began anew would end with the same bytes, too. */
 let resumed = 0;
+/** Kills behind the cut in mid-training, and what was there of a checkpoint that was being written. */
+let behindSecond = 0;
+const unfinished = new Map();
+
+function countKill(checkpoints, cuts) {
+  if (cuts > 1) behindSecond++;
+  const hidden = readdirSync(checkpoints).find((name) => /^\.\d{6}/.test(name));
+  if (hidden === undefined) return;
+  const files = readdirSync(path.join(checkpoints, hidden))
+    .filter((name) => !name.endsWith('.tmp'))
+    .sort()
+    .join(', ');
+  unfinished.set(files, (unfinished.get(files) ?? 0) + 1);
+}
 
 /**
  * Goes on with a run, and kills it at a moment.
@@ -75,7 +90,7 @@ function killOnce(file, checkpoints, moment, place) {
     const child = spawn(process.execPath, [main, 'run', file, '--resume', '--json'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    let [armed, text] = [false, ''];
+    let [armed, text, cuts] = [false, '', 0];
     const arm = () => {
       if (armed) return;
       armed = true;
@@ -92,14 +107,20 @@ function killOnce(file, checkpoints, moment, place) {
       for (const line of lines) {
         last = line;
         const event = JSON.parse(line);
-        if (event.event === 'begin') resumed += event.resumed === null ? 0 : 1;
+        if (event.event === 'begin') {
+          resumed += event.resumed === null ? 0 : 1;
+          cuts = event.soFar?.cuts.length ?? 0;
+        }
+        if (event.event === 'cut') cuts++;
         if (moment.on?.(event)) arm();
       }
     });
     child.on('close', (code, signal) => {
       if (watcher) watcher.close();
-      if (signal === 'SIGKILL') resolve(false);
-      else if (code === 0) resolve(true);
+      if (signal === 'SIGKILL') {
+        countKill(checkpoints, cuts);
+        resolve(false);
+      } else if (code === 0) resolve(true);
       else reject(new Error(`run --resume ended with ${code}: ${last}`));
     });
   });
@@ -135,7 +156,13 @@ async function main_() {
   const left = readdirSync(scratch).filter((name) => name.includes('.tmp'));
   if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
   for (const [name, count] of counts) console.log(`${String(count).padStart(3)} kills ${name}`);
-  console.log(`${resumed} times it went on from a checkpoint`);
+  console.log(`${resumed} times it went on from a checkpoint; ${behindSecond} kills behind the cut in mid-training`);
+  for (const [files, count] of unfinished) {
+    console.log(
+      `${String(count).padStart(3)} times an unfinished checkpoint was left, with ${files || 'nothing in it'}`,
+    );
+  }
+  if (kills >= 50 && behindSecond === 0) throw new Error('no kill was behind the cut in mid-training');
   console.log(`${killed} kills, ${compared} runs: each ended with the bytes of the run that nobody killed`);
 }
 
