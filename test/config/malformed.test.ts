@@ -354,7 +354,10 @@ const together: Case[] = [
     'LightNASController is not supported: ssd-prune searches no architectures',
   ],
   ['output: {model: →nowhere/out.onnx}', 'output.model: its folder FOLDER/nowhere is not there'],
-  ['output: {model: out.onnx, report: r.json, page: p.html, log: →p.html}', 'output.log would replace output.page: name another file'],
+  [
+    'output: {model: out.onnx, report: r.json, page: p.html, log: →p.html}',
+    'output.log would replace output.page: name another file',
+  ],
   [
     'training: {held_back: →0}\nstrategies: {a: {class: AutoPruneStrategy}}\ncompressor: {epoch: 1, strategies: [a]}',
     'a chooses by pictures held back: hold some',
