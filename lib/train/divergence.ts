@@ -14,8 +14,8 @@ export interface LossMean {
 /** Steps that the mean is over, about. */
 const lossWindow = 20;
 
-/** What losses count as at least while few are known, and later: pictures without objects may have none. */
-const [leastAtFirst, leastLater] = [1, 0.05];
+/** What losses count as at least: pictures without objects have none, and a network that begins as its teacher neither. */
+const leastLoss = 1;
 
 export const noLoss: LossMean = { mean: 0, count: 0, lowest: 0 };
 
@@ -31,7 +31,7 @@ export function withLoss({ mean, count, lowest }: LossMean, loss: number): LossM
  */
 export function explosionLimit({ count, lowest }: LossMean, times: number | null): number {
   if (times === null || count === 0) return Number.POSITIVE_INFINITY;
-  return times * Math.max(lowest, count < lossWindow ? leastAtFirst : leastLater);
+  return times * Math.max(lowest, leastLoss);
 }
 
 /** Why a step was not taken, in words; the report's indexes have their names here. */
