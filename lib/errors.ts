@@ -62,6 +62,23 @@ export function checkOptions(options: unknown, needed: string): void {
     throw invalidArgument('options', `an object with ${needed}`, options);
 }
 
+/**
+ * An error that ends a run behind some steps, with where the state is that it leaves: a diverged one takes the same steps
+ * again, any other goes on.
+ * @param more of what is left, sentences
+ */
+export function withState(
+  error: SsdPruneError,
+  step: number,
+  place: string,
+  more: readonly string[] = [],
+): SsdPruneError {
+  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
+  const goOn = error.code === 'ERR_DIVERGED' ? '' : ': go on with --resume';
+  const after = `The state after step ${step} is in ${place}${goOn}.`;
+  return new SsdPruneError(error.code, [message, ...more, after].join(' '), { cause: error });
+}
+
 /** "Expected … for NAME but received V of type T": the wording of every refused argument. */
 export function invalidArgument(name: string, expected: string, received: unknown): SsdPruneError {
   const shown = typeof received === 'string' ? JSON.stringify(received) : String(received);

@@ -54,16 +54,17 @@ export function builder(yargs: Argv): Argv {
 export async function handler(args: ReportArguments): Promise<void> {
   const ui = makeUi(args);
   const { reportPage } = require('../report/page-file') as typeof import('../report/page-file');
-  const { log, sensitivity, data, split, detector, before, after } = args;
+  const { log, sensitivity, data, split, pictures, scoreThreshold, detector, before, after } = args;
   if (data === undefined) refuseWithout('data', ['split', 'detector', 'pictures', 'score-threshold'], args);
-  if (args.scoreThreshold !== undefined && !(args.scoreThreshold >= 0 && args.scoreThreshold < 1)) {
-    throw invalidArgument('scoreThreshold', 'a number from 0 to below 1', args.scoreThreshold);
+  if (scoreThreshold !== undefined && !(scoreThreshold >= 0 && scoreThreshold < 1)) {
+    throw invalidArgument('scoreThreshold', 'a number from 0 to below 1', scoreThreshold);
   }
   let progress: Progress | undefined;
   const report = await interruptible((signal) =>
     reportPage(args.report, args.output, {
-      ...{ pictures: args.pictures ?? 4, scoreThreshold: args.scoreThreshold ?? 0.3, device: args.device },
-      ...{ bench: args.bench, force: args.force, signal },
+      ...{ device: args.device, bench: args.bench, force: args.force, signal },
+      ...(pictures !== undefined && { pictures }),
+      ...(scoreThreshold !== undefined && { scoreThreshold }),
       ...(log !== undefined && { log }),
       ...(sensitivity !== undefined && { sensitivity }),
       ...(data !== undefined && { data }),

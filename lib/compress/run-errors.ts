@@ -1,4 +1,4 @@
-import { SsdPruneError } from '../errors';
+import { SsdPruneError, withState } from '../errors';
 import type { Strategy } from './strategy';
 
 /** Whether an error ends a run without a fault in its state, which is saved then. */
@@ -11,11 +11,7 @@ export function isEnding(error: unknown): boolean {
  * @param step of the newest checkpoint
  */
 export function withHint(error: unknown, step: number, folder: string): unknown {
-  if (!(error instanceof SsdPruneError)) return error;
-  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
-  const after = `The state after step ${step} is in ${folder}`;
-  const hint = error.code === 'ERR_DIVERGED' ? `${after}.` : `${after}: go on with --resume.`;
-  return new SsdPruneError(error.code, `${message} ${hint}`, { cause: error });
+  return error instanceof SsdPruneError ? withState(error, step, folder) : error;
 }
 
 /** An error of a strategy, with its name in front: there may be several. */

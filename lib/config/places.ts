@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Located, type Path, resolveAt, valuePlace } from './located';
 import type { Problems } from './problems';
@@ -28,13 +28,13 @@ export async function checkPlaces(sections: Sections, root: Located, problems: P
 /** Splits of a VOC folder are files; what other layouts have is found out when their annotations are read. */
 async function checkSplits(data: NonNullable<Sections['data']>, root: Located, problems: Problems): Promise<void> {
   const folder = resolveAt(root, ['data', 'folder'], data.folder);
-  const splits = path.join(folder, 'ImageSets', 'Main');
-  if ((await faultOf(splits, 'folder')) !== undefined) return;
+  const { listVocSplits, vocSplitFile } = require('../data/voc') as typeof import('../data/voc');
+  const there = await listVocSplits(folder);
+  if (!there) return;
   for (const key of ['train', 'evaluation'] as const) {
     const split = data[key];
-    if (typeof split !== 'string' || (await faultOf(path.join(splits, `${split}.txt`), 'file')) === undefined) continue;
-    const there = (await readdir(splits)).filter((name) => name.endsWith('.txt')).map((name) => name.slice(0, -4));
-    const known = there.length === 0 ? 'there is none' : `there are ${there.sort().slice(0, 20).join(', ')}`;
+    if (typeof split !== 'string' || (await faultOf(vocSplitFile(folder, split), 'file')) === undefined) continue;
+    const known = there.length === 0 ? 'there is none' : `there are ${there.slice(0, 20).join(', ')}`;
     problems.add(valuePlace(root, ['data', key]), `data.${key}: ${folder} has no split ${split}; ${known}`);
   }
 }

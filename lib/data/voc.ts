@@ -85,18 +85,29 @@ export async function listVocPictures(
   return { files, problems };
 }
 
+/** The file that lists a split. */
+export const vocSplitFile = (directory: string, split: string): string =>
+  path.join(directory, splitFolder, `${split}.txt`);
+
+/** Splits of a folder, sorted; undefined where it has no place for any. */
+export async function listVocSplits(directory: string): Promise<string[] | undefined> {
+  const names = await readdir(path.join(directory, splitFolder)).catch(() => undefined);
+  return names
+    ?.filter((name) => name.endsWith('.txt'))
+    .map((name) => name.slice(0, -4))
+    .sort();
+}
+
 /**
  * The ids of a split with the place that names them. What follows an id on its line (the 1, 0 or -1 of VOC's files for
  * single classes) is left aside: such a split means all the pictures it lists.
  */
 async function readSplit(directory: string, split: string): Promise<{ id: string; where: string }[]> {
-  const file = path.join(directory, splitFolder, `${split}.txt`);
+  const file = vocSplitFile(directory, split);
   const text = await readFile(file, 'utf8').catch(async (error) => {
     if (error.code !== 'ENOENT') throw readError(`split ${file}`, error);
-    const there = (await readdir(path.join(directory, splitFolder)))
-      .filter((name) => name.endsWith('.txt'))
-      .map((name) => name.slice(0, -4));
-    const list = there.length > 0 ? `there are: ${there.sort().join(', ')}` : 'there is none';
+    const there = (await listVocSplits(directory)) ?? [];
+    const list = there.length > 0 ? `there are: ${there.join(', ')}` : 'there is none';
     throw new SsdPruneError('ERR_BAD_DATA', `No split ${JSON.stringify(split)}: ${file} is not there; ${list}`);
   });
   const ids: { id: string; where: string }[] = [];

@@ -1,6 +1,6 @@
 import { stat, unlink } from 'node:fs/promises';
 import type { CheckOptions } from '../data/check';
-import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
+import { checkOptions, invalidArgument, SsdPruneError, withState } from '../errors';
 import { checkOutput } from '../files';
 import { readDetectorSettings, settingsToCarry } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
@@ -186,21 +186,18 @@ async function giveUp(
     // A full disk, say: an earlier state may be there.
     throw error;
   }
-  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
-  const after = `The state after step ${trainer.step} is in ${state}`;
-  if (error.code !== 'ERR_DIVERGED') {
-    throw new SsdPruneError(error.code, `${message} ${after}: go on with --resume.`, { cause: error });
+  const kept: string[] = [];
+  if (error.code === 'ERR_DIVERGED') {
+    const { best } = trainer.result;
+    if (best === undefined) {
+      await write('last');
+      kept.push(`${output} holds the weights of step ${trainer.step}, which nothing judged.`);
+    } else if (best.step > 0) {
+      await write('best');
+      kept.push(`${output} holds the weights of step ${best.step}, the best ones so far.`);
+    }
   }
-  const { best } = trainer.result;
-  const which = best === undefined ? 'last' : best.step > 0 ? 'best' : undefined;
-  if (which) await write(which);
-  const written =
-    which === 'best'
-      ? `${output} holds the weights of step ${best!.step}, the best ones so far. `
-      : which === 'last'
-        ? `${output} holds the weights of step ${trainer.step}, which nothing judged. `
-        : '';
-  throw new SsdPruneError('ERR_DIVERGED', `${message} ${written}${after}.`, { cause: error });
+  throw withState(error, trainer.step, state, kept);
 }
 
 function kept({ best, evaluations }: TrainResult, keep: 'best' | 'last'): FinetuneReport['kept'] {

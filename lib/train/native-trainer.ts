@@ -1,12 +1,12 @@
 import type { DetectorSettings } from '../model/detector';
 import { addon, type NativeTrainer, type NativeTrainerJob, nativeError } from '../native';
-import { pairFeatures } from './feature-pairs';
 import { nativeLoss } from './loss';
 import type { DetectorNetwork } from './network';
 import { nativeOptimizer, type ParameterGroup } from './optimizer';
 import type { PlacedParameter } from './optimizer-arrays';
 import type { StatisticRange } from './recalibration';
 import type { Recipe } from './recipe';
+import type { PlannedTraining } from './training-plan';
 
 /** What is trained of the flat array of weights, parameter by parameter, and what follows the data. */
 export interface TrainedParts {
@@ -18,14 +18,14 @@ export interface TrainedParts {
 /** The addon's trainer of a network, with its weights and those of its teacher. */
 export function makeNativeTrainer(
   network: DetectorNetwork,
-  teacher: DetectorNetwork | undefined,
+  teacher: Pick<PlannedTraining, 'taught' | 'pairs'> | undefined,
   { loss, optimizer, batchSize, microBatch, precision }: Recipe,
   detector: DetectorSettings,
   { placed, groups, statistics }: TrainedParts,
 ): NativeTrainer {
   const { plan, heads, weights } = network;
-  const compared = teacher && (loss.teacher?.featureWeight ?? 0) > 0 ? pairFeatures(network, teacher) : undefined;
-  const graph = { ...plan.graph, features: compared?.student ?? [] };
+  const { taught, pairs } = teacher ?? {};
+  const graph = { ...plan.graph, features: pairs?.student ?? [] };
   const native = made({
     ...{ graph, ...heads, priors: detector.priors },
     ...{ microBatch, microSteps: batchSize / microBatch, precision },
@@ -36,10 +36,10 @@ export function makeNativeTrainer(
       return { begin, end, weightDecay: groups[i]!.weightDecay, columns };
     }),
     statistics: [...statistics],
-    teacher: teacher ? { graph: { ...teacher.plan.graph, features: compared?.teacher ?? [] }, ...teacher.heads } : null,
+    teacher: taught ? { graph: { ...taught.plan.graph, features: pairs?.teacher ?? [] }, ...taught.heads } : null,
   });
   native.set('weights', weights);
-  if (teacher) native.set('teacher', teacher.weights);
+  if (taught) native.set('teacher', taught.weights);
   return native;
 }
 

@@ -7,8 +7,6 @@ import type { DetectorSettings } from '../model/detector';
 import { addon } from '../native';
 import { decodeArrays, encodeArrays } from './array-file';
 import type { LossMean } from './divergence';
-import { pairFeatures } from './feature-pairs';
-import type { DetectorNetwork } from './network';
 import {
   describeOptimizerState,
   type OptimizerHeader,
@@ -18,6 +16,7 @@ import {
 import type { DataPosition } from './passes';
 import type { Recipe } from './recipe';
 import type { Evaluation } from './trainer-events';
+import type { PlannedTraining } from './training-plan';
 
 /** Where a run is, but for its weights. */
 export interface Progress {
@@ -46,19 +45,16 @@ export interface RunIdentity {
 
 /** What a run is of. */
 export function identifyRun(
-  recipe: Recipe,
-  network: DetectorNetwork,
-  teacher: DetectorNetwork | undefined,
-  { samples, detector }: { samples: readonly Sample[]; detector: DetectorSettings },
+  { recipe, network, taught, pairs }: PlannedTraining,
+  samples: readonly Sample[],
+  { input, variances, classes, outputs, priors }: DetectorSettings,
 ): RunIdentity {
-  const { input, variances, classes, outputs, priors } = detector;
-  const maps = teacher && (recipe.loss.teacher?.featureWeight ?? 0) > 0 ? pairFeatures(network, teacher) : null;
   return {
     recipe,
     parameters: network.plan.parameters.map(({ name, size }) => [name, size] as const),
     model: checksum(network.weights),
-    teacher: teacher ? checksum(teacher.weights) : null,
-    settings: crc32(JSON.stringify([input, variances, classes, outputs, maps]), checksum(priors)),
+    teacher: taught ? checksum(taught.weights) : null,
+    settings: crc32(JSON.stringify([input, variances, classes, outputs, pairs]), checksum(priors)),
     data: samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
     isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
   };

@@ -77,7 +77,8 @@ export class Trainer {
   ) {
     checkGiven(model, dataset, options);
     const { teacher, threads = 0 } = options;
-    const { network, taught, trained, held, recipe } = planTraining(model, detector, dataset, options);
+    const planned = planTraining(model, detector, dataset, options);
+    const { network, trained, held, recipe } = planned;
     this.#network = network;
     this.#detector = detector;
     this.#dataset = dataset;
@@ -96,8 +97,8 @@ export class Trainer {
     this.#groups = groupParameters(this.#network.parameters, this.recipe.groups);
     this.#statistics = statisticRanges(this.#network.plan.graph, offsets);
     const parts = { groups: this.#groups, placed: this.#placed, statistics: this.#statistics };
-    this.#native = makeNativeTrainer(this.#network, taught, this.recipe, detector, parts);
-    this.#identity = identifyRun(this.recipe, this.#network, taught, { samples: dataset.samples, detector });
+    this.#native = makeNativeTrainer(network, planned, recipe, detector, parts);
+    this.#identity = identifyRun(planned, dataset.samples, detector);
   }
 
   /** Steps taken, by earlier runs that were resumed too. */

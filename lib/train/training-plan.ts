@@ -1,7 +1,7 @@
 import type { Dataset, Sample } from '../data/dataset';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import { haveFeatures } from './feature-pairs';
+import { type FeaturePairs, haveFeatures, pairFeatures } from './feature-pairs';
 import { holdBack } from './held-back';
 import { type DetectorNetwork, readNetwork } from './network';
 import { completeRecipe, type Recipe } from './recipe';
@@ -12,6 +12,8 @@ import type { TrainerOptions } from './trainer-options';
 export interface PlannedTraining {
   network: DetectorNetwork;
   taught: DetectorNetwork | undefined;
+  /** Inner maps that are compared with the teacher's; undefined where none are. */
+  pairs: FeaturePairs | undefined;
   trained: readonly Sample[];
   held: readonly Sample[];
   recipe: Recipe;
@@ -19,7 +21,7 @@ export interface PlannedTraining {
 
 /**
  * What a model is trained with, and on what.
- * @throws {SsdPruneError} ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
+ * @throws {SsdPruneError} what {@link pairFeatures} throws; ERR_UNSUPPORTED_OP naming what can't be trained, ERR_BAD_CONFIG for detector settings that
  * don't fit, ERR_BAD_DATA for other classes, ERR_USAGE naming an option that makes no sense, ERR_NO_BF16
  */
 export function planTraining(
@@ -34,8 +36,8 @@ export function planTraining(
   const { trained, held } = holdBack(dataset.samples, given.heldBack ?? 0.1, given.seed ?? 0);
   const taught = teacher && teacherNetwork(teacher, detector);
   const comparable = taught !== undefined && haveFeatures(network, taught);
-  return {
-    ...{ network, taught, trained, held },
-    recipe: completeRecipe(given, { pictures: trained.length, comparable, ...network }),
-  };
+  const recipe = completeRecipe(given, { pictures: trained.length, comparable, ...network });
+  const compared = (recipe.loss.teacher?.featureWeight ?? 0) > 0;
+  const pairs = taught && compared ? pairFeatures(network, taught) : undefined;
+  return { network, taught, pairs, trained, held, recipe };
 }

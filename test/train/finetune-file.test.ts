@@ -13,6 +13,12 @@ const { finetuneFile } = dist('train/finetune-file') as typeof import('../../lib
 
 jest.setTimeout(300_000);
 
+/** A VOC folder whose split val has eight pictures with a car each. */
+function eightCars(): Promise<string> {
+  const picture = () => ({ width: 64, height: 48, objects: [{ name: 'car', box: [3, 3, 40, 40] }] });
+  return vocFolder(Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`p${i}`, picture()])) as never);
+}
+
 let folder: string;
 let model: string;
 let data: string;
@@ -21,8 +27,7 @@ beforeAll(async () => {
   model = path.join(folder, 'model.onnx');
   const classNames = ['background', 'car', 'cat'];
   await writeModel(buildMobileNetV1Ssd({ classes: 3, width: 0.25, classNames }), model);
-  const picture = { width: 64, height: 48, objects: [{ name: 'car', box: [3, 3, 40, 40] as const }] };
-  data = await vocFolder(Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`p${i}`, picture])) as never);
+  data = await eightCars();
 });
 
 const quick = (): FinetuneOptions => ({
@@ -62,14 +67,7 @@ test('what ends a run in its middle leaves the state after its last step', async
     throw broken;
   };
   await expect(finetuneFile(model, out, { ...quick(), afterStep })).rejects.toBe(broken);
-  const files = await vocFolder(
-    Object.fromEntries(
-      Array.from({ length: 8 }, (_, i) => [
-        `p${i}`,
-        { width: 64, height: 48, objects: [{ name: 'car', box: [3, 3, 40, 40] }] },
-      ]),
-    ) as never,
-  );
+  const files = await eightCars();
   const remove = () => {
     for (let i = 0; i < 8; i++) rmSync(path.join(files, 'JPEGImages', `p${i}.jpg`), { force: true });
   };

@@ -1,13 +1,12 @@
 import type { MapSensitivityPart } from './document';
 import { duration, percent, score, whole } from './format';
-import { type Html, html, trusted } from './html';
+import { type Html, html } from './html';
+import { curvesFigure, workIn } from './sensitivity';
 import { factTable, table } from './table';
 
 /** Curves of mAP lost, a row a point, and what was measured. */
 export function mapSensitivitySection(report: MapSensitivityPart): Html {
-  const { drawCurves } = require('../../sensitivity/curve-plot') as typeof import('../../sensitivity/curve-plot');
-  const work = report.count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs';
-  const svg = drawCurves(report).replace(/^<\?xml[^>]*>\s*/, '');
+  const work = workIn(report);
   const label = 'Channels kept against the share of mAP that is lost, a curve a layer; the table has the numbers.';
   const rows = report.layers.flatMap(({ name, channels, share, points }) =>
     points.map(({ kept, ratio, map, relativeLoss, saved, imported }) => [
@@ -26,7 +25,7 @@ export function mapSensitivitySection(report: MapSensitivityPart): Html {
     ...[number('Channels'), number('Gone'), number('mAP'), number('Loss of mAP')],
     ...[number(`Share of ${work}`), number(`${work} saved`)],
   ];
-  return html`<figure class="card sensitivity"><div class="wide" tabindex="0" role="img" aria-label="${label}">${trusted(svg)}</div></figure>
+  return html`${curvesFigure(report, label)}
 ${table('mAP of the model with one layer cut, and the share of the whole model’s mAP that is lost', columns, rows)}
 ${factTable('What was measured', [
   ['Model', report.model],

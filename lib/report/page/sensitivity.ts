@@ -1,4 +1,4 @@
-import type { SensitivityPart } from './document';
+import type { CurvesPart, SensitivityPart } from './document';
 import { duration, percent, whole } from './format';
 import { type Html, html, trusted } from './html';
 import { factTable, table } from './table';
@@ -6,12 +6,20 @@ import { factTable, table } from './table';
 const share = (value: number | null | undefined): string =>
   value === null || value === undefined ? '–' : percent(value, 2);
 
+/** The drawn curves of a report. */
+export function curvesFigure(report: CurvesPart, label: string): Html {
+  const { drawCurves } = require('../../sensitivity/curve-plot') as typeof import('../../sensitivity/curve-plot');
+  const svg = drawCurves(report).replace(/^<\?xml[^>]*>\s*/, '');
+  return html`<figure class="card sensitivity"><div class="wide" tabindex="0" role="img" aria-label="${label}">${trusted(svg)}</div></figure>`;
+}
+
+/** What a report counts work in. */
+export const workIn = ({ count }: CurvesPart): string => (count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs');
+
 /** The curves, what each layer loses, and what was measured. */
 export function sensitivitySection(report: SensitivityPart): Html {
-  const { drawCurves } = require('../../sensitivity/curve-plot') as typeof import('../../sensitivity/curve-plot');
   const { layers, targetRatio } = report;
-  const work = report.count === 'macs' ? 'MACs' : 'Paddle 1.x FLOPs';
-  const svg = drawCurves(report).replace(/^<\?xml[^>]*>\s*/, '');
+  const work = workIn(report);
   const label =
     'Channels kept against the error of the layers that read them, a curve a layer; the table has the numbers.';
   const ratios = [0.25, 0.5, 0.75];
@@ -35,7 +43,7 @@ export function sensitivitySection(report: SensitivityPart): Html {
     ...(targetRatio === null ? [] : [number('Chosen'), number('Error')]),
     ...(blind ? [{ name: 'Not measured' }] : []),
   ];
-  return html`<figure class="card sensitivity"><div class="wide" tabindex="0" role="img" aria-label="${label}">${trusted(svg)}</div></figure>
+  return html`${curvesFigure(report, label)}
 ${table('Error: share of their output’s variance that readers miss when refitted, each layer cut alone', columns, rows)}
 ${factTable('What was measured', [
   ['Model', report.model],
