@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import Ajv from 'ajv/dist/2020';
+import { parse } from 'yaml';
 import { readConfig } from '../../lib/config/config';
 import { ConfigFolder } from './folder';
 
@@ -389,6 +393,30 @@ test.each(all.map(([yaml, message]) => [message, yaml]))('%s', async (message, y
     code: 'ERR_BAD_CONFIG',
     exitCode: 2,
     message: `${file}:${place}: ${message.replaceAll('FOLDER', folder.path)}`,
+  });
+});
+
+describe('by the JSON Schema, for an editor', () => {
+  const schema = path.resolve(__dirname, '../../lib/config/run.schema.json');
+  const takes = new Ajv({ strict: false }).compile(JSON.parse(readFileSync(schema, 'utf8')));
+
+  test('a right configuration is right', () => {
+    expect([takes(parse(caseOf('version: 1.0').text)), takes.errors]).toEqual([true, null]);
+    expect([takes(parse(caseOf(uniform('')).text)), takes.errors]).toEqual([true, null]);
+  });
+
+  /** What the schema leaves to the reader of the file. */
+  const more = [
+    'compress_pass is an older name',
+    'version 2 is not known',
+    'comments (?#…) are not supported',
+    'received Infinity',
+    'received 12345678901234567000',
+  ];
+  const known = [...keys, ...values, ...unsupported].map(([yaml, message]) => [message, yaml] as const);
+
+  test.each(known)('%s', (message, yaml) => {
+    expect(takes(parse(caseOf(yaml).text))).toBe(more.some((one) => message.includes(one)));
   });
 });
 
