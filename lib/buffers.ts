@@ -1,5 +1,5 @@
 import { SsdPruneError } from './errors';
-import { addon } from './native';
+import { addon } from './native/addon';
 
 /** From here on the first touch of ordinary pages costs more than asking the addon for huge ones. */
 const bigBytes = 4 * 2 ** 20;

@@ -33,7 +33,7 @@ const { readModel } = require(path.join(root, 'dist', 'lib', 'model', 'read'));
 const { buildMobileNetV1Ssd } = require(path.join(root, 'dist', 'lib', 'model', 'mobilenet-v1-ssd'));
 const { makePlan } = require(path.join(root, 'dist', 'lib', 'train', 'plan'));
 const { readParameters } = require(path.join(root, 'dist', 'lib', 'train', 'parameters'));
-const { addon } = require(path.join(root, 'dist', 'lib', 'native'));
+const { addon } = require(path.join(root, 'dist', 'lib', 'native', 'addon'));
 
 /** PyTorch in a process of its own; `step` runs one and gives its milliseconds. */
 async function startPeer(python, model) {

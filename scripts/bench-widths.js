@@ -12,7 +12,7 @@ const rounds = option('--rounds', 30);
 process.env.SSD_PRUNE_THREADS = String(option('--threads', 1));
 
 const root = path.resolve(__dirname, '..');
-const { addon } = require(path.join(root, 'dist', 'lib', 'native'));
+const { addon } = require(path.join(root, 'dist', 'lib', 'native', 'addon'));
 
 const padded = (width) => Math.ceil(width / 16) * 16;
 

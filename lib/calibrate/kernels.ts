@@ -1,11 +1,6 @@
 import { invalidArgument, SsdPruneError } from '../errors';
-import {
-  addon,
-  type NativeChoiceReader,
-  type NativeRidgeProblem,
-  type NativeSampleRowsJob,
-  type NativeSamples,
-} from '../native';
+import { addon } from '../native/addon';
+import type { NativeChoiceReader, NativeRidgeProblem, NativeSampleRowsJob, NativeSamples } from '../native/calibrate';
 import { nativeAsync } from '../prune/kernels';
 
 export type RidgeProblem = NativeRidgeProblem;

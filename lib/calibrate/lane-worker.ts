@@ -1,7 +1,7 @@
 import { loadRuntime, type Ort, type OrtSession } from '../evaluate/runtime';
 import { type Service, serve } from '../evaluate/serve';
 import type { Feeds } from '../evaluate/session-protocol';
-import { addon } from '../native';
+import { addon } from '../native/addon';
 import { sliceTensors } from '../prune/kernels';
 import type { LaneReply, LaneRequest, LaneStart, LayerSamples, StageStart, TrackStage } from './lane-protocol';
 import { takeSamples } from './samples';

@@ -212,7 +212,7 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
 
 /** Loads what later stages need: nobody is to wait for scenes, and then to hear that it isn't there. */
 async function checkTools(): Promise<void> {
-  const { addon } = require('../native') as typeof import('../native');
+  const { addon } = require('../native/addon') as typeof import('../native/addon');
   addon();
   const { DetectorSession } = require('../evaluate/session') as typeof import('../evaluate/session');
   const session = await DetectorSession.create(embeddedDetector);

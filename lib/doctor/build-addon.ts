@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { SsdPruneError } from '../errors';
 import { makeFolder } from '../files';
-import { addonCandidates, packageRoot } from '../native';
+import { addonCandidates, packageRoot } from '../native/addon';
 import { probeAddon } from './probe';
 
 /** What `build --json` prints. */

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { cudaRepair, probeProvider } from '../evaluate/providers';
 import { runtimeModule, runtimeRepair, runtimeVersion } from '../evaluate/runtime';
 import { describeGpu, describeMachine, type Machine } from '../machine';
-import { packageRoot } from '../native';
+import { packageRoot } from '../native/addon';
 import { findAddon, probe } from './probe';
 
 /** One thing that this package uses. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { addonCandidates, packageRoot } from '../native';
+import { addonCandidates, packageRoot } from '../native/addon';
 
 /** A compiled addon that works here. */
 export interface WorkingAddon {
@@ -39,7 +39,7 @@ export async function probeAddon(file: string): Promise<ProbeResult<WorkingAddon
   return 'value' in result ? { value: { file, ...result.value } } : result;
 }
 
-/** The addon that `addon()` of lib/native.ts would take, or what became of each place where one may lie. */
+/** The addon that `addon()` of lib/native/addon.ts would take, or what became of each place where one may lie. */
 export async function findAddon(): Promise<{ found: WorkingAddon | null; tried: string[] }> {
   const tried: string[] = [];
   for (const file of addonCandidates()) {

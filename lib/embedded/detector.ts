@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { packageRoot } from '../native';
+import { packageRoot } from '../native/addon';
 
 /**
  * The trained detector that comes with the package: a MobileNetV1-SSD of 128 pixels, width 0.25, for scenes as

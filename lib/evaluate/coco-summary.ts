@@ -1,4 +1,4 @@
-import type { NativeMeanAp } from '../native';
+import type { NativeMeanAp } from '../native/mean-ap';
 import { mean } from './statistics';
 
 /** COCO's twelve numbers; `null` where COCO's own tool prints -1: no object is of that size. */

@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
-import { addon, type NativeBoxSettings } from '../native';
+import { addon } from '../native/addon';
+import type { NativeBoxSettings } from '../native/vision';
 import type { OrtData } from './runtime';
 import type { Feeds } from './session-protocol';
 

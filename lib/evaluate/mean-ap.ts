@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset';
 import { invalidArgument, SsdPruneError } from '../errors';
-import { addon, type NativeMeanAp, type NativeMeanApJob } from '../native';
+import { addon } from '../native/addon';
+import type { NativeMeanAp, NativeMeanApJob } from '../native/mean-ap';
 import { type CocoSummary, summariseCoco } from './coco-summary';
 import type { DetectionSet } from './detections';
 import { confidenceInterval, mean } from './statistics';

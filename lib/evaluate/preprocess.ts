@@ -2,7 +2,8 @@ import type { Picture } from '../data/images';
 import { invalidArgument } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { nativeInputFormat } from '../model/input-format';
-import { addon, type NativeInputFormat } from '../native';
+import { addon } from '../native/addon';
+import type { NativeInputFormat } from '../native/vision';
 
 /** Turns pictures into a detector's input: resized, channels ordered, normalised, planar. */
 export class Preprocessor {

@@ -1,4 +1,4 @@
-import type { NativeInputFormat } from '../native';
+import type { NativeInputFormat } from '../native/vision';
 import type { DetectorSettings } from './detector';
 
 /** In the order of native/vision/resize.h. */

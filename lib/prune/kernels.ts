@@ -1,5 +1,6 @@
 import { invalidArgument, SsdPruneError } from '../errors';
-import { addon, type NativeRankJob, type NativeSliceJob, nativeError } from '../native';
+import { addon, nativeError } from '../native/addon';
+import type { NativeRankJob, NativeSliceJob } from '../native/prune';
 
 /**
  * How a channel is scored:

@@ -2,7 +2,8 @@ import type { Picture } from '../data/images';
 import { invalidArgument } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import { nativeInputFormat } from '../model/input-format';
-import { addon, type NativeInputFormat, type NativeStrides } from '../native';
+import { addon } from '../native/addon';
+import type { NativeInputFormat, NativeStrides } from '../native/vision';
 import type { Augmentation } from './augmentation';
 
 /** How a batch lies in memory: planes as ONNX has them, or pixels of `pitch` values, of which three are written. */

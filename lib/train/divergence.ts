@@ -1,5 +1,5 @@
 import { SsdPruneError } from '../errors';
-import type { NativeStepReport } from '../native';
+import type { NativeStepReport } from '../native/trainer';
 
 /** As native/train/trainer.h numbers them. */
 export const StepStatus = { done: 0, aborted: 1, badOutput: 2, lossLimit: 3, badGradient: 4 } as const;

@@ -1,6 +1,6 @@
 import { SsdPruneError } from '../errors';
 import { type KeptChannels, keptKey, readKept } from '../model/kept-channels';
-import type { NativeFeature, NativeGraph } from '../native';
+import type { NativeFeature, NativeGraph } from '../native/engine';
 import type { DetectorNetwork } from './network';
 import { NodeKind } from './plan-graph';
 

@@ -1,5 +1,6 @@
 import type { DetectorSettings } from '../model/detector';
-import { addon, type NativeTrainer, type NativeTrainerJob, nativeError } from '../native';
+import { addon, nativeError } from '../native/addon';
+import type { NativeTrainer, NativeTrainerJob } from '../native/trainer';
 import { nativeLoss } from './loss';
 import type { DetectorNetwork } from './network';
 import { nativeOptimizer, type ParameterGroup } from './optimizer';

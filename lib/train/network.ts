@@ -1,7 +1,7 @@
 import { SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import type { NativeGraph } from '../native';
+import type { NativeGraph } from '../native/engine';
 import type { TrainedParameter } from './optimizer';
 import { parameterOffsets, readParameters } from './parameters';
 import { makePlan, type TrainingPlan } from './plan';

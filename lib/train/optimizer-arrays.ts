@@ -1,5 +1,5 @@
 import { tensorDims } from '../model/tensor';
-import type { NativeTrainer } from '../native';
+import type { NativeTrainer } from '../native/trainer';
 import type { DetectorNetwork } from './network';
 import type { OptimizerState, ParameterState } from './optimizer-state';
 

@@ -1,4 +1,4 @@
-import type { NativeGraph, NativeNode } from '../native';
+import type { NativeGraph, NativeNode } from '../native/engine';
 
 /** What a parameter is to training. Statistics follow the data, constants stay as they are. */
 export type ParameterRole = 'weight' | 'bias' | 'scale' | 'shift' | 'statistic' | 'constant';

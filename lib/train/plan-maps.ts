@@ -2,7 +2,7 @@ import { getFloat, getInt, getInts, getString } from '../model/attributes';
 import type { NodeProto } from '../model/onnx_pb';
 import { normalizeAxis, padAmounts, product } from '../model/operator-arguments';
 import { tensorDims, toFloat32 } from '../model/tensor';
-import type { NativeNode } from '../native';
+import type { NativeNode } from '../native/engine';
 import type { PlanContext } from './plan';
 import { type MapShape, NodeKind } from './plan-graph';
 import type { MapValue } from './plan-values';

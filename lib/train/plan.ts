@@ -5,7 +5,7 @@ import { isOnnxDomain } from '../model/onnx-model';
 import { product } from '../model/operator-arguments';
 import { inferShapes } from '../model/shape-inference';
 import type { TensorInfo } from '../model/tensor-info';
-import type { NativeGraph } from '../native';
+import type { NativeGraph } from '../native/engine';
 import { type MapShape, type ParameterRole, PlanGraph, type PlannedParameter } from './plan-graph';
 import { lowerHead } from './plan-heads';
 import { lowerMap } from './plan-maps';

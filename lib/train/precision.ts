@@ -1,5 +1,6 @@
 import { invalidArgument, SsdPruneError } from '../errors';
-import { addon, type Precision } from '../native';
+import { addon } from '../native/addon';
+import type { Precision } from '../native/engine';
 
 /**
  * Checks that products of a precision run on this machine.

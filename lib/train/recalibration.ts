@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../abort';
-import type { NativeGraph, NativeTrainer } from '../native';
+import type { NativeGraph } from '../native/engine';
+import type { NativeTrainer } from '../native/trainer';
 import type { TrainingBatch } from './batches';
 import { NodeKind } from './plan-graph';
 

@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors';
-import type { Precision } from '../native';
+import type { Precision } from '../native/engine';
 import type { AugmentationName } from './augmentation';
 import type { OptimizerSettings } from './optimizer';
 import type { RecipeOptions } from './recipe';

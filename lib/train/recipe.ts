@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors';
-import type { Precision } from '../native';
+import type { Precision } from '../native/engine';
 import { type AugmentationName, type AugmentSettings, augmentSettings } from './augmentation';
 import type { LossSettings, TeacherSettings } from './loss';
 import type { GroupSettings, OptimizerSettings } from './optimizer';

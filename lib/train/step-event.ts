@@ -1,4 +1,4 @@
-import type { NativeStepReport } from '../native';
+import type { NativeStepReport } from '../native/trainer';
 import type { Recipe } from './recipe';
 import { learningRate } from './schedule';
 import type { StepEvent } from './trainer-events';

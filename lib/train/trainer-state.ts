@@ -4,7 +4,7 @@ import type { Sample } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import { readError, replaceFile } from '../files';
 import type { DetectorSettings } from '../model/detector';
-import { addon } from '../native';
+import { addon } from '../native/addon';
 import { decodeArrays, encodeArrays } from './array-file';
 import type { LossMean } from './divergence';
 import {

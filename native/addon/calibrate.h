@@ -1,4 +1,4 @@
-// addSamples, sampleRows, chooseRemovals, ridgeFit and clippedTargets of lib/native.ts.
+// addSamples, sampleRows, chooseRemovals, ridgeFit and clippedTargets of lib/native/addon.ts.
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,4 @@
-// meanAp of lib/native.ts.
+// meanAp of lib/native/addon.ts.
 #pragma once
 
 #include <napi.h>

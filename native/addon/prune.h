@@ -1,4 +1,4 @@
-// rankBatch, rankBatchAsync, sliceBatch and sliceBatchAsync of lib/native.ts.
+// rankBatch, rankBatchAsync, sliceBatch and sliceBatchAsync of lib/native/addon.ts.
 #pragma once
 
 #include <napi.h>

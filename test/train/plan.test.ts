@@ -15,7 +15,7 @@ const { Pruner } = dist('prune/prune') as typeof import('../../lib/prune/prune')
 const { DetectorSession } = dist('evaluate/session') as typeof import('../../lib/evaluate/session');
 const { makePlan } = dist('train/plan') as typeof import('../../lib/train/plan');
 const { readParameters, writeParameters } = dist('train/parameters') as typeof import('../../lib/train/parameters');
-const { addon } = dist('native') as typeof import('../../lib/native');
+const { addon } = dist('native/addon') as typeof import('../../lib/native/addon');
 
 const realModel = path.join(shared, 'models', 'ssd-mobilenet-v1-0.75', 'model.onnx');
 const zoo = path.join(root, 'test', 'graphs');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { OnnxModel } from '../../lib/model/onnx-model';
-import type { Precision } from '../../lib/native';
+import type { Precision } from '../../lib/native/engine';
 import { noise, noisePictures } from './noise';
 import { smooth } from './smooth';
 
@@ -12,7 +12,7 @@ const { Pruner } = dist('prune/prune') as typeof import('../../lib/prune/prune')
 const { makePlan } = dist('train/plan') as typeof import('../../lib/train/plan');
 const { parameterOffsets, readParameters } = dist('train/parameters') as typeof import('../../lib/train/parameters');
 const { checkPrecision } = dist('train/precision') as typeof import('../../lib/train/precision');
-const { addon } = dist('native') as typeof import('../../lib/native');
+const { addon } = dist('native/addon') as typeof import('../../lib/native/addon');
 
 /** A norm, and the product with noise. */
 type Record2 = [norm: number, product: number];

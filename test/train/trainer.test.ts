@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { Sample } from '../../lib/data/dataset';
-import type { Precision } from '../../lib/native';
+import type { Precision } from '../../lib/native/engine';
 import type { TrainingBatch } from '../../lib/train/batches';
 import type { LossReport, TrainEvent } from '../../lib/train/trainer-events';
 import type { TrainerOptions } from '../../lib/train/trainer-options';
@@ -11,7 +11,7 @@ import { square } from './squares';
 const dist = (name: string) => require(`../../dist/lib/${name}`);
 const { buildMobileNetV1Ssd } = dist('model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
 const { readDetectorSettings } = dist('model/detector') as typeof import('../../lib/model/detector');
-const { addon } = dist('native') as typeof import('../../lib/native');
+const { addon } = dist('native/addon') as typeof import('../../lib/native/addon');
 const { readNetwork } = dist('train/network') as typeof import('../../lib/train/network');
 const { parameterOffsets } = dist('train/parameters') as typeof import('../../lib/train/parameters');
 const { encodeOptimizerState } = dist('train/optimizer-state') as typeof import('../../lib/train/optimizer-state');
