@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import type { CompressionEvent } from '../compress/events';
+import type { RunConfig } from '../config/config';
 import { counted } from '../counted';
 import { invalidArgument } from '../errors';
 import type { PageServer } from '../report/page/server';
@@ -68,7 +69,7 @@ export async function handler(args: RunArguments): Promise<void> {
   const { Compressor } = require('../compress/compressor') as typeof import('../compress/compressor');
   const { renderRunReport } = require('../compress/run-table') as typeof import('../compress/run-table');
   const { resume, force, otherInstructionSet } = args;
-  const live = args.ui ? await openPage(args.port, ui) : undefined;
+  const live = args.ui ? await openPage(args.port, config, ui) : undefined;
   const training = new TrainingDisplay(ui);
   const report = await interruptible((signal) =>
     new Compressor(config, {
@@ -91,12 +92,12 @@ export async function handler(args: RunArguments): Promise<void> {
   ui.result(report, () => renderRunReport(report));
 }
 
-async function openPage(port: number | undefined, ui: Ui): Promise<PageServer> {
+async function openPage(port: number | undefined, config: RunConfig, ui: Ui): Promise<PageServer> {
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
     throw invalidArgument('port', 'a port from 1 to 65535', port);
   }
   const { PageServer: Server } = require('../report/page/server') as typeof import('../report/page/server');
-  const server = await Server.open(port === undefined ? {} : { port });
+  const server = await Server.open({ config, ...(port !== undefined && { port }) });
   ui.event({ event: 'page', url: server.url }, () => `the run as it goes: ${server.url}`);
   return server;
 }

@@ -166,6 +166,7 @@ test('--ui shows the run on a page on this machine while it goes', async () => {
   });
   expect(ended.status).toBe(0);
   expect(page).toMatch(/epoch \d.* of 2[\s\S]*conv2d_2\.w_0[\s\S]*while the run goes on/);
+  expect(page).toMatch(/<th[^>]*>Strategy \w+<[\s\S]*UniformPruneStrategy, [\s\S]*optimizer\.rule/);
   expect(failure(command(['run', file, '--port', '80', '--json']))).toMatchObject({ status: 2, code: 'ERR_USAGE' });
 });
 

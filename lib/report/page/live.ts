@@ -1,13 +1,15 @@
 import type { BeginEvent, CompressionEvent, CutEvent } from '../../compress/events';
 import type { Metric } from '../../compress/metric';
+import type { RunConfig } from '../../config/config';
 import type { Evaluation } from '../../train/trainer-events';
 import { type StepMean, StepMeans } from '../step-means';
 import { type Contents, nothing, type Total } from './contents';
-import { duration, percent, whole } from './format';
+import { baseName, duration, percent, whole } from './format';
 import { body, frame } from './frame';
 import type { Html } from './html';
 import { mergedLayers } from './layer-table';
 import { modelSections } from './page';
+import { configFacts } from './run-settings';
 
 /** A page of a run that is going on: what its events have told so far. */
 export class LivePage {
@@ -21,6 +23,9 @@ export class LivePage {
   /** Epochs that are through. */
   #epoch = 0;
   #progress = 'not begun yet';
+
+  /** @param config what the run was told to do, for the settings */
+  constructor(private readonly config?: RunConfig) {}
 
   add(event: CompressionEvent): void {
     if ('epoch' in event && event.event !== 'cut') this.#epoch = event.epoch;
@@ -71,20 +76,29 @@ export class LivePage {
 
   #contents(): Contents {
     const epochs = this.#epochs === undefined ? '' : `epoch ${Number(this.#epoch.toFixed(2))} of ${this.#epochs}, `;
-    const [first] = this.#cuts;
+    const { config } = this;
+    const [first, last] = [this.#cuts[0], this.#cuts.at(-1)];
+    const [slow, fast] = [first?.report.latency?.before, last?.report.latency?.after];
     return {
       ...nothing,
-      title: 'Compression run',
+      title: config ? `${baseName(config.model.file)} → ${baseName(config.output.model)}` : 'Compression run',
       subtitle: `${epochs}${this.#progress}`,
-      facts: [],
+      facts: config ? configFacts(config) : [],
+      recipe: config ? config.training : null,
+      evaluation: config?.data.evaluation ?? null,
       warnings: this.#warnings,
+      skipped: this.#cuts.flatMap(({ report }) => report.skipped),
+      latency:
+        slow && fast
+          ? [{ name: 'Latency, median', before: slow.medianMilliseconds, after: fast.medianMilliseconds }]
+          : [],
       totals: this.#totals(),
       layers: first ? mergedLayers({ cuts: this.#cuts, macs: first.report.macs, shapes: [] }) : [],
       evaluated: this.#metrics,
       heldBack: this.#evaluations,
       cuts: this.#cuts.map(({ at, report }) => ({ epoch: at, label: `cut −${percent(report.macs.cut, 0)}` })),
-      before: null,
-      after: null,
+      before: config?.model.file ?? null,
+      after: config?.output.model ?? null,
     };
   }
 

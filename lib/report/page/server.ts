@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CompressionEvent } from '../../compress/events';
+import type { RunConfig } from '../../config/config';
 import { SsdPruneError } from '../../errors';
 import type { RunLog } from '../event-queue';
 import { LivePage } from './live';
@@ -10,6 +11,8 @@ export interface PageServerOptions {
   port?: number;
   /** Milliseconds between two looks of a page, at least; drawing takes some. Defaults to `3000`. */
   every?: number;
+  /** What the run was told to do, shown as its settings. */
+  config?: RunConfig;
 }
 
 /** Takes the new body in the old one's place; what was folded out stays so. */
@@ -40,20 +43,21 @@ const headers = {
  */
 export class PageServer implements RunLog {
   readonly #server: Server;
-  readonly #page = new LivePage();
+  readonly #page: LivePage;
   readonly #every: number;
   readonly #watching = new Set<ServerResponse>();
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
 
-  private constructor(every: number) {
+  private constructor(every: number, config: RunConfig | undefined) {
     this.#every = every;
+    this.#page = new LivePage(config);
     this.#server = createServer((request, response) => this.#answer(request, response));
   }
 
   /** @throws {SsdPruneError} ERR_IO where the port can't be had */
-  static async open({ port = 0, every = 3000 }: PageServerOptions = {}): Promise<PageServer> {
-    const own = new PageServer(every);
+  static async open({ port = 0, every = 3000, config }: PageServerOptions = {}): Promise<PageServer> {
+    const own = new PageServer(every, config);
     await new Promise<void>((resolve, reject) => {
       own.#server.once('error', (error) => {
         reject(
