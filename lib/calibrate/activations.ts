@@ -57,6 +57,11 @@ export class Activations {
     this.carriedBytes = options.carriedBytes ?? 288 * 2 ** 20;
   }
 
+  /** How many pictures these are of. */
+  get count(): number {
+    return this.source.count;
+  }
+
   /** Gives back what is carried. */
   async restart(): Promise<void> {
     for (const frontier of [this.teacher, this.student]) {

@@ -36,6 +36,8 @@ export interface RepairReport {
   readonly readers: readonly string[];
   /** Share of the readers' output variance that the student no longer has; null where nothing was measured. */
   readonly errorKept: number | null;
+  /** How many pictures' activations it was done by: fewer in early layers, whose activations are big. */
+  readonly pictures: number;
   /** Why channels were chosen without pictures, or a reader kept its weights. */
   readonly reason?: string;
 }
@@ -175,6 +177,7 @@ class Calibration {
       criterion: chosen ? withoutPictures(planOptions.criterion) : 'obs',
       readers: repair === 'none' ? [] : stage.readers.map(({ name }) => name),
       errorKept: errors.length > 0 ? errors.reduce((a, b) => a + b, 0) / errors.length : null,
+      pictures: problems.length > 0 ? samples.pictures : 0,
       ...(unread !== undefined && { reason: unread }),
     });
   }
@@ -183,7 +186,8 @@ class Calibration {
     for (const problem of await this.samples.next(stage, later, this.times)) {
       const error = await this.student.mend(problem, 'full', this.rounds);
       const { name } = problem.reader;
-      this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null });
+      const { pictures } = this.samples;
+      this.reports.push({ layer: name, criterion: 'none', readers: [name], errorKept: error ?? null, pictures });
     }
   }
 

@@ -66,6 +66,11 @@ export class StageSamples {
     return this.lanes.device;
   }
 
+  /** How many pictures the last stage's samples are of. */
+  get pictures(): number {
+    return this.draws[this.current]!.count;
+  }
+
   /** Activations of a source of their own, for {@link of}. */
   activations(key: string, source: CalibrationSource, rows = this.options.rows): Activations {
     const options = { batchSize: 1, seed: 0, ...this.options, ...(rows !== undefined && { rows }) };

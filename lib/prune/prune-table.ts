@@ -40,7 +40,7 @@ export function renderPruneReport(report: PruneReport): string {
   if (report.skipped.length > 0) {
     parts.push(`left as they are:\n${report.skipped.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n')}`);
   }
-  if (report.calibration) parts.push(renderCalibration(report.calibration));
+  if (report.calibration) parts.push(renderCalibration(report.calibration, report.repair ?? []));
   if (report.repair) parts.push(...repairParts(report.repair));
   if (report.latency) parts.push(renderLatency(report.latency));
   const proof = report.verified;
@@ -53,9 +53,15 @@ export function renderPruneReport(report: PruneReport): string {
   return parts.join('\n');
 }
 
-function renderCalibration({ pictures, split, images, seed, repair, device }: CalibrationReport): string {
+function renderCalibration(
+  { pictures, split, images, seed, repair, device }: CalibrationReport,
+  layers: NonNullable<PruneReport['repair']>,
+): string {
   const from = split === null ? pictures : `${pictures} (${split})`;
-  return `calibrated on ${images} pictures from ${from}, seed ${seed}, on ${device}; repair: ${repair}`;
+  const done = `calibrated on ${images} pictures from ${from}, seed ${seed}, on ${device}; repair: ${repair}`;
+  const most = Math.max(...layers.map((layer) => layer.pictures));
+  if (layers.length === 0 || most === 0 || most === images) return done;
+  return `${done}\nno layer took more than ${most} of the pictures: activations of more can't be kept`;
 }
 
 /** What pictures did: the layers whose readers lost most, and what was chosen or left without pictures. */

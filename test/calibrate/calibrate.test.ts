@@ -136,13 +136,14 @@ describe('a small network against a slow float64 reference', () => {
           return feedsOf(smallNet(w), first, last - first);
         },
       };
-      await calibrate(smallNet(w), given, {
+      const { repair } = await calibrate(smallNet(w), given, {
         ...{ source: many, batchSize: 4, positions: 1, carriedBytes, repair: 'least_squares' },
         onStage: () => atStage.push(most),
       });
       // Two layers are cut; no layer follows the second, for which all pictures are looked at.
       expect(atStage).toHaveLength(3);
       expect(atStage[2]).toBe(300);
+      expect(repair.map(({ pictures }) => pictures)).toEqual(atStage.slice(1));
       return atStage[1]!;
     };
     const found: number[] = [];

@@ -56,6 +56,7 @@ test('prune --calibrate: the report says how, the same seed gives the same file,
     expect(errorKept).toBeGreaterThan(0);
     expect(errorKept).toBeLessThan(1);
   }
+  expect(report.repair.map(({ pictures }: { pictures: number }) => pictures)).toEqual(report.repair.map(() => 6));
   const [a, b, c] = outs.map((out) => readFileSync(out));
   expect(a!.equals(b!)).toBe(true);
   expect(a!.equals(c!)).toBe(false);
@@ -87,6 +88,9 @@ test('uniform widths reach the target, too', () => {
   expect(text).toContain(`calibrated on 4 pictures from ${folder}, seed 0, on cpu; repair: least_squares`);
   report.calibration.split = 'train';
   expect(renderPruneReport(report)).toContain(`from ${folder} (train), seed 0`);
+  expect(text).not.toContain('of the pictures: activations');
+  report.calibration.images = 9;
+  expect(renderPruneReport(report)).toContain("no layer took more than 4 of the pictures: activations of more can't");
   expect(text).toMatch(/masked original with the repaired weights/);
   expect(text).toMatch(
     new RegExp(`most is lost behind[^]*${worst.layer}[^]*obs[^]*${(100 * worst.errorKept).toFixed(2)} %`),
