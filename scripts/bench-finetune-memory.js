@@ -28,7 +28,7 @@ async function main() {
     const model = file ?? embeddedDetector;
     const data = flags.data ?? path.join(scratch, 'scenes');
     if (!flags.data) await writeScenes(data, { split: flags.split, count: scenes });
-    let trainer;
+    let engine;
     let warm = 0;
     let grown = 0;
     console.log('   step  resident, MiB  heap  outside the heap');
@@ -47,12 +47,12 @@ async function main() {
       maxSteps: steps,
       onEvent,
       onReady: (ready) => {
-        trainer = ready;
+        engine = ready.bytes;
       },
     });
     const evaluations = Math.floor(steps / recipe.stepsPerEpoch);
     console.log(
-      `${steps} steps of ${batchSize} with ${evaluations} evaluations in between; engine ${mebibytes(trainer.bytes).trim()} MiB`,
+      `${steps} steps of ${batchSize} with ${evaluations} evaluations in between; engine ${mebibytes(engine).trim()} MiB`,
     );
     console.log(`after step ${warmUp} it grew by ${mebibytes(grown).trim()} MiB at most (limit ${limit})`);
     if (grown > limit * 2 ** 20) throw new Error(`memory grew by more than ${limit} MiB`);

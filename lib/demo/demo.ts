@@ -100,7 +100,10 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
   await checkTools();
   const { checkOutput, makeFolder } = require('../files') as typeof import('../files');
   await makeFolder(folder);
-  for (const file of [original, cut, calibrated, tuned]) await checkOutput(file, { force });
+  const { drawDetectedScene, sceneFiles } = require('./picture') as typeof import('./picture');
+  const drawn = [original, cut, tuned];
+  const { scene, pictures } = sceneFiles(folder, drawn);
+  for (const file of [original, cut, calibrated, tuned, scene, ...pictures]) await checkOutput(file, { force });
 
   await begin(`${trainScenes} labelled scenes to train on, ${valScenes} to measure on`, lines.scenes);
   const { sceneClasses } = require('../scenes/shapes') as typeof import('../scenes/shapes');
@@ -182,8 +185,7 @@ export async function runDemo(folder: string, options: DemoOptions = {}): Promis
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
   });
-  const { drawDetectedScene } = require('./picture') as typeof import('./picture');
-  const pictures = await drawDetectedScene([original, cut, tuned], detector, val, folder);
+  await drawDetectedScene(drawn, detector, val, folder);
   return {
     ...{ schema: 'ssd-prune.demo/1', folder, prunedParams: demoPattern, targetRatio },
     layers: selected.map((name) => ({

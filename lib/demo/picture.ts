@@ -11,29 +11,31 @@ const enlargement = 4;
 /** Boxes that score less are not drawn. */
 const leastScore = 0.4;
 
+/** The scene that is drawn on, and a picture a model, named after it. */
+export function sceneFiles(folder: string, models: readonly string[]): { scene: string; pictures: string[] } {
+  const pictures = models.map((model) => path.join(folder, `${path.basename(model, '.onnx')}.png`));
+  return { scene: path.join(folder, 'scene.png'), pictures };
+}
+
 /**
  * Draws what each model finds on one and the same scene: the first one with the most objects that don't leave the picture.
- * @returns the pictures, named after the models
+ * The files are those of {@link sceneFiles}.
  */
 export async function drawDetectedScene(
   models: readonly string[],
   detector: DetectorSettings,
   { samples }: Pick<Dataset, 'samples'>,
   folder: string,
-): Promise<string[]> {
+): Promise<void> {
   const whole = ({ truncated }: Sample): number => truncated.filter((flag) => flag === 0).length;
   const fullest = samples.reduce((best, one) => (whole(one) > whole(best) ? one : best));
-  const scene = path.join(folder, 'scene.png');
+  const { scene, pictures } = sceneFiles(folder, models);
   await enlarge(fullest, scene);
-  const drawn: string[] = [];
-  for (const model of models) {
-    const file = path.join(folder, `${path.basename(model, '.onnx')}.png`);
+  for (const [i, model] of models.entries()) {
     for await (const picture of detectFiles(model, detector, [scene], { nms: { scoreThreshold: leastScore } })) {
-      await drawDetections(picture, file);
+      await drawDetections(picture, pictures[i]!);
     }
-    drawn.push(file);
   }
-  return drawn;
 }
 
 async function enlarge({ image, width, height }: Sample, output: string): Promise<void> {

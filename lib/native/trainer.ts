@@ -21,7 +21,8 @@ export interface NativeTrainerJob {
   precision: Precision;
   /** cx, cy, w, h of each. */
   priors: Float32Array;
-  loss: NativeLossSettings;
+  /** With whether the scores of the network, and of its teacher, go through sigmoids. */
+  loss: NativeLossSettings & { sigmoidScores: boolean; teacherSigmoidScores: boolean };
   optimizer: NativeOptimizerSettings;
   /** In ascending order of the flat array of weights. */
   groups: NativeParameterGroup[];
@@ -70,8 +71,6 @@ export type NativeTrainerArray = 'weights' | 'teacher' | 'average' | number;
 export interface NativeTrainer {
   readonly bytes: number;
   readonly planes: number;
-  /** float32 values of a step's pictures. */
-  readonly pictureFloats: number;
   step(job: NativeTrainerStep): Promise<NativeStepReport>;
   /** Ends the step that runs at its next pass. */
   abort(): void;

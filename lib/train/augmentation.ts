@@ -74,14 +74,16 @@ export function augmentSettings(augment: AugmentationName | AugmentSettings): Au
 function checkedSettings(settings: AugmentSettings): AugmentSettings {
   const { z } = require('zod') as typeof import('zod');
   const share = z.number().min(0).max(1);
-  const jitter = z.strictObject({ probability: share, delta: z.number().min(0) });
+  const jitter = z.strictObject({ probability: share, delta: z.number().min(0).max(1) });
+  const hue = z.strictObject({ probability: share, delta: z.number().min(0).max(128) });
   const range = z.tuple([z.number().min(0), z.number().min(0)]);
+  const positive = z.tuple([z.number().min(0.01).max(100), z.number().min(0.01).max(100)]);
   const count = z.int().min(1);
   const schema = z.strictObject({
-    ...{ brightness: jitter, contrast: jitter, saturation: jitter, hue: jitter },
-    expand: z.strictObject({ probability: share, maxRatio: z.number().min(1) }),
+    ...{ brightness: jitter, contrast: jitter, saturation: jitter, hue },
+    expand: z.strictObject({ probability: share, maxRatio: z.number().min(1).max(100) }),
     samplers: z.array(
-      z.strictObject({ maxSample: count, maxTrial: count, scale: range, aspectRatio: range, overlap: range }),
+      z.strictObject({ maxSample: count, maxTrial: count, scale: positive, aspectRatio: positive, overlap: range }),
     ),
     mirror: share,
   });

@@ -36,7 +36,7 @@ export interface FinetuneOptions extends Omit<TrainerOptions, 'teacher'>, Omit<R
   otherInstructionSet?: boolean;
   /** Told as the pictures are checked. */
   onCheck?: CheckOptions['onProgress'];
-  /** Told of the trainer before its first step, and of what was left out of the pictures. */
+  /** Told of the trainer, which is closed when the call ends, before its first step, and of what was left out of the pictures. */
   onReady?: (trainer: Trainer, problems: readonly string[]) => void;
 }
 
@@ -108,37 +108,41 @@ export async function finetuneFile(input: string, output: string, options: Finet
   // Not even by --force, which is said for starting over, too; the model itself may be replaced by it.
   await checkOutput(output, { inputs: read });
   const trainer = new Trainer(model, detector, dataset, { ...trainerOptions(recipe), ...(teacher && { teacher }) });
-  if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
-  onReady?.(trainer, problems);
+  try {
+    if (resume) await trainer.restore(state, { otherInstructionSet: otherInstructionSet ?? false });
+    onReady?.(trainer, problems);
 
-  const write = async (which: 'best' | 'last'): Promise<void> => {
-    const { writeModel } = require('../model/write') as typeof import('../model/write');
-    const trained = trainer.model(which);
-    if (carried !== undefined) trained.setMetadata(detectorKey, carried);
-    await writeModel(trained, output, { force });
-  };
-  const running = { checkpoint: state, maxSteps, afterStep, onEvent, signal };
-  const finish = async (): Promise<TrainResult> => {
-    const done = await trainer.run(given(running));
-    await trainer.save(state);
-    if (!done.finished) return done;
-    await write(keep);
-    await unlink(state).catch(() => {});
-    return done;
-  };
-  const result = await finish().catch((error: unknown) => giveUp(error, trainer, state, output, write));
-  return {
-    schema: 'ssd-prune.finetune/1',
-    ...{ model: input, output: result.finished ? output : null, teacher: teacherFile ?? null },
-    data: {
-      ...{ folder: data, split: split ?? null, trained: trainer.trained.length, heldBack: trainer.held.length },
-      leftOut: problems.length,
-    },
-    ...{ recipe: trainer.recipe, finished: result.finished, step: result.step, evaluations: result.evaluations },
-    ...{ best: result.best ?? null, kept: result.finished ? kept(result, keep) : null, belowStart: result.belowStart },
-    ...{ imagesPerSecond: result.imagesPerSecond, state: result.finished ? null : state },
-    seconds: (performance.now() - started) / 1000,
-  };
+    const write = async (which: 'best' | 'last'): Promise<void> => {
+      const { writeModel } = require('../model/write') as typeof import('../model/write');
+      const trained = trainer.model(which);
+      if (carried !== undefined) trained.setMetadata(detectorKey, carried);
+      await writeModel(trained, output, { force });
+    };
+    const running = { checkpoint: state, maxSteps, afterStep, onEvent, signal };
+    const finish = async (): Promise<TrainResult> => {
+      const done = await trainer.run(given(running));
+      await trainer.save(state);
+      if (!done.finished) return done;
+      await write(keep);
+      await unlink(state).catch(() => {});
+      return done;
+    };
+    const result = await finish().catch((error: unknown) => giveUp(error, trainer, state, output, write));
+    return {
+      schema: 'ssd-prune.finetune/1',
+      ...{ model: input, output: result.finished ? output : null, teacher: teacherFile ?? null },
+      data: {
+        ...{ folder: data, split: split ?? null, trained: trainer.trained.length, heldBack: trainer.held.length },
+        leftOut: problems.length,
+      },
+      ...{ recipe: trainer.recipe, finished: result.finished, step: result.step, evaluations: result.evaluations },
+      ...{ best: result.best ?? null, kept: result.finished ? kept(result, keep) : null },
+      ...{ belowStart: result.belowStart, imagesPerSecond: result.imagesPerSecond },
+      ...{ state: result.finished ? null : state, seconds: (performance.now() - started) / 1000 },
+    };
+  } finally {
+    trainer.close();
+  }
 }
 
 /** The options that are the trainer's own. */
@@ -178,17 +182,23 @@ async function giveUp(
   output: string,
   write: (which: 'best' | 'last') => Promise<void>,
 ): Promise<never> {
+  const own = error instanceof SsdPruneError;
   // What fails before the first step loses nothing.
-  if (!(error instanceof SsdPruneError) || (trainer.step === 0 && error.code !== 'ERR_ABORTED')) throw error;
+  if (trainer.step === 0 && !(own && error.code === 'ERR_ABORTED')) throw error;
+  const { best } = trainer.result;
+  const diverged = own && error.code === 'ERR_DIVERGED';
+  // Nobody knows when weights that nothing judged went wrong: those of the last whole epoch are further from it.
+  const fromEpoch = diverged && best === undefined && (await goBack(trainer, state));
   try {
-    await trainer.save(state);
+    if (!fromEpoch) await trainer.save(state);
   } catch {
     // A full disk, say: an earlier state may be there.
     throw error;
   }
+  // A caller's own, of onEvent say, stays what it is.
+  if (!own) throw error;
   const kept: string[] = [];
-  if (error.code === 'ERR_DIVERGED') {
-    const { best } = trainer.result;
+  if (diverged) {
     if (best === undefined) {
       await write('last');
       kept.push(`${output} holds the weights of step ${trainer.step}, which nothing judged.`);
@@ -199,6 +209,13 @@ async function giveUp(
   }
   throw withState(error, trainer.step, state, kept);
 }
+
+/** Goes back to the state that the last whole epoch left; `false` where there is none. */
+const goBack = (trainer: Trainer, state: string): Promise<boolean> =>
+  trainer.restore(state, { otherInstructionSet: true }).then(
+    () => true,
+    () => false,
+  );
 
 function kept({ best, evaluations }: TrainResult, keep: 'best' | 'last'): FinetuneReport['kept'] {
   if (keep === 'last' || evaluations.length === 0) return 'last';

@@ -76,12 +76,20 @@ export interface NativeLossSettings {
 
 /**
  * Settings in the addon's terms, for the classes and variances of a detector.
- * @throws {SsdPruneError} ERR_USAGE naming the setting that makes no sense
+ * @throws {SsdPruneError} what {@link lossNumbers} throws
  */
 export function nativeLoss(
   settings: LossSettings,
-  detector: Pick<DetectorSettings, 'classes' | 'variances'>,
+  { classes, variances }: Pick<DetectorSettings, 'classes' | 'variances'>,
 ): NativeLossSettings {
+  return { classes: classes.length, variances, ...lossNumbers(settings) };
+}
+
+/**
+ * Settings in the addon's terms, whatever the detector.
+ * @throws {SsdPruneError} ERR_USAGE naming the setting that makes no sense
+ */
+export function lossNumbers(settings: LossSettings): Omit<NativeLossSettings, 'classes' | 'variances'> {
   const { classes = 'softmax', classWeight = 1, boxWeight = 1, overlap = 0.5, negativeRatio = 3 } = settings;
   const { alpha = 0.25, gamma = 2, trainsBackground = true, teacher } = settings;
   within('overlap', overlap, 0, 1);
@@ -91,8 +99,6 @@ export function nativeLoss(
   const taught = nativeTeacher(teacher);
   for (const [name, weight] of Object.entries({ classWeight, boxWeight })) within(name, weight, 0, Number.MAX_VALUE);
   return {
-    classes: detector.classes.length,
-    variances: detector.variances,
     overlap,
     classLoss: indexOf('classes', ['softmax', 'focal'], classes),
     negativeRatio,

@@ -30,7 +30,10 @@ export function makeNativeTrainer(
   const native = made({
     ...{ graph, ...heads, priors: detector.priors },
     ...{ microBatch, microSteps: batchSize / microBatch, precision },
-    loss: nativeLoss(loss, detector),
+    loss: {
+      ...nativeLoss(loss, detector),
+      ...{ sigmoidScores: network.sigmoidScores, teacherSigmoidScores: taught?.sigmoidScores ?? false },
+    },
     optimizer: nativeOptimizer(optimizer),
     groups: placed.map(({ begin, end, dims }, i) => {
       const columns = network.parameters[i]!.role === 'weight' ? matrixColumns(dims) : 0;
@@ -47,10 +50,31 @@ export function makeNativeTrainer(
 function made(job: NativeTrainerJob): NativeTrainer {
   const { Trainer } = addon();
   try {
-    return new Trainer(job);
+    return withCodes(new Trainer(job));
   } catch (error) {
     throw nativeError(error);
   }
+}
+
+/** The trainer, with what its calls and their promises fail with as errors of this package. */
+function withCodes(native: NativeTrainer): NativeTrainer {
+  const coded = (work: () => unknown): unknown => {
+    try {
+      const result = work();
+      if (!(result instanceof Promise)) return result;
+      return result.catch((error: unknown) => {
+        throw nativeError(error);
+      });
+    } catch (error) {
+      throw nativeError(error);
+    }
+  };
+  return new Proxy(native, {
+    get(target, key) {
+      const value = coded(() => Reflect.get(target, key, target));
+      return typeof value === 'function' ? (...args: unknown[]) => coded(() => value.apply(target, args)) : value;
+    },
+  });
 }
 
 /** Sides from which on a filter of one tap counts as a matrix: directions of a few rows have nothing to be told apart. */

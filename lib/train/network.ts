@@ -17,8 +17,13 @@ export interface DetectorNetwork {
   readonly parameters: readonly TrainedParameter[];
   readonly weights: Float32Array;
   readonly normalises: boolean;
-  /** Whether its class scores were trained with sigmoids: that of background is constant 0 everywhere. */
+  /**
+   * Whether its class scores were trained with sigmoids: they go through them, or that of background is constant 0
+   * everywhere.
+   */
   readonly sigmoidHeads: boolean;
+  /** Whether class scores go through sigmoids, each by itself: what it says of background counts for nothing. */
+  readonly sigmoidScores: boolean;
 }
 
 /**
@@ -61,8 +66,16 @@ export function readNetwork(model: OnnxModel, detector: DetectorSettings): Detec
       `${name}: "${mixed.name}" is trained where one node reads it, and follows the data or stays where another does; give each a tensor of its own (exporters that join equal tensors can leave that off)`,
     );
   }
+  const half = sharedByHalf(plan);
+  if (half !== undefined) {
+    throw new SsdPruneError(
+      'ERR_UNSUPPORTED_OP',
+      `${name}: two BatchNormalizations share "${half}", but not both of their statistics; give each tensors of its own (exporters that join equal tensors can leave that off)`,
+    );
+  }
   const weights = readParameters(model, plan);
   const own = headParameters(plan.graph);
+  const sigmoidScores = plan.outputs[heads.scores]!.activation === 'sigmoid';
   return {
     model,
     plan,
@@ -70,8 +83,25 @@ export function readNetwork(model: OnnxModel, detector: DetectorSettings): Detec
     weights,
     parameters: plan.parameters.map(({ name: own_, role }, i) => ({ name: own_, role, head: own.has(i) })),
     normalises: plan.graph.nodes.some(({ kind }) => kind === NodeKind.normalization),
-    sigmoidHeads: hasConstantBackground(plan, heads.scores, detector.classes.length, weights),
+    sigmoidHeads: sigmoidScores || hasConstantBackground(plan, heads.scores, detector.classes.length, weights),
+    sigmoidScores,
   };
+}
+
+/** The name of a statistic that nodes share whose other one they don't; undefined where there is none. */
+function sharedByHalf({ graph, parameters }: TrainingPlan): string | undefined {
+  const partner = new Map<number, number>();
+  for (const { kind, mean, variance } of graph.nodes) {
+    if (kind !== NodeKind.normalization) continue;
+    for (const [one, other] of [
+      [mean, variance],
+      [variance, mean],
+    ] as const) {
+      if ((partner.get(one) ?? other) !== other) return parameters[one]!.name;
+      partner.set(one, other);
+    }
+  }
+  return undefined;
 }
 
 /** Nodes between the last convolutions and the outputs, which nothing but the outputs reads. */

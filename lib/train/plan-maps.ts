@@ -96,10 +96,10 @@ function convolution(plan: PlanContext, node: NodeProto): MapValue {
   if (!weight) throw plan.unsupported(node, 'its weights are computed when the model runs, not stored');
   const dims = tensorDims(weight);
   const out = mapShape(plan, node);
-  const size = [shape[1], shape[2]];
-  const window = windowOf(plan, node, dims.slice(2), size, [out[1], out[2]]);
-  // Zeros that a Pad node put around the map are padding of the convolution.
+  // Zeros that a Pad node put around the map are padding of the convolution, too.
   const [top, left, bottom, right] = padding;
+  const size = [shape[1] + top + bottom, shape[2] + left + right];
+  const window = windowOf(plan, node, dims.slice(2), size, [out[1], out[2]]);
   window.pad = [window.pad[0]! + top, window.pad[1]! + left];
   window.padEnd = [window.padEnd[0]! + bottom, window.padEnd[1]! + right];
   return made(
@@ -116,6 +116,8 @@ function convolution(plan: PlanContext, node: NodeProto): MapValue {
 function normalization(plan: PlanContext, node: NodeProto): MapValue {
   const { value, shape } = plan.map(node, 0);
   const vector = (index: number, role: 'scale' | 'shift' | 'statistic') => plan.parameter(node, index, shape[0], role);
+  const momentum = getFloat(node, 'momentum', 0.9);
+  if (!(momentum >= 0 && momentum <= 1)) throw plan.unsupported(node, `its momentum is ${momentum}, no share`);
   return made(
     plan.graph.push(NodeKind.normalization, [value], shape, {
       weight: vector(1, 'scale'),
@@ -123,7 +125,7 @@ function normalization(plan: PlanContext, node: NodeProto): MapValue {
       mean: vector(3, 'statistic'),
       variance: vector(4, 'statistic'),
       epsilon: getFloat(node, 'epsilon', 1e-5),
-      momentum: getFloat(node, 'momentum', 0.9),
+      momentum,
     }),
     shape,
   );

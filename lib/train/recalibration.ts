@@ -9,14 +9,22 @@ export interface StatisticRange {
   begin: number;
   end: number;
   kind: 'mean' | 'variance';
-  /** Share of the old value that a pass leaves. */
+  /** Share of the old value that a pass leaves: each node that shares the statistic takes its part. */
   momentum: number;
 }
 
-/** Running means and variances of a graph, whose parameters begin at `offsets`. */
+/**
+ * Running means and variances of a graph, whose parameters begin at `offsets`, each once: a layer that is used twice has
+ * the same ones for both. Those that never move (momentum 1) are none of them.
+ */
 export function statisticRanges({ nodes, parameters }: NativeGraph, offsets: readonly number[]): StatisticRange[] {
-  return nodes.flatMap(({ kind, mean, variance, momentum }) => {
-    if (kind !== NodeKind.normalization) return [];
+  const left = new Map<number, { variance: number; momentum: number }>();
+  for (const { kind, mean, variance, momentum } of nodes) {
+    if (kind !== NodeKind.normalization) continue;
+    left.set(mean, { variance, momentum: momentum * (left.get(mean)?.momentum ?? 1) });
+  }
+  return [...left].flatMap(([mean, { variance, momentum }]) => {
+    if (momentum === 1) return [];
     const range = (parameter: number) => ({
       begin: offsets[parameter]!,
       end: offsets[parameter]! + parameters[parameter]!,

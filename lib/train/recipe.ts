@@ -1,8 +1,8 @@
 import { invalidArgument } from '../errors';
 import type { Precision } from '../native/engine';
 import { type AugmentationName, type AugmentSettings, augmentSettings } from './augmentation';
-import type { LossSettings, TeacherSettings } from './loss';
-import type { GroupSettings, OptimizerSettings } from './optimizer';
+import { type LossSettings, lossNumbers, type TeacherSettings } from './loss';
+import { type GroupSettings, groupParameters, nativeOptimizer, type OptimizerSettings } from './optimizer';
 import { checkPrecision } from './precision';
 import { checkSchedule, paddleDecay, type Schedule } from './schedule';
 
@@ -87,6 +87,8 @@ export interface RecipeFacts {
   normalises: boolean;
   /** Whether its heads were trained with sigmoids. */
   sigmoidHeads: boolean;
+  /** Whether class scores go through sigmoids, each by itself. */
+  sigmoidScores: boolean;
   /** Whether the network was cut from its teacher, so that inner maps can be compared. */
   comparable: boolean;
 }
@@ -110,8 +112,9 @@ const defaultRates = new Map<OptimizerSettings['rule'], number>([
  * @throws {SsdPruneError} ERR_USAGE naming the option that makes no sense, ERR_NO_BF16
  */
 export function checkRecipe(options: RecipeOptions): void {
+  checkObjects(options);
   const { epochs, batchSize, precision, seed, evaluateEvery, heldBack, explosion } = withDefaults(options);
-  const { rate, headsFirst, labels, augment } = withDefaults(options);
+  const { rate, headsFirst, labels, augment, optimizer } = withDefaults(options);
   whole('epochs', epochs, 1);
   whole('batchSize', batchSize, 1);
   checkPrecision(precision);
@@ -133,6 +136,18 @@ export function checkRecipe(options: RecipeOptions): void {
   number('headsFirst', headsFirst, (value) => value >= 0 && value <= epochs, `epochs from 0 to ${epochs}`);
   if (labels !== 'annotations' && labels !== 'none') throw invalidArgument('labels', 'annotations or none', labels);
   augmentSettings(augment);
+  nativeOptimizer(optimizer);
+  lossNumbers(options.loss ?? {});
+  groupParameters([], options.groups);
+}
+
+/** For callers without types. */
+function checkObjects({ optimizer, loss, groups }: RecipeOptions): void {
+  for (const [name, value] of Object.entries({ optimizer, loss, groups, 'loss.teacher': loss?.teacher })) {
+    if (value !== undefined && (typeof value !== 'object' || value === null)) {
+      throw invalidArgument(name, 'an object of settings', value);
+    }
+  }
 }
 
 function withDefaults(options: RecipeOptions) {
@@ -187,6 +202,10 @@ export function completeRecipe(options: RecipeOptions, facts: RecipeFacts): Reci
     throw invalidArgument('teacherClasses', "a weight above 0 (or the teacher's boxes or features), without labels", 0);
   }
   const { classes = facts.sigmoidHeads ? 'focal' : 'softmax' } = options.loss ?? {};
+  if (facts.sigmoidScores && (classes === 'softmax' || teacher.classes === 'softmax')) {
+    const of = classes === 'softmax' ? 'loss.classes' : 'loss.teacher.classes';
+    throw invalidArgument(of, 'another, since class scores go through sigmoids in this model,', 'softmax');
+  }
   // Softmax needs a background score that moves; sigmoids are told from each other without.
   const trainsBackground = !(facts.sigmoidHeads && classes === 'focal');
   return {

@@ -40,6 +40,9 @@ export function checkSchedule({ rate, decay, warmUp = 0, headsFirst = 0 }: Sched
   for (const [name, steps] of Object.entries({ warmUp, headsFirst })) {
     if (!Number.isSafeInteger(steps) || steps < 0) throw invalidArgument(name, 'a number of steps', steps);
   }
+  if (decay !== undefined && decay.kind !== 'cosine' && decay.kind !== 'piecewise') {
+    throw invalidArgument('decay.kind', 'cosine or piecewise', (decay as { kind?: unknown }).kind);
+  }
   if (decay?.kind === 'cosine') {
     const { steps, final = 0 } = decay;
     if (!Number.isSafeInteger(steps) || steps <= warmUp) {
@@ -49,6 +52,9 @@ export function checkSchedule({ rate, decay, warmUp = 0, headsFirst = 0 }: Sched
   }
   if (decay?.kind === 'piecewise') {
     const { boundaries, factors } = decay;
+    for (const [name, list] of Object.entries({ boundaries, factors })) {
+      if (!Array.isArray(list)) throw invalidArgument(`decay.${name}`, 'a list of numbers', list);
+    }
     const ascending = boundaries.every(
       (step, i) => Number.isSafeInteger(step) && step > 0 && (i === 0 || step > boundaries[i - 1]!),
     );

@@ -7,6 +7,7 @@ import type { DetectorSettings } from '../model/detector';
 import { addon } from '../native/addon';
 import { decodeArrays, encodeArrays } from './array-file';
 import type { LossMean } from './divergence';
+import type { DetectorNetwork } from './network';
 import {
   describeOptimizerState,
   type OptimizerHeader,
@@ -33,11 +34,11 @@ export interface RunIdentity {
   recipe: Recipe;
   /** Name and size of each parameter. */
   parameters: readonly (readonly [name: string, size: number])[];
-  /** Checksums: of the weights it began with, of the teacher's, of the pictures' names and boxes. */
+  /** Checksums: of the network it began with, of the teacher, of the pictures' names and boxes. */
   model: number;
   teacher: number | null;
   data: number;
-  /** Of what the detector settings say, and the teacher's; of the inner maps that are compared. */
+  /** Of what the detector settings say; of the inner maps that are compared. */
   settings: number;
   /** Instruction set, on which the last bits depend. */
   isa: string;
@@ -47,14 +48,14 @@ export interface RunIdentity {
 export function identifyRun(
   { recipe, network, taught, pairs }: PlannedTraining,
   samples: readonly Sample[],
-  { input, variances, classes, outputs, priors }: DetectorSettings,
+  { input, variances, classes, outputs, nms, priors }: DetectorSettings,
 ): RunIdentity {
   return {
     recipe,
     parameters: network.plan.parameters.map(({ name, size }) => [name, size] as const),
-    model: checksum(network.weights),
-    teacher: taught ? checksum(taught.weights) : null,
-    settings: crc32(JSON.stringify([input, variances, classes, outputs, pairs]), checksum(priors)),
+    model: networkSum(network),
+    teacher: taught ? networkSum(taught) : null,
+    settings: crc32(JSON.stringify([input, variances, classes, outputs, nms, pairs]), checksum(priors)),
     data: samples.reduce((sum, sample) => crc32(describe(sample), sum), 0),
     isa: process.env.SSD_PRUNE_ISA || addon().instructionSets()[0]!,
   };
@@ -63,9 +64,12 @@ export function identifyRun(
 const checksum = ({ buffer, byteOffset, byteLength }: Float32Array): number =>
   crc32(new Uint8Array(buffer, byteOffset, byteLength));
 
-/** What training reads of a sample. */
-const describe = ({ id, width, height, boxes, labels }: Sample): string =>
-  JSON.stringify([id, width, height, [...boxes], [...labels]]);
+/** Of a network's graph, with the numbers of its nodes, and of its weights. */
+const networkSum = ({ plan, weights }: DetectorNetwork): number => crc32(JSON.stringify(plan.graph), checksum(weights));
+
+/** What training and its evaluations read of a sample. */
+const describe = ({ id, width, height, boxes, labels, difficult, crowd }: Sample): string =>
+  JSON.stringify([id, width, height, [...boxes], [...labels], [...difficult], [...(crowd ?? [])]]);
 
 /** Everything that a run needs to go on as if nothing had happened. */
 export interface TrainerState {
@@ -128,7 +132,7 @@ export function checkIdentity(file: string, saved: RunIdentity, own: RunIdentity
     problems.push(`${key} was ${JSON.stringify(saved.recipe[key])}, now it is ${JSON.stringify(own.recipe[key])}`);
   }
   if (differs(saved.parameters, own.parameters)) problems.push('it trains other parameters');
-  else if (saved.model !== own.model) problems.push('the model has other weights');
+  else if (saved.model !== own.model) problems.push('the model has other weights, or numbers of its nodes');
   if (saved.teacher !== own.teacher) problems.push('the teacher is another one');
   if (saved.data !== own.data) problems.push('the pictures or their annotations are others');
   if (saved.settings !== own.settings) problems.push('the detector settings, or the maps compared, are others');

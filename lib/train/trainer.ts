@@ -3,7 +3,6 @@ import type { Dataset, Sample } from '../data/dataset';
 import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
-import { nativeError } from '../native/addon';
 import type { NativeStepReport, NativeTrainer } from '../native/trainer';
 import type { CutResult } from '../prune/cut';
 import { noAugmentation } from './augmentation';
@@ -224,7 +223,8 @@ export class Trainer {
   }
 
   /**
-   * Gives back the memory of network, teacher and optimiser, which nothing else does soon; it can't be used any more.
+   * Gives back the memory of network, teacher and optimiser, which nothing else does soon; whatever needs them is
+   * ERR_USAGE from then on.
    * @throws {SsdPruneError} ERR_USAGE while it runs
    */
   close(): void {
@@ -305,15 +305,12 @@ export class Trainer {
     const { loss } = this.#progress;
     const lossLimit = explosionLimit(loss, recipe.explosion);
     throwIfAborted(signal);
-    const taken = this.#native.step({
+    const report = await this.#native.step({
       ...{ pictures: batch.inputs, offsets, boxes, labels, lossLimit },
       learningRates: groupRates(recipe.schedule, step, this.#groups),
       maxNorm: recipe.optimizer.maxNorm ?? 0,
       averageDecay: averageDecay(recipe.optimizer.average ?? 0, step),
       batchStatistics: recipe.batchStatistics,
-    });
-    const report = await taken.catch((error: unknown) => {
-      throw nativeError(error);
     });
     if (report.status === StepStatus.aborted) throwIfAborted(signal);
     if (report.status !== StepStatus.done) {
@@ -345,13 +342,8 @@ function checkGiven(model: OnnxModel, dataset: Pick<Dataset, 'classes' | 'sample
     throw invalidArgument('dataset', 'what openDataset gives', dataset);
   }
   checkOptions(options, 'settings of training');
-  const { teacher, optimizer, loss, groups } = options;
+  const { teacher } = options;
   if (teacher !== undefined && typeof teacher?.model?.metadata !== 'function') {
     throw invalidArgument('teacher', 'an object whose model is what readModel gives', teacher);
-  }
-  for (const [name, value] of Object.entries({ optimizer, loss, groups, 'loss.teacher': loss?.teacher })) {
-    if (value !== undefined && (typeof value !== 'object' || value === null)) {
-      throw invalidArgument(name, 'an object of settings', value);
-    }
   }
 }

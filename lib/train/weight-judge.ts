@@ -42,7 +42,7 @@ export class WeightJudge {
     return this.#evaluations.reduce<Evaluation | undefined>((a, b) => (a && a.map >= b.map ? a : b), undefined);
   }
 
-  /** The weights that were judged best, where they are not those that the run began with. */
+  /** The weights that were judged best, where they are not those that the network came with. */
   get bestWeights(): Float32Array | undefined {
     return this.#bestWeights;
   }
@@ -75,7 +75,8 @@ export class WeightJudge {
     );
     const best = this.#evaluations.every((earlier) => map > earlier.map);
     this.#evaluations.push({ step, epoch, map });
-    if (best && this.#evaluations.length > 1) this.#bestWeights = weights;
+    // Behind a cut in the middle of a run the first ones are not those that the network came with.
+    if (best && (step > 0 || this.#evaluations.length > 1)) this.#bestWeights = weights;
     return { event: 'evaluation', step, epoch, map, best, seconds: (performance.now() - begin) / 1000 };
   }
 

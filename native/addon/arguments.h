@@ -16,6 +16,7 @@ inline float Float(const Napi::Object& object, const char* name) {
 inline int64_t Int(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().Int64Value();
 }
+inline size_t Size(const Napi::Object& object, const char* name) { return static_cast<size_t>(Int(object, name)); }
 inline bool Bool(const Napi::Object& object, const char* name) { return object.Get(name).As<Napi::Boolean>().Value(); }
 
 inline void Floats(const Napi::Object& object, const char* name, size_t count, float* to) {

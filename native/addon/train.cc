@@ -7,8 +7,6 @@
 namespace ssd_prune {
 namespace {
 
-size_t Size(const Napi::Object& object, const char* name) { return static_cast<size_t>(Int(object, name)); }
-
 Augmentation ReadAugmentation(const Napi::Object& object) {
   const auto colours = object.Get("colours").As<Napi::Object>();
   const auto crop = object.Get("crop").As<Napi::Object>();

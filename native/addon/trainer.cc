@@ -20,8 +20,6 @@ namespace {
 double Double(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().DoubleValue();
 }
-size_t Size(const Napi::Object& object, const char* name) { return static_cast<size_t>(Int(object, name)); }
-
 LossSettings ReadLoss(const Napi::Object& object) {
   LossSettings loss;
   loss.classes = Size(object, "classes");
@@ -39,6 +37,8 @@ LossSettings ReadLoss(const Napi::Object& object) {
   loss.temperature = Double(object, "temperature");
   loss.teacher_confidence = Double(object, "teacherConfidence");
   loss.teacher_background = Double(object, "teacherBackground");
+  loss.sigmoid_scores = Bool(object, "sigmoidScores");
+  loss.teacher_sigmoid_scores = Bool(object, "teacherSigmoidScores");
   return loss;
 }
 
@@ -191,19 +191,18 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
          InstanceMethod<&TrainerObject::Statistics>("statistics"), InstanceMethod<&TrainerObject::Get>("get"),
          InstanceMethod<&TrainerObject::Set>("set"), InstanceMethod<&TrainerObject::Steps>("steps"),
          InstanceMethod<&TrainerObject::SetSteps>("setSteps"), InstanceMethod<&TrainerObject::Close>("close"),
-         InstanceAccessor<&TrainerObject::Planes>("planes"),
-         InstanceAccessor<&TrainerObject::PictureFloats>("pictureFloats"),
-         InstanceAccessor<&TrainerObject::Bytes>("bytes")});
+         InstanceAccessor<&TrainerObject::Planes>("planes"), InstanceAccessor<&TrainerObject::Bytes>("bytes")});
   }
 
  private:
   Trainer& Open(Napi::Env env) {
-    if (!shared_) throw CodedError(env, "this trainer is closed", false);
+    if (!shared_) throw CodedError(env, "This trainer was closed: make another one.", true);
     return shared_->trainer;
   }
   Trainer& Idle(Napi::Env env) {
     Trainer& trainer = Open(env);
-    if (shared_->busy) throw CodedError(env, "a step of this trainer is running", false);
+    if (shared_->busy)
+      throw CodedError(env, "A step of this trainer runs: do that between steps, in afterStep say.", true);
     return trainer;
   }
 
@@ -277,9 +276,6 @@ class TrainerObject : public Napi::ObjectWrap<TrainerObject> {
 
   Napi::Value Planes(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env()).optimizer().PlaneCount()));
-  }
-  Napi::Value PictureFloats(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env()).picture_floats()));
   }
   Napi::Value Bytes(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env()).bytes()));

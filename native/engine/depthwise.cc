@@ -8,8 +8,6 @@
 namespace ssd_prune {
 namespace {
 
-/// Largest kernel: its taps stand on the stack.
-constexpr size_t kMaxTaps = 256;
 /// Lines of a slice at least: each one reads some lines of its neighbours, too.
 constexpr size_t kSliceLines = 16;
 
@@ -128,7 +126,7 @@ void Depthwise::Forward(const Step& step) {
     const ForwardFinish finish = output->Finish(step, slice);
     LineRing ring(kernels, view, shape, in().width, in().height, scratch);
     float* result = scratch + shape.floats();
-    std::array<Tap, kMaxTaps> taps;
+    std::array<Tap, Depthwise::kMaxTaps> taps;
     for (size_t line = SliceBegin(lines, slices, slice); line < SliceBegin(lines, slices, slice + 1); ++line) {
       const size_t image = line / output->height;
       const ptrdiff_t top = Signed(line % output->height * stride_h_) - pad_h_;
@@ -158,7 +156,7 @@ void Depthwise::DataLine(const Step& step, const LineRing& ring, size_t image, s
                          Ahead* ahead) const {
   const size_t pitch = in().pitch;
   const size_t spread = SpreadPitch(pitch);
-  std::array<Tap, kMaxTaps> taps;
+  std::array<Tap, Depthwise::kMaxTaps> taps;
   for (const ColumnClass& column : columns_) {
     ForParts(ring, column.cuts, [&](size_t x, size_t places) {
       size_t count = 0;
@@ -190,7 +188,7 @@ void Depthwise::BackwardSlice(const Step& step, size_t begin, size_t end, const 
   LineRing ring(kernels, view, shape, width, in().height, scratch);
   LineRing gradients(kernels, source, gradient_shape, output->width, output->height, scratch + shape.floats());
   float* result = scratch + shape.floats() + gradient_shape.floats();
-  std::array<Tap, kMaxTaps> taps;
+  std::array<Tap, Depthwise::kMaxTaps> taps;
   std::fill_n(partial, Taps() * pitch, 0.0f);
   for (size_t line = begin; line < end; ++line) {
     const size_t image = line / output->height;

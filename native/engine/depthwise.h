@@ -13,6 +13,9 @@ namespace ssd_prune {
 
 class Depthwise : public Operation {
  public:
+  /// Taps of the largest kernel: they stand on the stack.
+  static constexpr size_t kMaxTaps = 256;
+
   Depthwise(const Window& window, int weight, Tensor* in, Tensor* out);
 
   void Forward(const Step& step) override;

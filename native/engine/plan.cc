@@ -17,7 +17,6 @@ namespace {
 
 /// Numbers that whole-register reads may touch past a tensor.
 constexpr size_t kSlack = 16;
-constexpr size_t kMaxDepthwiseTaps = 256;
 
 class Planner {
  public:
@@ -183,7 +182,7 @@ class Planner {
       out->bias_vector = Buffer(out->pitch);
     }
     const bool depthwise = groups > 1 && groups == in->channels && groups == out->channels &&
-                           taps <= kMaxDepthwiseTaps && in != plan_.tensors[0].get();
+                           taps <= Depthwise::kMaxTaps && in != plan_.tensors[0].get();
     if (depthwise) {
       AddOperation(std::make_unique<Depthwise>(node().window, node().weight, in, out), {in}, out);
     } else {

@@ -156,6 +156,28 @@ TEST(Loss, BackgroundScoresCanStayConstant) {
   }
 }
 
+TEST(Loss, OfScoresThatGoThroughSigmoidsBackgroundCountsForNothing) {
+  Batch live;
+  Batch zero;
+  for (size_t at = 0; at < zero.scores.size(); at += zero.classes) {
+    zero.scores[at] = 0.0F;
+    zero.teacher_scores[at] = 0.0F;
+  }
+  ThreadPool pool(1);
+  for (const Case& test : Cases()) {
+    LossSettings constant = test.settings;
+    constant.trains_background = false;
+    LossSettings sigmoids = test.settings;
+    sigmoids.sigmoid_scores = sigmoids.teacher_sigmoid_scores = true;
+    const Result expected = RunCase(zero, constant, pool);
+    const Result found = RunCase(live, sigmoids, pool);
+    EXPECT_EQ(found.scores, expected.scores) << test.name;
+    EXPECT_EQ(found.offsets, expected.offsets) << test.name;
+    EXPECT_EQ(found.parts.total, expected.parts.total) << test.name;
+    EXPECT_NE(found.scores, RunCase(live, constant, pool).scores) << test.name;
+  }
+}
+
 TEST(Loss, TeacherMassIsTheRecordedOne) {
   const Batch batch;
   ThreadPool pool(1);

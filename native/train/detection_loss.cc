@@ -64,6 +64,8 @@ DetectionLoss::DetectionLoss(const LossSettings& settings, const float* priors, 
                         .log_sums = std::vector<double>(count),
                         .losses = std::vector<double>(count),
                         .row = std::vector<double>(settings.classes),
+                        .seen = std::vector<float>(settings.classes),
+                        .teacher_seen = std::vector<float>(settings.classes),
                         .terms = ClassTerms(settings.classes, isa)});
     scratch_.back().order.reserve(count);
   }
@@ -92,7 +94,9 @@ double DetectionLoss::TeacherMass(const float* teacher_scores, size_t pictures, 
   pool.ForEach(pictures, [&](size_t i) {
     masses_[i] = 0.0;
     for (size_t p = 0; p < priors_; ++p) {
-      const double confidence = scratch_[i].terms.Confidence(teacher_scores + (i * priors_ + p) * classes);
+      const float* y = teacher_scores + (i * priors_ + p) * classes;
+      const double confidence =
+          scratch_[i].terms.Confidence(Seen(y, settings_.teacher_sigmoid_scores, scratch_[i].teacher_seen));
       if (confidence >= settings_.teacher_confidence) masses_[i] += confidence;
     }
   });
@@ -111,6 +115,13 @@ LossParts DetectionLoss::Run(const HeadOutputs& outputs, const HeadOutputs& teac
   }
   sum.total = sum.classes + sum.boxes + sum.teacher_classes + sum.teacher_boxes;
   return sum;
+}
+
+const float* DetectionLoss::Seen(const float* scores, bool sigmoids, std::vector<float>& copy) {
+  if (!sigmoids) return scores;
+  std::copy(scores, scores + copy.size(), copy.begin());
+  copy[0] = 0.0F;
+  return copy.data();
 }
 
 LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const HeadOutputs& teacher,
@@ -134,7 +145,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
   const bool softmax = s.class_loss == ClassLoss::kSoftmax;
   if (softmax && positives_[i] > 0) {
     for (size_t p = 0; p < priors_; ++p) {
-      const float* x = scores + p * classes;
+      const float* x = Seen(scores + p * classes, s.sigmoid_scores, scratch.seen);
       scratch.log_sums[p] = terms.LogSumExp(x);
       scratch.losses[p] = scratch.log_sums[p] - x[0];
     }
@@ -150,7 +161,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
   double* row = scratch.row.data();
   for (size_t p = 0; p < priors_; ++p) {
     const size_t at = i * priors_ + p;
-    const float* x = scores + p * classes;
+    const float* x = Seen(scores + p * classes, s.sigmoid_scores, scratch.seen);
     const float* offset = offsets + p * 4;
     float* offset_gradient = gradients.offsets + at * 4;
     std::fill(row, row + classes, 0.0);
@@ -171,7 +182,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
       parts.boxes += scale * SmoothL1(offset, target, scale, offset_gradient);
     }
     if (taught) {
-      const float* y = teacher.scores + at * classes;
+      const float* y = Seen(teacher.scores + at * classes, s.teacher_sigmoid_scores, scratch.teacher_seen);
       const double confidence = terms.Confidence(y);
       const double weight = s.teacher_background + (1.0 - s.teacher_background) * confidence;
       const double scale = s.teacher_class_weight * teacher_share * weight;
@@ -183,7 +194,7 @@ LossParts DetectionLoss::RunPicture(size_t i, const HeadOutputs& outputs, const 
         parts.teacher_boxes += box_scale * SmoothL1(offset, teacher.offsets + at * 4, box_scale, offset_gradient);
       }
     }
-    if (!s.trains_background) row[0] = 0.0;
+    if (!s.trains_background || s.sigmoid_scores) row[0] = 0.0;
     float* score_gradient = gradients.scores + at * classes;
     for (size_t c = 0; c < classes; ++c) score_gradient[c] = static_cast<float>(row[c]);
   }

@@ -41,6 +41,11 @@ struct LossSettings {
   /// against all classes, its slope would outweigh theirs together.
   bool trains_background = true;
 
+  /// Class scores go through sigmoids one by one, each by itself: background's is compared with nothing, counts as 0
+  /// and is not trained.
+  bool sigmoid_scores = false;
+  bool teacher_sigmoid_scores = false;
+
   TeacherLoss teacher_loss = TeacherLoss::kSigmoid;
   double teacher_class_weight = 0.0;
   double teacher_box_weight = 0.0;
@@ -117,11 +122,15 @@ class DetectionLoss {
     std::vector<double> log_sums;
     std::vector<double> losses;
     std::vector<double> row;
+    std::vector<float> seen;
+    std::vector<float> teacher_seen;
     ClassTerms terms;
   };
 
   LossParts RunPicture(size_t i, const HeadOutputs& outputs, const HeadOutputs& teacher, const Divisors& divisors,
                        const HeadGradients& gradients);
+  /// A prior's scores as they are compared: background's is 0 where they go through sigmoids.
+  static const float* Seen(const float* scores, bool sigmoids, std::vector<float>& copy);
   int64_t FirstBadPrior(const float* scores, const float* offsets) const;
 
   LossSettings settings_;

@@ -11,8 +11,9 @@ size_t MineHardNegatives(const int32_t* matched, const double* losses, size_t pr
   for (uint32_t p = 0; p < priors; ++p) {
     if (matched[p] < 0) order.push_back(p);
   }
-  const auto wanted = static_cast<size_t>(static_cast<float>(positives) * ratio);
-  const size_t count = std::min(wanted, order.size());
+  const float wanted = static_cast<float>(positives) * ratio;
+  // Compared before it is made whole: no size holds every float.
+  const size_t count = wanted < static_cast<float>(order.size()) ? static_cast<size_t>(wanted) : order.size();
   // The order is total, so which ones come first doesn't depend on how they are sorted.
   std::nth_element(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(),
                    [losses](uint32_t a, uint32_t b) { return losses[a] != losses[b] ? losses[a] > losses[b] : a < b; });

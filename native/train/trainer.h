@@ -92,7 +92,6 @@ class Trainer {
   /// Pictures of a step.
   size_t batch() const { return settings_.micro_batch * settings_.micro_steps; }
   /// float32 values of a step's pictures, [picture][height][width][channels].
-  size_t picture_floats() const { return pictures_; }
   std::span<float> weights() { return student_.weights(); }
   /// Empty where nobody teaches.
   std::span<float> teacher_weights() { return teacher_ ? teacher_->weights() : std::span<float>(); }

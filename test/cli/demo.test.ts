@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { decodePicture } from '../../lib/data/images';
 import type { DemoReport } from '../../lib/demo/demo';
@@ -109,6 +109,19 @@ test('without the addon, or without ONNX Runtime, it ends before anything is wri
   expect(failure(noRuntime)).toEqual({ status: 4, code: 'ERR_NO_RUNTIME', stdout: '' });
   expect([noAddon, noRuntime].flatMap(events).filter(({ event }) => event === 'note')).toEqual([]);
   expect(existsSync(folder)).toBe(false);
+});
+
+test('what is there stays, pictures too, unless --force says otherwise', () => {
+  const folder = temporary();
+  for (const name of ['scene.png', 'cut.png', 'calibrated.onnx']) {
+    const file = path.join(folder, name);
+    writeFileSync(file, 'mine');
+    const refused = command(['demo', '-o', folder, ...small, '--json']);
+    expect([name, failure(refused)]).toEqual([name, { status: 2, code: 'ERR_OUTPUT_EXISTS', stdout: '' }]);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    rmSync(file);
+  }
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import {
   type Augmentation,
   type AugmentSettings,
+  augmentSettings,
   drawAugmentation,
   epochOrder,
   lightAugmentation,
@@ -262,4 +263,16 @@ describe('order of an epoch', () => {
       expect(first.filter((index) => index === sampleIndex).length / 2000).toBeCloseTo(0.1, 1);
     }
   });
+});
+
+test.each<[string, object]>([
+  ['augment.samplers.0.scale.0', { samplers: [{ ...lightAugmentation.samplers[1], scale: [0, 1] }] }],
+  ['augment.samplers.0.aspectRatio.1', { samplers: [{ ...lightAugmentation.samplers[1], aspectRatio: [1, 1e9] }] }],
+  ['augment.expand.maxRatio', { expand: { probability: 1, maxRatio: 1e9 } }],
+  ['augment.hue.delta', { hue: { probability: 1, delta: 129 } }],
+  ['augment.brightness.delta', { brightness: { probability: 1, delta: 1.5 } }],
+])('%s beyond all pictures is refused', (name, wrong) => {
+  expect(() => augmentSettings({ ...noAugmentation, ...wrong })).toThrow(
+    expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining(`${name}: `) }),
+  );
 });

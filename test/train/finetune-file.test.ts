@@ -67,6 +67,7 @@ test('what ends a run in its middle leaves the state after its last step', async
     throw broken;
   };
   await expect(finetuneFile(model, out, { ...quick(), afterStep })).rejects.toBe(broken);
+  expect(await finetuneFile(model, out, { ...quick(), resume: true, maxSteps: 1 })).toMatchObject({ step: 2 });
   const files = await eightCars();
   const remove = () => {
     for (let i = 0; i < 8; i++) rmSync(path.join(files, 'JPEGImages', `p${i}.jpg`), { force: true });
@@ -140,6 +141,24 @@ test('pictures without labels: all that are not there are named, and left out wh
   });
 });
 
+test('diverged, with nothing that judges, it keeps the last whole epoch', async () => {
+  const wild: FinetuneOptions = {
+    ...{ ...quick(), epochs: 3, rate: 1e-4, optimizer: { rule: 'sgd' }, warmUp: 0, explosion: null },
+    // From the sixth step on, in the second epoch.
+    decay: { kind: 'piecewise', boundaries: [5], factors: [1e30] },
+  };
+  const [out, calm] = ['wild.onnx', 'calm.onnx'].map((name) => path.join(folder, name));
+  await expect(finetuneFile(model, out!, wild)).rejects.toMatchObject({
+    code: 'ERR_DIVERGED',
+    message: expect.stringMatching(
+      /^Step 7: .*wild\.onnx holds the weights of step 4, which nothing judged\. The state after step 4 is in/,
+    ),
+  });
+  const epoch = { ...wild, epochs: 1, decay: 'constant' as const };
+  await finetuneFile(model, calm!, epoch);
+  expect(readFileSync(out!).equals(readFileSync(calm!))).toBe(true);
+});
+
 test.each([
   ['epochs', { epochs: 1.5 }],
   ['maxSteps', { maxSteps: '3' }],
@@ -147,6 +166,9 @@ test.each([
   ['batchSize', { batchSize: '8' }],
   ['heldBack', { heldBack: '0.1' }],
   ['augment', { augment: 5 }],
+  ['overlap', { loss: { overlap: 2 } }],
+  ['rule', { optimizer: { rule: 'adam' } }],
+  ['backboneRate', { groups: { backboneRate: -1 } }],
   ['augment.mirror', { augment: { mirror: 0.5 } }],
 ])('a wrong %s is refused before any picture is looked at', async (name, wrong) => {
   const options = { ...quick(), data: path.join(folder, 'nowhere'), ...(wrong as object) };

@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf';
 import type { DetectorSettings } from '../../lib/model/detector';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 
@@ -5,7 +6,15 @@ const dist = (name: string) => require(`../../dist/lib/${name}`);
 const { buildMobileNetV1Ssd } = dist('model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
 const { readDetectorSettings } = dist('model/detector') as typeof import('../../lib/model/detector');
 const { setTensorBytes, tensorDims, toFloat32 } = dist('model/tensor') as typeof import('../../lib/model/tensor');
+const { parameterOffsets } = dist('train/parameters') as typeof import('../../lib/train/parameters');
+const { statisticRanges } = dist('train/recalibration') as typeof import('../../lib/train/recalibration');
+const { AttributeProto_AttributeType, AttributeProtoSchema, NodeProtoSchema } = dist(
+  'model/onnx_pb',
+) as typeof import('../../lib/model/onnx_pb');
 const { readNetwork } = dist('train/network') as typeof import('../../lib/train/network');
+
+const floatAttribute = (name: string, f: number) =>
+  create(AttributeProtoSchema, { name, f, type: AttributeProto_AttributeType.FLOAT });
 
 const model = buildMobileNetV1Ssd({ classes: 4, width: 0.25 });
 const detector = readDetectorSettings(model);
@@ -51,6 +60,67 @@ function isScore(of: OnnxModel, name: string): boolean {
 test('heads whose background is constant 0 were trained with sigmoids', () => {
   const sigmoid = withoutBackground(model);
   expect(readNetwork(sigmoid, detector).sigmoidHeads).toBe(true);
+});
+
+test('scores that go through sigmoids were trained with them, whatever they say of background', () => {
+  const sigmoid = model.clone();
+  const { scores } = detector.outputs;
+  const logits = `${scores}.logits`;
+  sigmoid.graph.node.find(({ output }) => output[0] === scores)!.output[0] = logits;
+  sigmoid.graph.node.push(create(NodeProtoSchema, { opType: 'Sigmoid', input: [logits], output: [scores] }));
+  expect(readNetwork(model, detector)).toMatchObject({ sigmoidHeads: false, sigmoidScores: false });
+  expect(readNetwork(sigmoid, detector)).toMatchObject({ sigmoidHeads: true, sigmoidScores: true });
+});
+
+/** The model with one tensor in another's place, at every node but the first that reads it. */
+function joined(of: OnnxModel, inputs: readonly number[]): OnnxModel {
+  const copy = of.clone();
+  // Of 16 channels both.
+  const [first, second] = copy.graph.node.filter(
+    ({ opType, input }) => opType === 'BatchNormalization' && Number(copy.constant(input[1]!)!.dims[0]) === 16,
+  );
+  for (const input of inputs) second!.input[input] = first!.input[input]!;
+  return copy;
+}
+
+test('layers that share both running statistics are one; those that share one of them are refused', () => {
+  const { offsets } = parameterOffsets(readNetwork(model, detector).plan);
+  const whole = statisticRanges(readNetwork(model, detector).plan.graph, offsets);
+  const { plan } = readNetwork(joined(model, [3, 4]), detector);
+  const shared = statisticRanges(plan.graph, parameterOffsets(plan).offsets);
+  expect(shared).toHaveLength(whole.length - 2);
+  // Twice 0.9 of the way stays.
+  expect(shared.map(({ momentum }) => momentum).filter((momentum) => momentum < 0.85)).toEqual(
+    Array(2).fill(Math.fround(0.9) ** 2),
+  );
+  for (const input of [3, 4]) {
+    expect(() => readNetwork(joined(model, [input]), detector)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_UNSUPPORTED_OP',
+        message: expect.stringContaining('two BatchNormalizations'),
+      }),
+    );
+  }
+});
+
+test('statistics that never move are not measured anew, and a momentum that is no share is refused', () => {
+  const withMomentum = (momentum: number) => {
+    const copy = model.clone();
+    const node = copy.graph.node.find(({ opType }) => opType === 'BatchNormalization')!;
+    node.attribute = [
+      ...node.attribute.filter(({ name }) => name !== 'momentum'),
+      floatAttribute('momentum', momentum),
+    ];
+    return copy;
+  };
+  const rangesOf = (of: OnnxModel) => {
+    const { plan } = readNetwork(of, detector);
+    return statisticRanges(plan.graph, parameterOffsets(plan).offsets);
+  };
+  expect(rangesOf(withMomentum(1))).toEqual(rangesOf(model).slice(2));
+  expect(() => rangesOf(withMomentum(1.5))).toThrow(
+    expect.objectContaining({ code: 'ERR_UNSUPPORTED_OP', message: expect.stringContaining('its momentum is 1.5') }),
+  );
 });
 
 test.each<[string, (settings: DetectorSettings) => DetectorSettings, string]>([

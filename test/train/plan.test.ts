@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import type { OnnxModel } from '../../lib/model/onnx-model';
 import type { PlannedOutput } from '../../lib/train/plan';
 import { shared } from '../shared';
@@ -10,6 +11,11 @@ const dist = (name: string) => require(path.join(root, 'dist', 'lib', name));
 const { decodeModel, readModel } = dist('model/read') as typeof import('../../lib/model/read');
 const { buildMobileNetV1Ssd } = dist('model/mobilenet-v1-ssd') as typeof import('../../lib/model/mobilenet-v1-ssd');
 const { encodeModel } = dist('model/write') as typeof import('../../lib/model/write');
+const { GraphWriter } = dist('model/graph-writer') as typeof import('../../lib/model/graph-writer');
+const { OnnxModel: Model } = dist('model/onnx-model') as typeof import('../../lib/model/onnx-model');
+const { AttributeProto_AttributeType, AttributeProtoSchema, ModelProtoSchema } = dist(
+  'model/onnx_pb',
+) as typeof import('../../lib/model/onnx_pb');
 const { inferShapes } = dist('model/shape-inference') as typeof import('../../lib/model/shape-inference');
 const { Pruner } = dist('prune/prune') as typeof import('../../lib/prune/prune');
 const { DetectorSession } = dist('evaluate/session') as typeof import('../../lib/evaluate/session');
@@ -97,6 +103,34 @@ describe('what the engine computes is what ONNX Runtime computes', () => {
     expect(await difference(await readModel(path.join(zoo, `${name}.onnx`)), 1)).toBeLessThan(2e-4);
   });
 });
+
+/** A little network with one Conv behind a Pad, at its head. */
+function padded(autoPad: string): OnnxModel {
+  const g = new GraphWriter('padded');
+  const pads = g.ints('pads', [0, 0, 1, 0, 0, 0, 2, 1]);
+  let x = g.node('Pad', 'pad', [g.input('image', [1, 3, 8, 8]), pads]);
+  const weights = Float32Array.from({ length: 4 * 3 * 9 }, (_, i) => Math.sin(i));
+  x = g.node('Conv', 'conv', [x, g.weights('w', [4, 3, 3, 3], weights)], { strides: [2, 2] });
+  const text = new TextEncoder().encode(autoPad);
+  g.graph.node
+    .at(-1)!
+    .attribute.push(
+      create(AttributeProtoSchema, { name: 'auto_pad', type: AttributeProto_AttributeType.STRING, s: text }),
+    );
+  x = g.node('Transpose', 'last', [x], { perm: [0, 2, 3, 1] });
+  g.node('Reshape', 'rows', [x, g.ints('shape', [1, -1, 4])]);
+  g.graph.node.at(-1)!.output[0] = 'out';
+  g.output('out', [1, autoPad === 'VALID' ? 20 : 30, 4]);
+  const opsetImport = [{ domain: '', version: 13n }];
+  return new Model(create(ModelProtoSchema, { irVersion: 8n, opsetImport, graph: g.graph }));
+}
+
+test.each(['SAME_UPPER', 'SAME_LOWER', 'VALID'])(
+  'a Conv with auto_pad %s behind a Pad reads both paddings',
+  async (autoPad) => {
+    expect(await difference(padded(autoPad), 1)).toBeLessThan(1e-5);
+  },
+);
 
 describe('what it can not train', () => {
   test('is refused by node and operator, whatever the graph', async () => {

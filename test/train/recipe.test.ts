@@ -7,7 +7,7 @@ import {
 import { completeRecipe, type RecipeOptions } from '../../lib/train/recipe';
 import { learningRate } from '../../lib/train/schedule';
 
-const facts = { pictures: 1000, normalises: false, sigmoidHeads: false, comparable: false };
+const facts = { pictures: 1000, normalises: false, sigmoidHeads: false, sigmoidScores: false, comparable: false };
 
 test('what is left out has defaults that follow from the network and the number of pictures', () => {
   const recipe = completeRecipe({}, facts);
@@ -92,7 +92,23 @@ test.each<[string, RecipeOptions]>([
   ['labels', { labels: 'all' as never }],
   ['decay', { decay: 'linear' as never }],
   ['precision', { precision: 'fp16' as never }],
+  ['overlap', { loss: { overlap: 2 } }],
+  ['teacher.temperature', { loss: { teacher: { temperature: 0 } } }],
+  ['loss', { loss: null as never }],
+  ['optimizer', { optimizer: null as never }],
+  ['momentum', { optimizer: { rule: 'sgd', momentum: 1 } }],
+  ['weightDecay', { groups: { weightDecay: Number.NaN } }],
 ])('%s that makes no sense is refused', (name, options) => {
   const refused = { code: 'ERR_USAGE', message: expect.stringContaining(` for ${name} `) };
   expect(() => completeRecipe(options, facts)).toThrow(expect.objectContaining(refused));
+});
+
+test('scores that go through sigmoids are trained with focal loss, and with nothing that compares them with each other', () => {
+  const through = { ...facts, sigmoidHeads: true, sigmoidScores: true };
+  expect(completeRecipe({}, through).loss).toMatchObject({ classes: 'focal', trainsBackground: false });
+  for (const loss of [{ classes: 'softmax' as const }, { teacher: { classes: 'softmax' as const } }]) {
+    expect(() => completeRecipe({ loss }, through)).toThrow(
+      expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining('through sigmoids') }),
+    );
+  }
 });

@@ -113,6 +113,10 @@ test('a loss that grows out of measure stops the run; one that may grow does not
     code: 'ERR_DIVERGED',
     message: expect.stringMatching(/^Step \d+: the loss is .*, where .* is the limit\. The step was not taken/),
   });
+  // Then numbers alone end it.
+  await expect(run(null)).rejects.toMatchObject({
+    message: expect.stringMatching(/^Step \d+: .* is NaN or infinite\. The step was not taken/),
+  });
 });
 
 test('a loss that explodes at once is noticed, too: not against a mean that it is part of', async () => {
@@ -134,8 +138,13 @@ test('restored to before its first step a trainer that has trained begins anew',
   expect(trainer.step).toBe(0);
   await trainer.run();
   expect(stateOf(trainer)).toBe(once);
-  const running = trainer.restore(state).then(() => trainer.run());
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await trainer.restore(state);
+  let begun = (): void => {};
+  const first = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const running = trainer.run({ onEvent: begun });
+  await first;
   await expect(trainer.restore(state)).rejects.toMatchObject({ code: 'ERR_USAGE' });
   await running;
 });
@@ -253,7 +262,7 @@ describe('recalibration', () => {
     const trained = { ...network, weights: network.weights };
     const { makeNativeTrainer } = dist('train/native-trainer') as typeof import('../../lib/train/native-trainer');
     const { completeRecipe } = dist('train/recipe') as typeof import('../../lib/train/recipe');
-    const facts = { pictures: 24, normalises: true, sigmoidHeads: false, comparable: false };
+    const facts = { pictures: 24, normalises: true, sigmoidHeads: false, sigmoidScores: false, comparable: false };
     const recipe = completeRecipe({ batchSize: microBatch }, facts);
     return makeNativeTrainer(trained, undefined, recipe, detector, { placed: [], groups: [], statistics: ranges });
   }

@@ -137,7 +137,16 @@ test('closed, a trainer gives its memory back and says what it is', async () => 
   await running;
   trainer.close();
   trainer.close();
-  await expect(trainer.run()).rejects.toThrow('closed');
+  const closed = expect.objectContaining({
+    name: 'SsdPruneError',
+    code: 'ERR_USAGE',
+    message: expect.stringContaining('closed'),
+  });
+  await expect(trainer.run()).rejects.toEqual(closed);
+  await expect(trainer.save(path.join(temporary(), 'state'))).rejects.toEqual(closed);
+  for (const use of [() => trainer.model('last'), () => trainer.optimizerState(), () => trainer.bytes]) {
+    expect(use).toThrow(closed);
+  }
 });
 
 test('a cut network is judged anew, and its running statistics are measured anew', async () => {
@@ -152,6 +161,24 @@ test('a cut network is judged anew, and its running statistics are measured anew
   expect(events.map(({ event }) => event)).toContain('recalibration');
   expect(result.evaluations.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   expect(result.finished).toBe(true);
+});
+
+test('the best weights of a cut network are ones that were judged, its statistics measured anew', async () => {
+  const options = { ...quick, heldBack: 0.25, recalibrate: 2, epochs: 3, rate: 1e-9 };
+  const trainer = new Trainer(model, detector, { classes, samples }, options);
+  await trainer.run({ maxSteps: 1 });
+  const { cut } = await pruneModel(trainer.model('last'), cutting);
+  const small = trainer.withCut(cut);
+  let judged: OnnxModel | undefined;
+  await small.run({
+    maxSteps: 1,
+    onEvent: ({ event }) => void (event === 'evaluation' && (judged ??= small.model('last'))),
+  });
+  expect(small.result.evaluations.map(({ step }) => step)).toEqual([1]);
+  const best = small.model('best');
+  const names = small.result.best && cut.model.graph.node.find(({ opType }) => opType === 'BatchNormalization')!.input;
+  for (const name of names!.slice(1, 5)) expect([name, floats(best, name)]).toEqual([name, floats(judged!, name)]);
+  expect(floats(best, names![3]!)).not.toEqual(floats(cut.model, names![3]!));
 });
 
 test('the state of a run that was cut goes on to the same bits in another process', async () => {
