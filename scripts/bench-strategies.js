@@ -139,7 +139,7 @@ function sections() {
 }
 
 function run(own, name, seed) {
-  const place = path.join(scratch, `${name}-seed${seed}`);
+  const place = path.join(scratch, `${name}-${ratio}-${epochs}-epochs-seed${seed}`);
   const report = `${place}.json`;
   if (existsSync(report)) return JSON.parse(readFileSync(report, 'utf8'));
   const { strategy: given } = strategies[name];

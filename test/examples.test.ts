@@ -118,6 +118,19 @@ describe('a whole run of a configuration', () => {
     expect(stderr).toMatch(/^ERR_BAD_PATTERN: /);
   });
 
+  test('what the caller raises ends the command, and is raised', () => {
+    const endless = `setInterval(() => console.error(JSON.stringify({ event: 'note', message: 'x'.repeat(9999) })), 1);`;
+    const script =
+      "import sys; sys.path.insert(0, sys.argv[1]); from prune import ssd_prune; ssd_prune(on_event=lambda event: event['nothing'])";
+    const { status, stderr, signal } = spawnSync('python3', ['-B', '-c', script, examples], {
+      encoding: 'utf8',
+      timeout: 60_000,
+      env: { ...process.env, SSD_PRUNE: `'${process.execPath}' -e "${endless.replaceAll('"', '\\"')}"` },
+    });
+    expect([status, signal]).toEqual([1, null]);
+    expect(stderr).toContain("KeyError: 'nothing'");
+  });
+
   test('a result longer than a pipe holds comes whole, with what is said after it', () => {
     const stand = `console.log(JSON.stringify({ long: 'x'.repeat(300000) })); console.error(JSON.stringify({ event: 'note', message: 'late' }));`;
     const script =

@@ -3,6 +3,7 @@ import type { CompressionEvent } from '../compress/events';
 import type { RunConfig } from '../config/config';
 import { counted } from '../counted';
 import { invalidArgument } from '../errors';
+import { percent } from '../percent';
 import type { PageServer } from '../report/page/server';
 import { refuseWithout } from './calibration-options';
 import { interruptible } from './guards';
@@ -115,7 +116,6 @@ function show(event: CompressionEvent, ui: Ui, training: TrainingDisplay): void 
 type Told = Exclude<CompressionEvent, { event: 'step' | 'evaluation' | 'recalibration' | 'warning' | 'note' }>;
 
 function describe(event: Told): string {
-  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   switch (event.event) {
     case 'begin':
       return event.resumed === null ? counted(event.epochs, 'epoch') : `going on from ${event.resumed}`;

@@ -3,6 +3,7 @@ import { samplesDigest } from '../digests';
 import { SsdPruneError } from '../errors';
 import { uniform } from '../model/random';
 import type { ChannelGroup } from '../prune/channel-groups';
+import { defaultTolerance } from '../prune/options';
 import { openPruner } from '../prune/prune-model';
 import { nearestStep, type WidthGrid, widthGrid } from '../prune/width-grid';
 import { pruneOptions } from './cut-request';
@@ -30,7 +31,7 @@ export class AutoStrategy implements Strategy {
 
   plannedCuts(): PlannedCut[] {
     // The search begins with these widths, and ends with others.
-    const request: CutRequest = { ...this.#cut, allocation: 'uniform', targetRatio: this.#middle };
+    const request: CutRequest = { ...this.#cut, ...this.#uniform };
     return [{ epoch: this.#options.startEpoch, request, least: this.#options.minRatio }];
   }
 
@@ -44,8 +45,12 @@ export class AutoStrategy implements Strategy {
     await context.cut({ ...cut, ratios: await this.#search(context) });
   }
 
-  get #middle(): number {
-    return (this.#options.minRatio + this.#options.maxRatio) / 2;
+  /** The cut that the search begins with: from the middle of the bounds on, and not beyond the greater one. */
+  get #uniform(): Pick<CutRequest, 'allocation' | 'targetRatio' | 'tolerance'> {
+    const { minRatio, maxRatio } = this.#options;
+    const half = (maxRatio - minRatio) / 2;
+    const narrow = half < (this.#cut.tolerance ?? defaultTolerance);
+    return { allocation: 'uniform', targetRatio: minRatio + half, ...(narrow && { tolerance: half }) };
   }
 
   async #search(context: CompressionContext): Promise<ReadonlyMap<string, number>> {
@@ -85,7 +90,7 @@ export class AutoStrategy implements Strategy {
   #space(context: CompressionContext): Space {
     const { minRatio, maxRatio } = this.#options;
     const pruner = openPruner(context.model());
-    const options = pruneOptions({ ...this.#cut, allocation: 'uniform', targetRatio: this.#middle }, context.config);
+    const options = pruneOptions({ ...this.#cut, ...this.#uniform }, context.config);
     const { selection, options: complete, search } = pruner.plan({ ...options, criterion: 'l1_norm' });
     const grids = selection.groups.map((group) => widthGrid(group, complete));
     const cost = pruner.costOf(complete);
@@ -94,13 +99,21 @@ export class AutoStrategy implements Strategy {
       for (const [i, grid] of grids.entries()) counts[grid.group.id] = grid.steps[positions[i]!]!;
       return counts;
     };
+    const fits = (positions: Positions): boolean => {
+      const gone = cost.cut(kept(positions));
+      return gone >= minRatio && gone <= maxRatio;
+    };
+    const first = grids.map((grid) => nearestStep(grid, 1 - search.kept[grid.group.id]! / grid.group.classes.length));
+    if (!fits(first)) {
+      throw new SsdPruneError(
+        'ERR_TARGET_UNREACHABLE',
+        `${this.name}: the uniform cut that the search begins with takes ${cost.cut(kept(first)).toFixed(4)} of the work, and not between ${minRatio} and ${maxRatio}: give them more room.`,
+      );
+    }
     return {
       grids,
-      first: grids.map((grid) => nearestStep(grid, 1 - search.kept[grid.group.id]! / grid.group.classes.length)),
-      fits: (positions) => {
-        const gone = cost.cut(kept(positions));
-        return gone >= minRatio && gone <= maxRatio;
-      },
+      first,
+      fits,
       ratios: (positions) => new Map(grids.flatMap(({ group, steps }, i) => ratiosOf(group, steps[positions[i]!]!))),
     };
   }

@@ -249,13 +249,16 @@ async function readDocument(place: string): Promise<Document> {
 }
 
 async function measure(file: string): Promise<{ bytes: number; crc32: number }> {
-  const handle = await open(file).catch((error) => {
+  const failed = (error: unknown): never => {
     throw readError(`checkpoint ${file}`, error);
-  });
+  };
+  const handle = await open(file).catch(failed);
   let sum = 0;
   try {
     for await (const chunk of handle.createReadStream({ autoClose: false })) sum = crc32(chunk as Buffer, sum);
     return { bytes: (await handle.stat()).size, crc32: sum };
+  } catch (error) {
+    return failed(error);
   } finally {
     await handle.close();
   }

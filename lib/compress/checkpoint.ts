@@ -69,9 +69,10 @@ const free = [
 /** What a run with these settings, of these inputs, is known by. What it trains on is in the training's own state. */
 export function identify(
   config: RunConfig,
-  { digest, detector, evaluation, calibration }: Pick<RunInputs, 'digest' | 'detector' | 'evaluation' | 'calibration'>,
+  inputs: Pick<RunInputs, 'digest' | 'detector' | 'evaluation' | 'calibration' | 'imported'>,
   strategies: readonly string[],
 ): Identity {
+  const { digest, detector, evaluation, calibration, imported } = inputs;
   const settings: Record<string, unknown> = {};
   const visit = (value: unknown, place: string): void => {
     if (free.some((pattern) => pattern.test(place))) return;
@@ -81,6 +82,7 @@ export function identify(
     else for (const [key, inner] of Object.entries(value)) visit(inner, place === '' ? key : `${place}.${key}`);
   };
   visit(config, '');
+  for (const [i, sum] of imported) settings[`compressor.strategies.${i}.options.file`] = sum;
   return {
     ...{ settings, strategies, model: digest, detector: detectorDigest(detector) },
     ...{ evaluation: evaluation && samplesDigest(evaluation.samples), calibration },

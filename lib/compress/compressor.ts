@@ -118,6 +118,9 @@ export class Compressor {
         this.#strategies.map(({ name }) => name),
       );
       const from = resume ? await this.#latest(folder) : undefined;
+      // Now, and not behind an epoch of training.
+      const { chooseDevice } = require('../evaluate/providers') as typeof import('../evaluate/providers');
+      await chooseDevice(config.device.evaluation);
       if (from) checkSameRun(from.place, from.document.identity, identity);
       else await checkOutput(config.output.model, { force });
       const strategies = this.#strategies;

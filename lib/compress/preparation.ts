@@ -7,10 +7,10 @@ import type { RunInputs } from './run-inputs';
 import type { Strategy } from './strategy';
 
 /**
- * Finds out whether a run can begin, before anything of an earlier one is given up: its device, its recipe, what its
+ * Finds out whether a run can begin, before anything of an earlier one is given up: its recipe, what its
  * strategies select, and all cuts that they have planned.
  * @param warn told of what is odd
- * @throws {SsdPruneError} ERR_NO_CUDA; what {@link planTraining}, {@link firstRemarks} and {@link rehearse} throw
+ * @throws {SsdPruneError} what {@link planTraining}, {@link firstRemarks} and {@link rehearse} throw
  */
 export async function prepare(
   config: RunConfig,
@@ -19,8 +19,6 @@ export async function prepare(
   warn: (message: string) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { chooseDevice } = require('../evaluate/providers') as typeof import('../evaluate/providers');
-  await chooseDevice(config.device.evaluation);
   checkTraining(config, inputs);
   for (const warning of firstRemarks(strategies, inputs.model, config)) warn(warning);
   await rehearse(inputs.model, strategies, config, warn, signal);

@@ -2,6 +2,7 @@ import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
+import { percent } from '../percent';
 import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-model';
 import type { PruneReport } from '../prune/report';
 import { checkPrecision } from '../train/precision';
@@ -164,8 +165,6 @@ const selection = ({ prunedParams, align, minChannels, count, skipLocked, includ
   JSON.stringify([prunedParams, align, minChannels, count, skipLocked, includeTied, latency]);
 
 const reach = (model: OnnxModel, options: PruneModelOptions): number => openPruner(model).largestCut(options);
-
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 function label({ strategy: { name }, next: { epoch } }: Upcoming, { compressor }: RunConfig): string {
   const where = compressor.strategies.find((entry) => entry.name === name)?.where;

@@ -8,6 +8,7 @@ import { checkOutput, readError } from '../files';
 import { type DetectorSettings, readDetectorSettings, settingsToCarry } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import { readModel } from '../model/read';
+import { importedCurves } from '../sensitivity/loss-curves';
 import { checkPrecision } from '../train/precision';
 import { readTeacher, type Teacher } from '../train/teacher';
 import { openTrainingData } from '../train/training-data';
@@ -30,6 +31,8 @@ export interface RunInputs {
   evaluation: Dataset | null;
   /** SHA-256 of the pictures that cuts are calibrated on; null where no strategy of the configuration goes by any. */
   calibration: string | null;
+  /** SHA-256 of files of PaddleSlim's that strategies read, by the strategy's number. */
+  imported: ReadonlyMap<number, string>;
 }
 
 /**
@@ -77,7 +80,7 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   return {
     ...{ model, digest: modelDigest(model), detector, carried, training: training.dataset },
     ...{ problems: training.problems, evaluation, teacher: await openTeacher(config, file, model, detector) },
-    calibration: await calibrationDigest(config),
+    ...{ calibration: await calibrationDigest(config), imported: await importedDigests(config) },
   };
 }
 
@@ -104,6 +107,18 @@ async function calibrationDigest({ compressor, calibration }: RunConfig): Promis
     parts.push(JSON.stringify([path.basename(file), sha256([content])]));
   }
   return sha256(parts);
+}
+
+/** Of sensitivities that no run of ours has measured: our own files say of which network they are. */
+async function importedDigests({ compressor }: RunConfig): Promise<ReadonlyMap<number, string>> {
+  const digests = new Map<number, string>();
+  for (const [i, { options }] of compressor.strategies.entries()) {
+    const { file } = options;
+    // What is wrong with it the strategy says, by its name.
+    const curves = typeof file === 'string' && (await importedCurves(file).catch(() => undefined));
+    if (curves) digests.set(i, sha256([await readFile(curves.source)]));
+  }
+  return digests;
 }
 
 async function openTeacher(

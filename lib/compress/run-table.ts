@@ -1,10 +1,10 @@
+import { percent } from '../percent';
 import type { CountChange } from '../prune/report';
 import { renderTable } from '../report/table';
 import type { Metric } from './metric';
 import type { RunReport } from './run-report';
 
 const shape = (dims: readonly number[] | null): string => (dims ? `(${dims.join(', ')})` : '–');
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 const score = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
 
 /** The report for people: every parameter's shape, what went, and what it was worth. */

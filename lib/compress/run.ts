@@ -14,7 +14,7 @@ import type { Checkpoint, Position } from './checkpoint';
 import type { StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
 import { evaluateNetwork, type Metric } from './metric';
-import { isEnding, withHint, withName } from './run-errors';
+import { withHint, withName } from './run-errors';
 import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
@@ -236,7 +236,8 @@ export class Run implements CompressionContext {
       const { evalEpoch } = config.compressor;
       if ((epoch + 1) % evalEpoch === 0 || epoch + 1 === this.epochs) await this.#measure('epoch', epoch + 1);
     } catch (error) {
-      if (isEnding(error)) await this.#save();
+      // A full disk, say: the checkpoint before is there.
+      await this.#save().catch(() => {});
       throw error;
     }
     await this.#each((strategy) => strategy.onEpochEnd?.(this));

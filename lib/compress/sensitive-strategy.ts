@@ -1,10 +1,11 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
 import type { CutOptions, SensitiveOptions } from '../config/config';
 import { drawDataset } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import type { WeightCriterion } from '../prune/options';
-import { type LossCurves, lossCurves, readLossCurves } from '../sensitivity/loss-curves';
+import { importedCurves, type LossCurves, lossCurves } from '../sensitivity/loss-curves';
 import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /** mAP that moves by less than this share of itself, from an epoch to the next, has come to rest. */
@@ -38,16 +39,19 @@ export class SensitiveStrategy implements Strategy {
 
   async onCompressionBegin(context: CompressionContext): Promise<void> {
     context.check(this.#cut);
-    const { file, startEpoch } = this.#options;
+    const { file, startEpoch, steps } = this.#options;
     // Not behind epochs of training: what is read, and whether what is measured can be written.
-    const paddle = await paddleCurves(file);
+    const paddle = await importedCurves(file);
     const results = paddle ? `${file}.json` : file;
     await checkOutput(results);
+    if (context.force) return;
     const there = await stat(results).catch(() => undefined);
-    if (there && startEpoch > 0 && !context.force) {
+    const later = steps > 1 ? await laterFiles(file) : [];
+    const [old] = there && startEpoch > 0 ? [results] : later;
+    if (old !== undefined) {
       throw new SsdPruneError(
         'ERR_OUTPUT_EXISTS',
-        `${results} holds losses of another network than the one that epoch ${startEpoch} begins with: name another sensitivities_file, or say --force to replace it`,
+        `${old} holds losses of another network than the one that this run will have then: name another sensitivities_file, or say --force to replace it`,
       );
     }
   }
@@ -88,7 +92,7 @@ export class SensitiveStrategy implements Strategy {
     const { ratios, evalRate } = this.#options;
     const file = this.#taken === 0 ? this.#options.file : `${this.#options.file}.epoch${context.epoch}`;
     // PaddleSlim's own file stays as it is; what is measured besides is kept beside it.
-    const paddle = await paddleCurves(file);
+    const paddle = await importedCurves(file);
     const held = await context.heldBack();
     const { evaluation: device, threads } = context.config.device;
     const { repair: _, tolerance: __, criterion, ...layers } = this.#cut;
@@ -113,15 +117,16 @@ export class SensitiveStrategy implements Strategy {
   }
 }
 
+/** Files of steps behind the first one, of an earlier run. */
+async function laterFiles(file: string): Promise<string[]> {
+  const [folder, own] = [path.dirname(file), `${path.basename(file)}.epoch`];
+  const names = await readdir(folder).catch((): string[] => []);
+  const later = names.filter((name) => name.startsWith(own) && /^\d+$/.test(name.slice(own.length)));
+  return later.sort().map((name) => path.join(folder, name));
+}
+
 /** Whether the last epoch moved mAP on the pictures held back by hardly anything. */
 function atRest({ judgements }: CompressionContext): boolean {
   const [before, last] = judgements.slice(-2);
   return before !== undefined && last !== undefined && Math.abs(last.map - before.map) < converged * before.map;
-}
-
-/** PaddleSlim's curves, where the file is one of its. */
-async function paddleCurves(file: string): Promise<LossCurves | undefined> {
-  if (!(await stat(file).catch(() => undefined))) return undefined;
-  const curves = await readLossCurves(file);
-  return curves.report ? undefined : curves;
 }

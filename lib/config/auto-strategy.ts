@@ -39,9 +39,9 @@ const schema = z.strictObject({
   min_ratio: number.min(0).lt(1).default(0.5).describe('Least share of the work to remove'),
   max_ratio: number.gt(0).lt(1).default(0.7).describe('Greatest share of the work to remove'),
   search_steps: whole(1).default(50).describe('Widths that are tried; nothing is trained between'),
-  retrain_epoch: whole(0, 0)
+  retrain_epoch: whole(0)
     .default(0)
-    .describe("PaddleSlim's epochs of training between trials; none is all there is"),
+    .describe("PaddleSlim's epochs of training between trials: 0, more is not supported"),
   seed: whole(0).default(0).describe('Seed of the search'),
 });
 
@@ -50,6 +50,12 @@ export const autoPruneStrategy: StrategyClass<z.infer<typeof schema>> = {
   schema,
   options: (keys, context): Readonly<AutoOptions> & Record<string, unknown> => {
     const { controller } = context;
+    if (keys.retrain_epoch > 0) {
+      context.refuse(
+        'retrain_epoch',
+        'retrain_epoch is not supported: nothing is trained between trials; leave it at 0',
+      );
+    }
     if (keys.min_ratio >= keys.max_ratio) {
       context.refuse('min_ratio', `min_ratio is ${keys.min_ratio}, and must be below max_ratio, ${keys.max_ratio}`);
     }

@@ -180,6 +180,8 @@ class Locator {
     const anchor = (node as Scalar | YAMLMap | YAMLSeq).anchor;
     if (anchor !== undefined && this.expanding === 0) this.anchors.set(anchor, node);
     this.within.add(node);
+    // What aliases write out may be deeper than the text.
+    if (this.within.size > mostDepth) throw new TooMuch(offset, `more than ${mostDepth} maps and lists in each other`);
     let value: Located['value'];
     if (isMap(node)) value = this.entries(node);
     else if (isSeq(node)) value = (node.items as Node[]).map((item) => this.locate(item));

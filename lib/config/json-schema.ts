@@ -104,7 +104,9 @@ function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: JsonSch
   if (exclusiveMinimum !== undefined && exclusiveMaximum !== undefined) {
     return ` between ${exclusiveMinimum} and ${exclusiveMaximum}`;
   }
-  if (exclusiveMinimum !== undefined) return ` above ${exclusiveMinimum}`;
+  if (exclusiveMinimum !== undefined) {
+    return maximum === undefined ? ` above ${exclusiveMinimum}` : ` above ${exclusiveMinimum}, at most ${maximum}`;
+  }
   if (minimum === undefined) return '';
   if (exclusiveMaximum !== undefined) return ` from ${minimum} to below ${exclusiveMaximum}`;
   return maximum === undefined ? ` from ${minimum} up` : ` from ${minimum} to ${maximum}`;

@@ -61,6 +61,9 @@ export interface PruneOptions {
   inputShapes?: InferOptions['inputShapes'];
 }
 
+/** How far a cut may pass its target where nothing else is said. */
+export const defaultTolerance = 0.01;
+
 /** Options with every default filled in. */
 export interface PrunePlanOptions {
   criterion: PruneCriterion;
@@ -107,7 +110,7 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
     allocation: ratios ? 'ratios' : (given.allocation ?? 'uniform'),
     align: given.align ?? (paddle1x ? 1 : 8),
     count: given.count ?? (paddle1x ? 'paddle1x' : 'macs'),
-    tolerance: given.tolerance ?? 0.01,
+    tolerance: given.tolerance ?? defaultTolerance,
     minChannels: given.minChannels ?? 1,
     ranking: given.ranking ?? (paddle1x ? 'sequential' : 'frozen'),
     order: given.order,
@@ -130,7 +133,7 @@ export function completeOptions(given: PruneOptions): PrunePlanOptions {
       [options.allocation === 'uniform' || options.allocation === 'ratios', 'uniform allocation'],
       [options.align === 1, 'align 1'],
       [options.count === 'paddle1x', 'count paddle1x'],
-      [options.tolerance === 0.01, 'tolerance 0.01'],
+      [options.tolerance === defaultTolerance, `tolerance ${defaultTolerance}`],
       [options.minChannels === 1, 'min-channels 1'],
     ] as const;
     for (const [kept, what] of fixed) {

@@ -1,10 +1,10 @@
 import type { CalibrationReport } from '../calibrate/calibrate-file';
 import { renderLatency } from '../latency/table';
+import { percent } from '../percent';
 import { renderTable } from '../report/table';
 import type { CountChange, PruneReport } from './report';
 
 const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`;
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 const shape = (dims: readonly number[]): string => `(${dims.join(', ')})`;
 
 /** The before/after table: layers, what went with them, totals. */

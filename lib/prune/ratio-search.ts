@@ -1,4 +1,5 @@
 import { SsdPruneError } from '../errors';
+import { percent } from '../percent';
 import type { CostModel, WidthCost } from './cost';
 import { nearestStep, type WidthGrid } from './width-grid';
 
@@ -110,8 +111,6 @@ export function firstReaching({ length }: SearchPath, cutAt: (i: number) => numb
   }
   return high;
 }
-
-const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
 
 /** With so many digits that different shares look different. */
 function percents(shares: readonly number[]): string[] {

@@ -19,7 +19,7 @@ interface Line {
 
 /**
  * A run's events as JSON lines, each with the `time` it came. Steps are thinned to a bounded number a run, see
- * {@link StepMeans}; everything else is whole. A run that goes on from a checkpoint first loses what was logged behind it,
+ * {@link StepMeans}; a note or warning of the same words stands there once; everything else is whole. A run that goes on from a checkpoint first loses what was logged behind it,
  * so that however often it was killed, its log holds what that of an unbroken run does.
  */
 export class JsonLog implements RunLog {
@@ -46,7 +46,8 @@ export class JsonLog implements RunLog {
    */
   static async open(file: string, options: RunLogOptions = {}): Promise<JsonLog> {
     const { resume = false, force = false } = options;
-    return new JsonLog(await checkOutput(file, { force: force || resume }), options);
+    // A run that was killed before its first checkpoint has a log to begin anew; no other file is its log.
+    return new JsonLog(await checkOutput(file, { force: force || (resume && (await isLog(file))) }), options);
   }
 
   event(event: TimedEvent['event']): void {
@@ -138,6 +139,13 @@ export class JsonLog implements RunLog {
     }
     return text({ time, ...event });
   }
+}
+
+/** Whether a file may be a run's log, or the begin of one. */
+async function isLog(file: string): Promise<boolean> {
+  const begin = '{"time":';
+  const text = await readFile(file, 'latin1').catch(() => '');
+  return begin.startsWith(text.slice(0, begin.length));
 }
 
 const text = (line: object): string => `${JSON.stringify(line)}\n`;

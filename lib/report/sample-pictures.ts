@@ -28,7 +28,6 @@ const longest = 480;
 /**
  * What one or two models find on pictures of a split, drawn.
  * @param after null: the first model alone
- * @returns the pictures, and the files that were read for them
  * @throws {SsdPruneError} what {@link openDataset}, {@link readModel}, {@link detectFiles} and {@link drawSmall} throw;
  * ERR_USAGE for a number of pictures that is none
  */

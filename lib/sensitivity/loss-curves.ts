@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { SsdPruneError } from '../errors';
 import { readError } from '../files';
 import type { MapSensitivityReport } from './map-report';
@@ -66,4 +66,14 @@ export async function readLossCurves(file: string): Promise<LossCurves> {
   }
   const { readPaddleCurves } = require('./paddle-file') as typeof import('./paddle-file');
   return readPaddleCurves(bytes, file);
+}
+
+/**
+ * PaddleSlim's curves, where the file is one of its; undefined for one of ours, and where there is none.
+ * @throws {SsdPruneError} what {@link readLossCurves} throws
+ */
+export async function importedCurves(file: string): Promise<LossCurves | undefined> {
+  if (!(await stat(file).catch(() => undefined))) return undefined;
+  const curves = await readLossCurves(file);
+  return curves.report ? undefined : curves;
 }

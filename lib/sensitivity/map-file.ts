@@ -4,9 +4,11 @@ import { SsdPruneError } from '../errors';
 import { checkOutput, replaceFile } from '../files';
 import { readDetectorSettings } from '../model/detector';
 import { readModel } from '../model/read';
+import { openPruner } from '../prune/prune-model';
 import { readLossCurves } from './loss-curves';
 import type { MapSensitivityReport } from './map-report';
 import { type MapSensitivityOptions, sensitivityByMap } from './map-sensitivity';
+import { layersByCurve } from './measured-groups';
 import { encodePaddleCurves, type PaddleForm } from './paddle-file';
 import { checkPlot, savePlot } from './plot-file';
 
@@ -83,14 +85,17 @@ export async function sensitivityMapFile(
     ...(imported && { imported }),
   });
   if (pickle !== undefined) {
-    const layers = result.layers.map(({ name, channels, points }) => ({
-      name,
-      channels,
-      points: points.map(({ ratio, loss, relativeLoss }) => ({
-        ratio,
-        loss: pickleForm === '2.x' ? relativeLoss : loss,
+    // As PaddleSlim lists them: each of the layers that go together, with the losses of all.
+    const together = layersByCurve(openPruner(model).groups);
+    const layers = result.layers.flatMap(({ name, channels, points }) =>
+      (together.get(name) ?? [name]).map((layer) => ({
+        ...{ name: layer, channels },
+        points: points.map(({ ratio, loss, relativeLoss }) => ({
+          ratio,
+          loss: pickleForm === '2.x' ? relativeLoss : loss,
+        })),
       })),
-    }));
+    );
     await replaceFile(pickle, [encodePaddleCurves(layers, pickleForm)]);
   }
   if (plot !== undefined) await savePlot(plot, result);

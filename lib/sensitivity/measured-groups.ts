@@ -6,6 +6,10 @@ export interface MeasuredGroup {
   readonly group: ChannelGroup;
 }
 
+/** The layers that each curve stands for, by the curve's name. */
+export const layersByCurve = (groups: ChannelGroups): ReadonlyMap<string, readonly string[]> =>
+  new Map(measuredGroups(groups).map(({ name, group }) => [name, group.layers.map(({ producer }) => producer.name)]));
+
 /**
  * All groups of a model in network order, with names: their layers joined by ` + `. Where a layer's channels are read in
  * parts it has several groups, of which the second and later ones are numbered.

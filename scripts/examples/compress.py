@@ -30,7 +30,8 @@ def main():
     except SsdPruneError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"{report['macs']['cut']:.1%} of the multiplications are gone, mAP {report['map']:.4f}")
+    found = "not measured" if report["map"] is None else f"{report['map']:.4f}"
+    print(f"{report['macs']['cut']:.1%} of the multiplications are gone, mAP {found}")
     for parameter in report["shapes"]:
         if parameter["before"] != parameter["after"]:
             print(parameter["name"], parameter["before"], parameter["after"])

@@ -34,6 +34,7 @@ def ssd_prune(*args, on_event=None):
         [*command, *args, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     )
     failure = {}
+    raised = []
 
     def read_events():
         for line in process.stderr:
@@ -43,17 +44,24 @@ def ssd_prune(*args, on_event=None):
                 event = {"event": "note", "message": line.rstrip()}
             if "error" in event:
                 failure.update(event["error"])
-            elif on_event:
-                on_event(event)
+            elif on_event and not raised:
+                try:
+                    on_event(event)
+                except BaseException as error:  # Raised below: who stopped reading here would block the command.
+                    raised.append(error)
+                    process.terminate()
 
     # In a thread of its own: a result longer than a pipe holds would block the command while we wait for stderr.
     reader = threading.Thread(target=read_events)
     reader.start()
     result = process.stdout.read()
     reader.join()
-    if process.wait() != 0:
+    exit_code = process.wait()
+    if raised:
+        raise raised[0]
+    if exit_code != 0:
         raise SsdPruneError(
-            failure.get("code", "ERR_INTERNAL"), failure.get("message", "it died without a word"), process.returncode
+            failure.get("code", "ERR_INTERNAL"), failure.get("message", "it died without a word"), exit_code
         )
     return json.loads(result)
 
@@ -61,7 +69,7 @@ def ssd_prune(*args, on_event=None):
 def show(event):
     if event["event"] == "progress":
         print(f"{event['label']}: {event['done']} of {event['total']}")
-    else:
+    elif "message" in event:
         print(f"{event['event']}: {event['message']}")
 
 

@@ -1,4 +1,15 @@
-import { copyFileSync, cpSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import type { CompressionEvent } from '../../lib/compress/events';
 import type { CompressionContext, Strategy } from '../../lib/compress/strategy';
@@ -7,6 +18,9 @@ import { temporary } from '../data/folders';
 import { pattern, scenesFolder, scenesRun } from './scenes-run';
 
 const dist = (name: string) => require(`../../dist/lib/${name}`);
+const { CheckpointFolder } = dist(
+  'compress/checkpoint-folder',
+) as typeof import('../../lib/compress/checkpoint-folder');
 const { Compressor } = dist('compress/compressor') as typeof import('../../lib/compress/compressor');
 const { pruneFile } = dist('prune/prune-file') as typeof import('../../lib/prune/prune-file');
 const { readModel } = dist('model/read') as typeof import('../../lib/model/read');
@@ -105,6 +119,17 @@ test('a damaged checkpoint is told and passed over; where none is whole the run 
   await runInParts(config, []);
   const [older, newest] = checkpointsOf(config).sort().slice(-2);
   const file = (name: string, part: string) => path.join(config.compressor.checkpoints.folder, name, part);
+  // What can't be read at all is damaged, too.
+  const network = readFileSync(file(newest!, 'network.onnx'));
+  rmSync(file(newest!, 'network.onnx'));
+  mkdirSync(file(newest!, 'network.onnx'));
+  const last = await CheckpointFolder.open(config.compressor.checkpoints.folder, { keep: 2 });
+  const told: string[] = [];
+  expect((await last.latest((message) => void told.push(message)))?.place).toContain(older);
+  await last.close();
+  expect(told).toEqual([expect.stringContaining(`${newest}/network.onnx`)]);
+  rmdirSync(file(newest!, 'network.onnx'));
+  writeFileSync(file(newest!, 'network.onnx'), network);
   truncateSync(file(newest!, 'training'), 1000);
   const warnings: string[] = [];
   const resume = () =>

@@ -92,6 +92,18 @@ test('annealing cuts to the best widths that it judged, within its bounds, and t
   expect(again.report.cuts[0]!.report.layers).toEqual(report.cuts[0]!.report.layers);
 });
 
+test('annealing begins within bounds that are narrower than the tolerance, or not at all', async () => {
+  const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+  const run = (minRatio: number, maxRatio: number) =>
+    new Compressor(
+      runOf('AutoPruneStrategy', 1, { minRatio, maxRatio, searchSteps: 1, annealing, seed: 3, tolerance: 0.05 }),
+    ).run();
+  const { macs } = await run(0.2, 0.23);
+  expect(macs.cut).toBeGreaterThanOrEqual(0.2);
+  expect(macs.cut).toBeLessThanOrEqual(0.23);
+  await expect(run(0.2, 0.2001)).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
+});
+
 describe('annealing that was ended', () => {
   const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
   const options = { startEpoch: 1, minRatio: 0.1, maxRatio: 0.3, searchSteps: 5, annealing, seed: 3 };
@@ -195,6 +207,47 @@ describe('by what each layer costs', () => {
     });
     await new Compressor(runOf('SensitivePruneStrategy', 1, options(file)), { force: true }).run();
     expect(pointsOf(file)).toEqual((({ layers, complete, base }) => ({ layers, complete, base }))(JSON.parse(text)));
+  });
+
+  test('losses of later steps of an earlier run are refused before the first epoch', async () => {
+    const file = path.join(temporary(), 'sensitivities.json');
+    writeFileSync(`${file}.epoch2`, '{}');
+    writeFileSync(`${file}.epochs`, 'not ours');
+    const run = (steps: number) => {
+      const seen: string[] = [];
+      const config = runOf('SensitivePruneStrategy', 3, { ...options(file), steps });
+      return new Compressor(config, { onEvent: ({ event }: CompressionEvent) => seen.push(event) })
+        .run()
+        .then(() => seen)
+        .catch((error) => {
+          expect(seen).not.toContain('epoch');
+          return error;
+        });
+    };
+    expect(await run(3)).toMatchObject({
+      code: 'ERR_OUTPUT_EXISTS',
+      message: expect.stringContaining(`${file}.epoch2 holds losses`),
+    });
+    expect(await run(1)).toContain('cut');
+  });
+
+  test('another file of PaddleSlim’s makes it another run', async () => {
+    const file = path.join(temporary(), 'sensitivities.data');
+    const pickles = JSON.parse(readFileSync(path.join(__dirname, '..', 'sensitivity', 'pickles.json'), 'utf8'));
+    const write = (pickle: string) => writeFileSync(file, Buffer.from(pickle, 'base64'));
+    write(pickles.old[0]);
+    const config = runOf('SensitivePruneStrategy', 2, { ...options(file), startEpoch: 1 });
+    const controller = new AbortController();
+    const stopping = new Compressor(config, {
+      signal: controller.signal,
+      onEvent: (event: CompressionEvent) => event.event === 'checkpoint' && controller.abort(),
+    }).run();
+    await expect(stopping).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    write(pickles.numpy[0]);
+    await expect(new Compressor(config, { resume: true }).run()).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+      message: expect.stringMatching(/sensitivities_file was "\w{64}", now it is "\w{64}"/),
+    });
   });
 
   test('what would fail behind epochs of training is refused before them; a run folder may be moved', async () => {

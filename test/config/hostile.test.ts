@@ -53,6 +53,12 @@ test('aliases of aliases that would be a billion values', async () => {
   expect(await messageOf(lines.join('\n'))).toMatch(/^run\.yaml:1:\d+: more than 20000 values, aliases written out$/);
 });
 
+test('aliases of aliases that would be deeper than any text', async () => {
+  const lines = ['b0: &b0 {a: 1}'];
+  for (let i = 1; i < 19; i++) lines.push(`b${i}: &b${i} ${'{a: '.repeat(90)}*b${i - 1}${'}'.repeat(90)}`);
+  expect(await messageOf(lines.join('\n'))).toMatch(/^run\.yaml:2:\d+: more than 100 maps and lists in each other$/);
+});
+
 test('merge keys that would be a billion keys', async () => {
   const lines = ['a0: &a0 {x: 1, y: 2}'];
   for (let i = 1; i < 40; i++) lines.push(`a${i}: &a${i} {<<: [*a${i - 1}, *a${i - 1}], k${i}: *a${i - 1}}`);

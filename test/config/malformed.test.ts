@@ -354,6 +354,14 @@ const together: Case[] = [
     'uniform_range is not supported: AutoPruneStrategy begins with uniform widths and finds its way from there',
   ],
   [
+    'strategies: {s: {class: AutoPruneStrategy, retrain_epoch: →1}}',
+    'retrain_epoch is not supported: nothing is trained between trials; leave it at 0',
+  ],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy, eval_rate: →2}}',
+    'Expected a number above 0, at most 1 for strategies.s.eval_rate but received 2 of type number',
+  ],
+  [
     'controllers: {c: {class: →LightNASController}}',
     'LightNASController is not supported: ssd-prune searches no architectures',
   ],

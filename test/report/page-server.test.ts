@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { launch, missing, watch } from './browser';
 import { hostile, pruneDocument, stepPoints } from './documents';
@@ -127,6 +128,25 @@ test('a run that goes on shows what it was before', async () => {
   expect(text).toContain('odd');
   const row = /<tr><th[^>]*>mAP<.*?<\/tr>/.exec(text)![0].replaceAll(/<[^>]*>/g, ' ');
   expect(row).toMatch(/0\.9375\s+0\.7500/);
+});
+
+test('who asks for nothing, or doesn’t read, holds nobody up', async () => {
+  tell(begin, ...steps(0, 20));
+  const { hostname, port } = new URL(url);
+  const silent = connect(Number(port), hostname);
+  const deaf = connect(Number(port), hostname);
+  for (const socket of [silent, deaf]) {
+    socket.on('error', () => {});
+    await new Promise((resolve) => socket.on('connect', resolve));
+  }
+  deaf.pause();
+  deaf.write(`GET /events HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const begun = Date.now();
+  child.stdin!.write('close\n');
+  expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
+  expect(Date.now() - begun).toBeLessThan(10_000);
+  for (const socket of [silent, deaf]) socket.destroy();
 });
 
 test('the end comes though somebody looks', async () => {

@@ -63,6 +63,20 @@ const linesOf = (file: string, without: readonly string[] = []): Record<string, 
     // A run that went on cuts the network of a checkpoint's file.
     .map(({ report, ...rest }) => (report ? { ...rest, report: { ...report, model: null, seconds: 0 } } : rest));
 
+test('to go on, no file is taken for a log that is none; one that was just begun is', async () => {
+  const file = path.join(temporary(), 'notes.txt');
+  for (const text of ['mine', '{"mine": 1}\n']) {
+    writeFileSync(file, text);
+    await expect(JsonLog.open(file, { resume: true })).rejects.toMatchObject({ code: 'ERR_OUTPUT_EXISTS' });
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  }
+  for (const text of ['', '{"ti', '{"time":1,"event":"begin"}\n{"tim']) {
+    writeFileSync(file, text);
+    await write(file, begin(null), true);
+    expect(linesOf(file).map(({ event }) => event)).toEqual(['begin', 'warning']);
+  }
+});
+
 test('steps are thinned to means, everything else is whole', async () => {
   const file = path.join(temporary(), 'log.jsonl');
   await write(file, [...begin(null), ...eventsOf(2500)], false);

@@ -172,7 +172,9 @@ test('the best weights of a cut network are ones that were judged, its statistic
   let judged: OnnxModel | undefined;
   await small.run({
     maxSteps: 1,
-    onEvent: ({ event }) => void (event === 'evaluation' && (judged ??= small.model('last'))),
+    onEvent: ({ event }) => {
+      if (event === 'evaluation') judged ??= small.model('last');
+    },
   });
   expect(small.result.evaluations.map(({ step }) => step)).toEqual([1]);
   const best = small.model('best');

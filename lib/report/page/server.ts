@@ -29,6 +29,9 @@ source.onmessage = ({ data }) => {
 };
 `;
 
+/** Milliseconds in which pages that look get to know of the end. */
+const lastWords = 1000;
+
 const headers = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "frame-ancestors 'none'",
@@ -100,7 +103,12 @@ export class PageServer implements RunLog {
     this.#show(true);
     for (const response of this.#watching) response.end();
     await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
+      // Who has asked for nothing, or doesn't read, is not waited for.
+      const late = setTimeout(() => this.#server.closeAllConnections(), lastWords);
+      this.#server.close(() => {
+        clearTimeout(late);
+        resolve();
+      });
       this.#server.closeIdleConnections();
     });
   }
