@@ -78,17 +78,40 @@ async function step(engine) {
 /** Passes of a convolution's training: forward, weights, and the input's gradient where somebody wants it. */
 const flop = ({ macs, needsInputGradient }, backward) => 2 * macs * (backward ? (needsInputGradient ? 2 : 1) : 1);
 
-function printLayers(plan, times, peak) {
-  console.log('node                        forward ms  share of peak  backward ms  share of peak');
+/**
+ * Bytes that a layer must at least move: what it reads and writes, filters aside; backwards also its own gradient, its
+ * input's, and, where it is normalised by the batch, what it had put out.
+ */
+function bytes(plan, { node: at, needsInputGradient }, backward) {
+  const floats = ({ channels, height, width }) => batch * channels * height * width;
+  const node = plan.graph.nodes[at];
+  const [from] = node.inputs;
+  const read = floats(from === 0 ? plan.graph : plan.graph.nodes[from - 1]);
+  const normalised = plan.graph.nodes.some(({ mean, inputs }) => mean >= 0 && inputs[0] === at + 1);
+  const moved = backward
+    ? floats(node) * (normalised ? 2 : 1) + read * (needsInputGradient ? 2 : 1)
+    : floats(node) + read;
+  return moved * (precision === 'bf16' ? 2 : 4);
+}
+
+function printLayers(plan, times, peak, bandwidth) {
+  console.log('                            forward: share of          backward: share of');
+  console.log('node                           ms  peak  bandwidth         ms  peak  bandwidth');
   for (const time of times) {
     const node = plan.graph.nodes[time.node];
     if (!node || time.macs === 0) continue;
     const { channels, height, width, kernel, stride, groups } = node;
     const name = `${channels}x${height}x${width} ${kernel.join('x')}/${stride[0]}${groups > 1 ? ' dw' : ''}`;
     const part = (seconds, backward) =>
-      `${(seconds * 1e3).toFixed(2).padStart(11)} ${(flop(time, backward) / seconds / peak).toFixed(2).padStart(13)}`;
+      [
+        [seconds * 1e3, 7],
+        [flop(time, backward) / seconds / peak, 5],
+        [bytes(plan, time, backward) / seconds / bandwidth, 10],
+      ]
+        .map(([value, places]) => value.toFixed(2).padStart(places))
+        .join(' ');
     console.log(
-      `${String(time.node).padStart(3)} ${name.padEnd(22)} ${part(time.forward, false)} ${part(time.backward, true)}`,
+      `${String(time.node).padStart(3)} ${name.padEnd(22)} ${part(time.forward, false)}    ${part(time.backward, true)}`,
     );
   }
 }
@@ -120,7 +143,11 @@ async function main() {
   const peerMemory = peer && (await peer.end());
   const peak = 2e9 * addon().peakGmacs(0.5, precision) * threads;
   const times = engine.times();
-  if (flags.includes('--layers')) printLayers(plan, times, peak);
+  if (flags.includes('--layers')) {
+    const bandwidth = 1e9 * addon().peakBandwidth(0.5);
+    printLayers(plan, times, peak, bandwidth);
+    console.log(`bandwidth ${(bandwidth / 1e9).toFixed(1)} GB/s, read and written; caches may give more`);
+  }
   const work = times.reduce((sum, time) => sum + flop(time, false) + flop(time, true), 0);
   const sum = (key) => times.reduce((total, time) => total + time[key], 0) * 1e3;
   console.log(

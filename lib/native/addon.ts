@@ -26,6 +26,8 @@ export interface Addon {
 
   /** Multiply-adds a second, in thousand millions, that one thread reaches in registers: the peak that shares are of. */
   peakGmacs(seconds: number, precision: Precision): number;
+  /** Thousand million bytes a second, read and written, that all threads reach in copying what no cache holds. */
+  peakBandwidth(seconds: number): number;
   /** Whether products of bfloat16 run here, in the instruction set in force. */
   hasBfloat16(): boolean;
   Engine: new (graph: NativeGraph, batch: number, precision: Precision) => NativeEngine;

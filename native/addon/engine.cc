@@ -174,6 +174,11 @@ Napi::Value PeakGmacs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), MeasurePeak(CheckedIsa(info.Env()), ReadPrecision(info[1]), seconds) / 1e9);
 }
 
+Napi::Value PeakBandwidth(const Napi::CallbackInfo& info) {
+  const double seconds = info[0].As<Napi::Number>().DoubleValue();
+  return Napi::Number::New(info.Env(), MeasureBandwidth(ThreadPool::Global(), seconds) / 1e9);
+}
+
 Napi::Value HasBfloat16(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), HasPrecision(CheckedIsa(info.Env()), Precision::kBfloat16));
 }
@@ -184,6 +189,7 @@ void RegisterEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::Class(env));
   exports.Set("hasBfloat16", Napi::Function::New(env, HasBfloat16));
   exports.Set("peakGmacs", Napi::Function::New(env, PeakGmacs));
+  exports.Set("peakBandwidth", Napi::Function::New(env, PeakBandwidth));
 }
 
 }  // namespace ssd_prune

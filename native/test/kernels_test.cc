@@ -17,6 +17,7 @@
 
 #include "engine/buffer.h"
 #include "kernels/float_formats.h"
+#include "kernels/peak.h"
 #include "test/bfloat16.h"
 #include "test/random.h"
 
@@ -469,6 +470,16 @@ TEST_P(KernelTest, DepthwiseWeights) {
       }
     }
   }
+}
+
+TEST(Peak, SpeedsAreThoseOfAMachine) {
+  ThreadPool pool(2);
+  const double bandwidth = MeasureBandwidth(pool, 0.02);
+  EXPECT_GT(bandwidth, 1e8);
+  EXPECT_LT(bandwidth, 1e13);
+  const double peak = MeasurePeak(ActiveIsa(), Precision::kFloat32, 0.02);
+  EXPECT_GT(peak, 1e8);
+  EXPECT_LT(peak, 1e12);
 }
 
 }  // namespace
