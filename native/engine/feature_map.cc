@@ -23,7 +23,10 @@ float SquareSum(const float* row, size_t count) {
 
 }  // namespace
 
-FeatureMap::FeatureMap(Tensor* in, std::vector<size_t> channels) : channels_(std::move(channels)) { inputs = {in}; }
+FeatureMap::FeatureMap(Tensor* in, std::vector<size_t> channels) : channels_(std::move(channels)) {
+  inputs = {in};
+  for (size_t c = 0; c < channels_.size(); ++c) consecutive_ = consecutive_ && channels_[c] == channels_[0] + c;
+}
 
 void FeatureMap::Take(float* to) {
   taken_ = to;
@@ -36,11 +39,17 @@ void FeatureMap::Compare(const float* wanted, double weight) {
   weight_ = weight;
 }
 
-size_t FeatureMap::ScratchFloats(const Kernels&) const { return kRows * (inputs[0]->pitch + channels_.size()); }
+size_t FeatureMap::ScratchFloats(const Kernels&) const { return kRows * inputs[0]->pitch + channels_.size(); }
 
 void FeatureMap::Read(const Step& step, size_t row, size_t count, float* rows) const {
   const Tensor& in = *inputs[0];
   step.team.kernels.read_rows(in.View(), row, count, 0, in.pitch, rows, in.pitch);
+}
+
+const float* FeatureMap::Pick(const float* row, float* picked) const {
+  if (consecutive_) return channels_.empty() ? row : row + channels_[0];
+  for (size_t c = 0; c < channels_.size(); ++c) picked[c] = row[channels_[c]];
+  return picked;
 }
 
 void FeatureMap::Forward(const Step& step) {
@@ -56,14 +65,14 @@ void FeatureMap::Forward(const Step& step) {
               [&](size_t row, size_t count) {
                 Read(step, row, count, scratch);
                 for (size_t r = 0; r < count; ++r) {
-                  const float* seen = scratch + r * in.pitch;
-                  float* out = taken_ != nullptr ? taken_ + (row + r) * width : picked;
-                  for (size_t c = 0; c < width; ++c) out[c] = seen[channels_[c]];
+                  const float* seen = Pick(scratch + r * in.pitch, picked);
                   if (wanted_ != nullptr) {
                     const float* wanted = wanted_ + (row + r) * width;
-                    for (size_t c = 0; c < width; ++c) out[c] -= wanted[c];
+                    for (size_t c = 0; c < width; ++c) picked[c] = seen[c] - wanted[c];
+                  } else {
+                    std::copy_n(seen, width, taken_ + (row + r) * width);
                   }
-                  sum += static_cast<double>(SquareSum(out, width));
+                  sum += static_cast<double>(SquareSum(wanted_ != nullptr ? picked : seen, width));
                 }
               });
     slice_squares_[slice] = sum;
@@ -81,20 +90,23 @@ void FeatureMap::Backward(const Step& step) {
     const BackwardFinish finish = in.FinishGradient(step, slice, roles[0].add, roles[0].finish);
     ForBlocks(SliceBegin(in.rows(), slices, slice), SliceBegin(in.rows(), slices, slice + 1), kRows,
               [&](size_t row, size_t count) {
-                float* differences = scratch + kRows * in.pitch;
-                if (wanted_ != nullptr) {
+                float* picked = scratch + kRows * in.pitch;
+                if (wanted_ == nullptr) {
+                  std::fill_n(scratch, count * in.pitch, 0.0f);
+                } else {
                   Read(step, row, count, scratch);
                   for (size_t r = 0; r < count; ++r) {
                     const float* wanted = wanted_ + (row + r) * width;
-                    const float* seen = scratch + r * in.pitch;
-                    for (size_t c = 0; c < width; ++c) {
-                      differences[r * width + c] = twice * (seen[channels_[c]] - wanted[c]);
+                    float* own = scratch + r * in.pitch;
+                    const float* seen = Pick(own, picked);
+                    for (size_t c = 0; c < width; ++c) picked[c] = twice * (seen[c] - wanted[c]);
+                    std::fill_n(own, in.pitch, 0.0f);
+                    if (consecutive_) {
+                      std::copy_n(picked, width, own + (width > 0 ? channels_[0] : 0));
+                    } else {
+                      for (size_t c = 0; c < width; ++c) own[channels_[c]] = picked[c];
                     }
                   }
-                }
-                std::fill_n(scratch, count * in.pitch, 0.0f);
-                for (size_t r = 0; wanted_ != nullptr && r < count; ++r) {
-                  for (size_t c = 0; c < width; ++c) scratch[r * in.pitch + channels_[c]] = differences[r * width + c];
                 }
                 BackwardFinish here = finish;
                 if (here.x != nullptr) here.x += row * in.stride();

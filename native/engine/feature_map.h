@@ -28,10 +28,14 @@ class FeatureMap : public Operation {
   size_t ScratchFloats(const Kernels& kernels) const override;
 
  private:
+  /// The channels that are looked at of a row: where they stand, or put into `picked`.
+  const float* Pick(const float* row, float* picked) const;
   /// Row by row what is seen, into `rows` of inputs[0]->pitch numbers.
   void Read(const Step& step, size_t row, size_t count, float* rows) const;
 
   std::vector<size_t> channels_;
+  /// Whether one follows the other, as those of a cut network do: they are read where they stand.
+  bool consecutive_ = true;
   float* taken_ = nullptr;
   const float* wanted_ = nullptr;
   double weight_ = 0;
