@@ -289,7 +289,7 @@ NetBuilder Watched() {
   const int early = net.Relu6(net.Norm(net.Conv(0, 21, Square(3, 2, 1, 1))));
   const int late = net.Relu6(net.Pointwise(net.DepthwiseConv(early, Square(3, 1, 1, 1), true), 19, true));
   net.Out({net.Pointwise(late, 8, true)}, 4);
-  net.graph.features = {{early, {0, 7, 20, 3}}, {late, {18, 1, 2}}};
+  net.graph.features = {{early, {0, 7, 20, 3}}, {late, {16, 17, 18}}};
   return net;
 }
 
