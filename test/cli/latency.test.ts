@@ -28,6 +28,16 @@ function undisturbed(run: () => ReturnType<typeof prune>): ReturnType<typeof pru
   }
 }
 
+/** Runs for three quarters of what the model takes just now; a machine that gets faster or slower meanwhile has more tries. */
+function inMilliseconds(run: (milliseconds: string) => ReturnType<typeof command>) {
+  for (let attempt = 1; ; attempt++) {
+    const bench = command(['bench', model, '--batch-sizes', '1', '--threads', '1', '--runs', '30', '--json']);
+    const target = (0.75 * JSON.parse(bench.stdout).results[0].minMilliseconds).toFixed(3);
+    const ended = run(target);
+    if (ended.status !== 3 || attempt === 4) return { target, ended };
+  }
+}
+
 test('prune --target-latency: widths by time, measured beside the original, the table kept for the next run', () => {
   const out = path.join(folder, 'small.onnx');
   const first = undisturbed(() => prune('-o', out, '--force', '--target-latency', '0.8'));
@@ -57,12 +67,11 @@ test('prune --target-latency: widths by time, measured beside the original, the 
   const { file } = latency.table;
   expect(path.dirname(file)).toBe(path.join(cache, 'ssd-prune', 'latency'));
   // Milliseconds, for people, by the table that is there now.
-  const target = (0.75 * latency.before.minMilliseconds).toFixed(3);
   const args = ['prune', model, '--dry-run', '--pruned-params', 'conv2d_[1-9].w_0|conv2d_1[0-2].w_0'];
-  const second = command([...args, '--target-latency', `${target}ms`], {
-    env: { ...process.env, XDG_CACHE_HOME: cache },
-  });
-  expect(second.status).toBe(0);
+  const { target, ended: second } = inMilliseconds((milliseconds) =>
+    command([...args, '--target-latency', `${milliseconds}ms`], { env: { ...process.env, XDG_CACHE_HOME: cache } }),
+  );
+  expect([second.status, second.stderr]).toEqual([0, expect.anything()]);
   expect(second.stdout).toContain('kept from an earlier run');
   expect(second.stdout).toContain(`asked for ${Number(target)} ms`);
   expect(second.stdout).toMatch(/median +│ +\d+\.\d\d +│ +\d+\.\d\d +│ +\d+\.\d %/);

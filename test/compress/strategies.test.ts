@@ -309,16 +309,24 @@ test('without labels, on any folder of pictures, widths are judged by what the t
 
 test('a latency is reached as measured here, by a table that is kept with the checkpoints: a resumed run needs no cache', async () => {
   const before = process.env.XDG_CACHE_HOME;
-  const config = runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
-  const tables = path.join(config.compressor.checkpoints.folder, 'latency');
-  try {
+  const make = () => runOf('LatencyPruneStrategy', 1, { target: { share: 0.8 }, threads: 1 });
+  /** Ends behind the search, and before any checkpoint. */
+  const search = (of: RunConfig) => {
     process.env.XDG_CACHE_HOME = temporary();
     const controller = new AbortController();
     const onEvent = ({ event }: CompressionEvent) => event === 'cut' && controller.abort();
-    // It ends behind the search, and before any checkpoint.
-    await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
-      code: 'ERR_ABORTED',
-    });
+    return new Compressor(of, { onEvent, signal: controller.signal }).run().catch(({ code }) => code);
+  };
+  try {
+    let config = make();
+    let ended = await search(config);
+    // A machine may be so busy meanwhile that nothing seems to get faster.
+    for (let tries = 1; tries < 4 && ended === 'ERR_TARGET_UNREACHABLE'; tries++) {
+      config = make();
+      ended = await search(config);
+    }
+    expect(ended).toBe('ERR_ABORTED');
+    const tables = path.join(config.compressor.checkpoints.folder, 'latency');
     const [file] = readdirSync(tables);
     const measured = readFileSync(path.join(tables, file!));
     process.env.XDG_CACHE_HOME = temporary();
