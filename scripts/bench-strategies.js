@@ -5,7 +5,8 @@
 //   node scripts/bench-strategies.js [--strategies uniform,calibrated,…] [--ratio 0.5] [--seeds 3] [--epochs 6] [--keep DIR]
 //   node scripts/bench-strategies.js --small     every strategy on the package's own detector and drawn scenes, for CI
 // Needs models and pictures at SSD_PRUNE_SHARED (else ../shared); without them it says so and ends, but for --small. With
-// --keep a run that was interrupted goes on from its checkpoints, and what is finished is not run again.
+// --keep a run that was interrupted goes on from its checkpoints, and what is finished is not run again: several of these
+// with SSD_PRUNE_THREADS=1, each its own --strategies, fill the cores best, and a last one prints the table.
 const { spawnSync } = require('node:child_process');
 const { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -157,7 +158,7 @@ function run(own, name, seed) {
       strategies: [name],
     },
     output: { model: `${place}.onnx`, report, keep: 'last' },
-    device: { evaluation: 'cpu' },
+    device: { evaluation: 'cpu', threads: Number(process.env.SSD_PRUNE_THREADS ?? 0) },
   };
   writeFileSync(`${place}.yaml`, JSON.stringify(configuration, null, 2));
   return command('run', `${place}.yaml`, '--resume');

@@ -5,9 +5,9 @@ const { writeFileSync } = require('node:fs');
 const path = require('node:path');
 
 const root = path.resolve(__dirname, '..');
-const { runJsonSchema } = require(path.join(root, 'dist', 'lib', 'config', 'json-schema.js'));
+const { editorSchema } = require(path.join(root, 'dist', 'lib', 'config', 'json-schema.js'));
 const { renderReference } = require(path.join(root, 'dist', 'lib', 'config', 'reference.js'));
 
 const folder = path.join(root, 'lib', 'config');
-writeFileSync(path.join(folder, 'run.schema.json'), `${JSON.stringify(runJsonSchema(), null, 2)}\n`);
+writeFileSync(path.join(folder, 'run.schema.json'), `${JSON.stringify(editorSchema(), null, 2)}\n`);
 writeFileSync(path.join(folder, 'REFERENCE.md'), renderReference());

@@ -5,7 +5,7 @@ import { graphInputs } from '../model/input-shapes';
 import type { OnnxModel } from '../model/onnx-model';
 import type { PruneOptions } from '../prune/options';
 import { type Calibrated, type CalibrateOptions, calibrate } from './calibrate';
-import { drawPictures, findPictures, PictureSource, splitOf } from './pictures';
+import { drawPictures, drawWholePictures, findPictures, PictureSource, splitOf } from './pictures';
 import { needsPictures, type Repair, repairs } from './repair';
 import { liveTensors } from './segment';
 import { isWeighted } from './weighted-nodes';
@@ -20,6 +20,8 @@ export interface CalibrationOptions {
   images?: number;
   /** Seed of the draw and of the places that are sampled. Defaults to `0`. */
   seed?: number;
+  /** Go on without drawn pictures that are missing or broken. Defaults to `false`. */
+  skipBad?: boolean;
   /** What is refitted. Defaults to `full`. */
   repair?: Repair;
   /** Detector settings, where the model's metadata have none. */
@@ -58,7 +60,10 @@ export async function openPictures(
   if (!Number.isSafeInteger(seed) || seed < 0) throw invalidArgument('calibrationSeed', 'a whole number from 0', seed);
   const { input } = readDetectorSettings(model, options.detector);
   refuseOtherInputs(model, input.name);
-  const files = drawPictures(await findPictures(options.pictures, options.split), images, seed);
+  const { pictures, split, skipBad } = options;
+  const { files } = await (skipBad
+    ? drawWholePictures(pictures, { split, images, seed, skipBad })
+    : { files: drawPictures(await findPictures(pictures, split), images, seed) });
   const batch = graphInputs(model).find(({ name }) => name === input.name)?.dims[0];
   if (typeof batch !== 'number' || batch < 1) return { source: new PictureSource(files, input) };
   const whole = files.slice(0, files.length - (files.length % batch));

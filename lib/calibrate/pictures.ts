@@ -138,6 +138,36 @@ export function drawPictures(files: readonly string[], count: number, seed: numb
   return draw(count, files.length, seed, 'calibration pictures').map((i) => files[i]!);
 }
 
+/** A draw whose pictures were all decoded, and what is wrong with those that were left out of it. */
+export interface WholePictures {
+  files: string[];
+  problems: string[];
+}
+
+/**
+ * Draws as {@link drawPictures} does, and decodes what was drawn.
+ * @throws {SsdPruneError} what {@link findAllPictures} and {@link checkPictures} throw: all that is wrong at once, unless
+ * `skipBad`
+ */
+export async function drawWholePictures(
+  place: string,
+  { split, images, seed, skipBad = false, signal }: DrawOptions,
+): Promise<WholePictures> {
+  const { checkPictures } = require('../data/check') as typeof import('../data/check');
+  const { files: found, problems: missing } = await findAllPictures(place, split);
+  const drawn = drawPictures(found, images, seed);
+  const { pictures, problems } = await checkPictures(place, drawn, { skipBad, missing, ...(signal && { signal }) });
+  return { files: pictures.map(({ file }) => file), problems };
+}
+
+export interface DrawOptions {
+  split: string | undefined;
+  images: number;
+  seed: number;
+  skipBad?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** Decoded pictures up to this many bytes are kept: the first ones are asked for several times (see stage-samples.ts). */
 const keptBytes = 40 * 2 ** 20;
 

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import type { CompressionEvent } from '../compress/events';
 import type { RunConfig } from '../config/config';
 import { counted } from '../counted';
-import { invalidArgument } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import { percent } from '../percent';
 import type { PageServer } from '../report/page/server';
 import { refuseWithout } from './calibration-options';
@@ -51,7 +51,7 @@ export function builder(yargs: Argv): Argv {
     .example('$0 run compress.yaml', 'cut, train, evaluate, epoch by epoch')
     .example('$0 run compress.yaml --ui', 'the same, with a page to watch it on')
     .example('$0 run compress.yaml --resume', 'after whatever ended it')
-    .example('$0 run compress.yaml --set strategies.uniform.target_ratio=0.3', 'with another target');
+    .example('$0 run compress.yaml --set compressor.epoch=12', 'with another setting');
 }
 
 export async function handler(args: RunArguments): Promise<void> {
@@ -60,6 +60,7 @@ export async function handler(args: RunArguments): Promise<void> {
   const config = await readConfig(args.config, { set: args.set ?? [] });
   if (!args.ui) refuseWithout('ui', ['port'], args);
   if (args.check) {
+    refuseBesidesCheck(args);
     const { rehearseConfig } = require('../compress/rehearsal') as typeof import('../compress/rehearsal');
     const warnings = [...config.warnings];
     await rehearseConfig(config, (warning) => warnings.push(warning));
@@ -91,6 +92,14 @@ export async function handler(args: RunArguments): Promise<void> {
       await live?.close();
     });
   ui.result(report, () => renderRunReport(report));
+}
+
+/** @throws {SsdPruneError} ERR_USAGE with what `--check` never comes to */
+function refuseBesidesCheck({ ui, resume, force, otherInstructionSet }: RunArguments): void {
+  const options = { '--ui': ui, '--resume': resume, '--force': force, '--other-instruction-set': otherInstructionSet };
+  const given = Object.entries(options).flatMap(([name, on]) => (on ? [name] : []));
+  if (given.length === 0) return;
+  throw new SsdPruneError('ERR_USAGE', `--check only checks: leave it or ${given.join(', ')} off.`);
 }
 
 async function openPage(port: number | undefined, config: RunConfig, ui: Ui): Promise<PageServer> {

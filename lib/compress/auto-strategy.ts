@@ -19,7 +19,7 @@ type Positions = readonly number[];
  */
 export class AutoStrategy implements Strategy {
   readonly #options: Omit<AutoOptions, keyof CutOptions | 'endEpoch'>;
-  readonly #cut: Omit<CutRequest, 'targetRatio' | 'ratios'>;
+  readonly #cut: Omit<CutRequest, 'targetRatio' | 'ratios' | 'allocation'>;
 
   constructor(
     readonly name: string,
@@ -41,8 +41,7 @@ export class AutoStrategy implements Strategy {
 
   async onEpochBegin(context: CompressionContext): Promise<void> {
     if (context.epoch !== this.#options.startEpoch) return;
-    const { allocation: _, ...cut } = this.#cut;
-    await context.cut({ ...cut, ratios: await this.#search(context) });
+    await context.cut({ ...this.#cut, ratios: await this.#search(context) });
   }
 
   /** The cut that the search begins with: from the middle of the bounds on, and not beyond the greater one. */
@@ -55,10 +54,9 @@ export class AutoStrategy implements Strategy {
 
   async #search(context: CompressionContext): Promise<ReadonlyMap<string, number>> {
     const { searchSteps, annealing } = this.#options;
-    const { allocation: _, ...cut } = this.#cut;
     const space = this.#space(context);
     const try_ = async (positions: Positions): Promise<number> => {
-      const { model } = await context.attempt({ ...cut, ratios: space.ratios(positions) });
+      const { model } = await context.attempt({ ...this.#cut, ratios: space.ratios(positions) });
       return context.judge(model);
     };
     const pictures = samplesDigest((await context.heldBack()).samples);
@@ -73,6 +71,13 @@ export class AutoStrategy implements Strategy {
     let { current, best } = state;
     for (let step = state.step + 1; step <= searchSteps; step++) {
       const positions = this.#neighbour(space, current.positions, step);
+      if (!positions) {
+        const { minRatio, maxRatio } = this.#options;
+        context.warn(
+          `${this.name}: of ${annealing.maxIterNumber} changes of a width none cuts between ${minRatio} and ${maxRatio} of the work: the search ends with the best of ${step} widths; min_ratio and max_ratio further from each other give it more`,
+        );
+        break;
+      }
       const map = await try_(positions);
       const temperature = annealing.initTemperature * annealing.reduceRate ** step;
       const taken = map > current.map || this.#draw('taken', step) <= Math.exp((map - current.map) / temperature);
@@ -118,8 +123,8 @@ export class AutoStrategy implements Strategy {
     };
   }
 
-  /** The widths with another one of one group, such that the cut stays between its bounds. */
-  #neighbour({ grids, fits }: Space, positions: Positions, step: number): Positions {
+  /** The widths with another one of one group, such that the cut stays between its bounds; undefined where no draw does. */
+  #neighbour({ grids, fits }: Space, positions: Positions, step: number): Positions | undefined {
     const { maxIterNumber } = this.#options.annealing;
     for (let i = 0; i < maxIterNumber; i++) {
       const changed = [...positions];
@@ -127,11 +132,7 @@ export class AutoStrategy implements Strategy {
       changed[at] = Math.floor(this.#draw(`width ${i}`, step) * grids[at]!.steps.length);
       if (changed[at] !== positions[at] && fits(changed)) return changed;
     }
-    const { minRatio, maxRatio } = this.#options;
-    throw new SsdPruneError(
-      'ERR_TARGET_UNREACHABLE',
-      `${this.name}: of ${maxIterNumber} changes of a width none cuts between ${minRatio} and ${maxRatio} of the work: give them more room.`,
-    );
+    return undefined;
   }
 
   #draw(purpose: string, step: number): number {

@@ -7,6 +7,7 @@ import { makeFolder, readError, replaceFile, writeError } from '../files';
 import type { OnnxModel } from '../model/onnx-model';
 import { writeModel } from '../model/write';
 import type { Checkpoint } from './checkpoint';
+import { isCheckpointFile, names, workFiles } from './checkpoint-names';
 import { FolderLock } from './folder-lock';
 import { sealed, unsealed } from './sealed-json';
 
@@ -38,12 +39,6 @@ interface Standing {
 
 const standing = ({ best, cuts }: Checkpoint): Standing => ({ best, cuts: cuts.length });
 
-/** Ascending numbers tell which is the newest; the rest is for people. */
-const names = /^(\d{6})-epoch-\d+-step-\d+$/;
-
-/** What strategies keep of unfinished work; a strategy's name may be none for a file. */
-const workFiles = /^unfinished-[0-9a-f]{16}\.json$/;
-
 /**
  * The checkpoints of a run, each a folder that gets its name when it is complete and on disk: whatever ends the process,
  * those that are there are whole. The last ones are kept, and the one whose weights were judged best.
@@ -71,6 +66,13 @@ export class CheckpointFolder {
       'ERR_OUTPUT_EXISTS',
       `${folder} holds checkpoints of a run: go on with --resume, or start over with --force`,
     );
+  }
+
+  /** What stands there that is no output's place: other files may lie in the same folder. */
+  static async files(folder: string): Promise<string[]> {
+    const entries = await readdir(folder).catch(() => undefined);
+    if (!entries) return [folder];
+    return entries.filter(isCheckpointFile).map((entry) => path.join(folder, entry));
   }
 
   /**

@@ -54,6 +54,7 @@ export interface Checkpoint {
 /** Settings that change no bit of the result, and paths, whose content is looked at instead. */
 const free = [
   /^file$/,
+  /^included\b/,
   /^warnings\b/,
   /^output\b/,
   /^compressor\.checkpoints\b/,
@@ -69,10 +70,10 @@ const free = [
 /** What a run with these settings, of these inputs, is known by. What it trains on is in the training's own state. */
 export function identify(
   config: RunConfig,
-  inputs: Pick<RunInputs, 'digest' | 'detector' | 'evaluation' | 'calibration' | 'imported'>,
+  inputs: Pick<RunInputs, 'digest' | 'detector' | 'evaluation' | 'calibration' | 'imported' | 'teacher'>,
   strategies: readonly string[],
 ): Identity {
-  const { digest, detector, evaluation, calibration, imported } = inputs;
+  const { digest, detector, evaluation, calibration, imported, teacher } = inputs;
   const settings: Record<string, unknown> = {};
   const visit = (value: unknown, place: string): void => {
     if (free.some((pattern) => pattern.test(place))) return;
@@ -82,6 +83,8 @@ export function identify(
     else for (const [key, inner] of Object.entries(value)) visit(inner, place === '' ? key : `${place}.${key}`);
   };
   visit(config, '');
+  // Which one, the training's own state knows.
+  settings['model.teacher'] = teacher ? 'given' : 'none';
   for (const [i, sum] of imported) settings[`compressor.strategies.${i}.options.file`] = sum;
   return {
     ...{ settings, strategies, model: digest, detector: detectorDigest(detector) },

@@ -129,7 +129,7 @@ export class Compressor {
         emit: this.#emit,
       });
       if (!from) {
-        await prepare(config, inputs, strategies, (message) => run.warn(message), signal);
+        await prepare(config, inputs, strategies, (message) => run.warn(message), { force, signal });
         if (!resume) await folder.startOver();
       }
       this.#emit({
@@ -228,7 +228,8 @@ export class Compressor {
     await writeModel(model, output.model, { force: true });
     const report: RunReport = {
       schema: 'ssd-prune.run/1',
-      ...{ configuration: file, model: files.file, output: output.model, teacher: files.teacher },
+      ...{ configuration: file, model: compressor.initModel ?? files.file, output: output.model },
+      teacher: files.teacher,
       data: {
         ...{ folder: data.folder, train: data.train, trained: trainer.trained.length, heldBack: trainer.held.length },
         ...{ leftOut: inputs.problems.length, evaluation: data.evaluation },

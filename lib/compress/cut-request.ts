@@ -10,11 +10,11 @@ export function pruneOptions(request: CutRequest, config: RunConfig): PruneModel
   const { criterion = 'l1_norm', repair = criterion === 'obs' ? 'full' : 'none', ...rest } = request;
   const options: PruneModelOptions = { ...rest, criterion, ...(config.paddle1x && { paddle1x: true }) };
   if (!goesByPictures(request)) return options;
-  const { calibration, model, device } = config;
+  const { calibration, data, model, device } = config;
   return {
     ...options,
     calibrate: {
-      ...{ ...calibration, repair, device: device.evaluation },
+      ...{ ...calibration, skipBad: data.skipBad, repair, device: device.evaluation },
       ...(model.detector !== undefined && { detector: model.detector }),
     },
   };

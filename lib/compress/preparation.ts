@@ -4,22 +4,24 @@ import { SsdPruneError } from '../errors';
 import { planTraining } from '../train/training-plan';
 import { firstRemarks, rehearse } from './rehearsal';
 import type { RunInputs } from './run-inputs';
-import type { Strategy } from './strategy';
+import { checkStrategies } from './strategies';
+import type { Strategy, StrategyCheckOptions } from './strategy';
 
 /**
  * Finds out whether a run can begin, before anything of an earlier one is given up: its recipe, what its
- * strategies select, and all cuts that they have planned.
+ * strategies say, what they select, and all cuts that they have planned.
  * @param warn told of what is odd
- * @throws {SsdPruneError} what {@link planTraining}, {@link firstRemarks} and {@link rehearse} throw
+ * @throws {SsdPruneError} what {@link planTraining}, {@link checkStrategies}, {@link firstRemarks} and {@link rehearse} throw
  */
 export async function prepare(
   config: RunConfig,
   inputs: RunInputs,
   strategies: readonly Strategy[],
   warn: (message: string) => void,
-  signal?: AbortSignal,
+  { force, signal }: StrategyCheckOptions & { signal?: AbortSignal | undefined },
 ): Promise<void> {
   checkTraining(config, inputs);
+  await checkStrategies(strategies, config, { force });
   for (const warning of firstRemarks(strategies, inputs.model, config)) warn(warning);
   await rehearse(inputs.model, strategies, config, warn, signal);
 }

@@ -8,7 +8,7 @@ import type { PruneReport } from '../prune/report';
 import { checkPrecision } from '../train/precision';
 import { checkRequest, outOfReach } from './cut-request';
 import { withName } from './run-errors';
-import { makeStrategies } from './strategies';
+import { checkStrategies, makeStrategies } from './strategies';
 import type { CutRequest, PlannedCut, Strategy } from './strategy';
 
 /**
@@ -66,6 +66,8 @@ export async function rehearseConfig(config: RunConfig, warn: (message: string) 
   const model = await readModel(config.compressor.initModel ?? config.model.file);
   const strategies = makeStrategies(config.compressor.strategies);
   try {
+    // What files of an earlier run may become hangs on --force and --resume, which checks know nothing of.
+    await checkStrategies(strategies, config, { force: true });
     for (const warning of firstRemarks(strategies, model, config)) warn(warning);
     await rehearse(model, strategies, config, warn);
   } catch (error) {

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunConfig } from '../config/config';
+import { checkDataset } from '../data/check';
 import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
 import { modelDigest, sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
@@ -12,6 +13,7 @@ import { importedCurves } from '../sensitivity/loss-curves';
 import { checkPrecision } from '../train/precision';
 import { readTeacher, type Teacher } from '../train/teacher';
 import { openTrainingData } from '../train/training-data';
+import { CheckpointFolder } from './checkpoint-folder';
 import { goesByPictures } from './cut-request';
 
 /** What a run works on, opened and checked. */
@@ -25,7 +27,7 @@ export interface RunInputs {
   carried: string | undefined;
   teacher: Teacher | undefined;
   training: Pick<Dataset, 'classes' | 'samples'>;
-  /** What was left out of the training pictures, and why. */
+  /** What was left out of the pictures, and why. */
   problems: readonly string[];
   /** Null where nothing is evaluated but what is held back of the training pictures. */
   evaluation: Dataset | null;
@@ -38,7 +40,7 @@ export interface RunInputs {
 /**
  * Opens model, teacher and pictures of a configuration, and finds out whether its outputs may be written.
  * @throws {SsdPruneError} what {@link checkPrecision}, {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
- * {@link openDataset}, {@link findPictures} and {@link checkOutput} throw
+ * {@link openDataset}, {@link checkDataset}, `drawWholePictures` and {@link checkOutput} throw
  */
 export async function openInputs(config: RunConfig, options: OpenInputsOptions): Promise<RunInputs> {
   const { force, resume, signal, onCheck } = options;
@@ -58,8 +60,8 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
     ...(onCheck && { onProgress: onCheck }),
     ...(signal && { signal }),
   });
-  const evaluation =
-    data.evaluation === null ? null : await openDataset(data.folder, { split: data.evaluation, classes });
+  const { evaluation, problems } = await openEvaluation(config, classes, options);
+  problems.unshift(...training.problems);
   if (evaluation && !evaluation.samples.some(({ labels }) => labels.length > 0)) {
     throw new SsdPruneError(
       'ERR_BAD_DATA',
@@ -69,44 +71,81 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
   const read = [file, files.file, ...model.dataFiles, ...settings, ...training.files];
   if (evaluation) read.push(...datasetFiles(evaluation));
-  const inputs = [...read, config.file, config.compressor.checkpoints.folder];
-  if (!force) await checkOutput(output.model, { inputs });
-  const made = [output.model];
-  for (const written of [output.report, output.page, output.log]) {
+  read.push(...(await filesOf(config)), ...(await CheckpointFolder.files(config.compressor.checkpoints.folder)));
+  const made: string[] = [];
+  for (const written of [output.model, output.report, output.page, output.log]) {
     if (written === null) continue;
-    await checkOutput(written, { inputs: [...inputs, ...made] });
+    await checkOutput(written, { inputs: [...read, ...made] });
+    // Logs ask themselves, before anything else is looked at.
+    if (!(force || resume || written === output.log)) await checkOutput(written, { force });
     made.push(written);
   }
+  const calibrated = await calibrationDigest(config, signal);
+  problems.push(...calibrated.problems.filter((problem) => !problems.includes(problem)));
   return {
     ...{ model, digest: modelDigest(model), detector, carried, training: training.dataset },
-    ...{ problems: training.problems, evaluation, teacher: await openTeacher(config, file, model, detector) },
-    ...{ calibration: await calibrationDigest(config), imported: await importedDigests(config) },
+    ...{ problems, evaluation, teacher: await openTeacher(config, file, model, detector) },
+    ...{ calibration: calibrated.digest, imported: await importedDigests(config) },
   };
 }
 
+/** The split that mAP is reported on, and what of it was left out. Without `skip_bad` the first evaluation finds out. */
+async function openEvaluation(
+  { data }: RunConfig,
+  classes: readonly string[],
+  { signal, onCheck }: OpenInputsOptions,
+): Promise<{ evaluation: Dataset | null; problems: string[] }> {
+  const { folder, evaluation: split, skipBad } = data;
+  if (split === null) return { evaluation: null, problems: [] };
+  if (!skipBad) return { evaluation: await openDataset(folder, { split, classes }), problems: [] };
+  const { dataset, problems } = await checkDataset(folder, {
+    ...{ split, classes, skipBad },
+    ...(onCheck && { onProgress: onCheck }),
+    ...(signal && { signal }),
+  });
+  return { evaluation: dataset, problems: [...problems] };
+}
+
+/** The configuration's own files, and those that it names besides model and pictures. */
+async function filesOf({ file, included = [], calibration, compressor }: RunConfig): Promise<string[]> {
+  const lists = (await stat(calibration.pictures).catch(() => undefined))?.isFile() ? [calibration.pictures] : [];
+  const losses = compressor.strategies.flatMap(({ options: { file: losses } }) =>
+    // What is measured besides a file of PaddleSlim's is kept beside it.
+    typeof losses === 'string' ? [losses, `${losses}.json`] : [],
+  );
+  return [file, ...included, ...lists, ...losses];
+}
+
 export interface OpenInputsOptions {
-  /** Whether the output may replace whatever is there, inputs too. */
+  /** Whether outputs may replace what is there, but nothing that the run reads. */
   force: boolean;
-  /** Whether it may be there, from an earlier call. */
+  /** Whether they may be there, from an earlier call. */
   resume: boolean;
   signal?: AbortSignal | undefined;
   /** Told as the pictures are checked. */
   onCheck?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Names and content of the pictures that are drawn: no annotations stand for them, and they are few. */
-async function calibrationDigest({ compressor, calibration }: RunConfig): Promise<string | null> {
-  if (!compressor.strategies.some(({ options }) => goesByPictures(options))) return null;
-  const { drawPictures, findPictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
+/**
+ * Names and content of the pictures that are drawn: no annotations stand for them, and they are few. They are decoded,
+ * too: one that can't be would end the run at its cut.
+ */
+async function calibrationDigest(
+  { compressor, calibration, data: { skipBad } }: RunConfig,
+  signal?: AbortSignal,
+): Promise<{ digest: string | null; problems: string[] }> {
+  if (!compressor.strategies.some(({ options }) => goesByPictures(options))) return { digest: null, problems: [] };
+  const { drawWholePictures } = require('../calibrate/pictures') as typeof import('../calibrate/pictures');
   const { pictures, split, images, seed } = calibration;
+  const { files, problems } = await drawWholePictures(pictures, { split, images, seed, skipBad, signal });
   const parts: string[] = [];
-  for (const file of drawPictures(await findPictures(pictures, split), images, seed)) {
+  for (const file of files) {
     const content = await readFile(file).catch((error) => {
       throw readError(`picture ${file}`, error);
     });
     parts.push(JSON.stringify([path.basename(file), sha256([content])]));
   }
-  return sha256(parts);
+  return { digest: sha256(parts), problems };
 }
 
 /** Of sensitivities that no run of ours has measured: our own files say of which network they are. */

@@ -33,6 +33,8 @@ export class Run implements CompressionContext {
   #network: OnnxModel;
   #trainer: Trainer | undefined;
   #position: Position = { epoch: 0, begun: false };
+  /** Whether this epoch's training and evaluation are through. */
+  #trained = false;
   /** On the pictures held back, of networks before the last cut. */
   #earlier: readonly Evaluation[] = [];
   #acting: Strategy | undefined;
@@ -138,7 +140,7 @@ export class Run implements CompressionContext {
     const strategy = this.#acting?.name ?? '';
     this.cuts.push({ strategy, epoch: this.epoch, step: this.#step, report });
     emit({ event: 'cut', strategy, epoch: this.epoch, report });
-    await this.#measure('cut', this.epoch);
+    await this.#measure('cut', this.epoch + (this.#trained ? 1 : 0));
     return report;
   }
 
@@ -234,15 +236,33 @@ export class Run implements CompressionContext {
     try {
       await this.#train((epoch + 1) * this.trainer.recipe.stepsPerEpoch);
       const { evalEpoch } = config.compressor;
-      if ((epoch + 1) % evalEpoch === 0 || epoch + 1 === this.epochs) await this.#measure('epoch', epoch + 1);
+      const due = (epoch + 1) % evalEpoch === 0 || epoch + 1 === this.epochs;
+      // A run whose strategies were stopped at an epoch's end has measured it.
+      const last = this.metrics.at(-1);
+      const measured = last?.stage === 'epoch' && last.epoch === epoch + 1;
+      if (due && !measured) await this.#measure('epoch', epoch + 1);
+      this.#trained = true;
     } catch (error) {
       // A full disk, say: the checkpoint before is there.
       await this.#save().catch(() => {});
       throw error;
     }
-    await this.#each((strategy) => strategy.onEpochEnd?.(this));
+    await this.#endEpoch();
+    this.#trained = false;
     this.#position = { epoch: epoch + 1, begun: false };
     await this.#save();
+  }
+
+  /** The strategies' word on an epoch: where one fails, all of them have it again when the run goes on. */
+  async #endEpoch(): Promise<void> {
+    const [states, cuts] = [this.#strategyStates(), this.cuts.length];
+    try {
+      await this.#each((strategy) => strategy.onEpochEnd?.(this));
+    } catch (error) {
+      // Behind a cut the network is no longer what they had before them.
+      if (this.cuts.length === cuts) await this.#save(states).catch(() => {});
+      throw error;
+    }
   }
 
   async #train(until: number): Promise<void> {
@@ -282,17 +302,32 @@ export class Run implements CompressionContext {
     const begin = performance.now();
     const found = await evaluateNetwork(this.model(), inputs.evaluation, this.#parts);
     const metric: Metric = { stage, epoch, step: this.#step, ...found };
-    this.metrics.push(metric);
+    // Told first: what a listener's failure ends is measured again.
     emit({ event: 'metric', ...metric, seconds: (performance.now() - begin) / 1000 });
+    this.metrics.push(metric);
   }
 
-  async #save(): Promise<void> {
-    const { folder, strategies, identity, emit } = this.#parts;
+  /** What each strategy saves, by its name; as it is in a file. */
+  #strategyStates(): Record<string, unknown> {
+    const states = this.#parts.strategies.map((strategy): [string, unknown] => {
+      const saved = strategy.save?.() ?? null;
+      try {
+        return [strategy.name, JSON.parse(JSON.stringify(saved))];
+      } catch (error) {
+        const message = `${strategy.name}: what its save() gives is no plain JSON: ${(error as Error).message}`;
+        throw new SsdPruneError('ERR_USAGE', message, { cause: error });
+      }
+    });
+    return Object.fromEntries(states);
+  }
+
+  async #save(states = this.#strategyStates()): Promise<void> {
+    const { folder, identity, emit } = this.#parts;
     const { trainer } = this;
     const document: Checkpoint = {
       ...{ schema: 'ssd-prune.checkpoint/1', identity, position: this.#position, step: trainer.step },
       best: !this.#position.begun && trainer.result.best?.step === trainer.step,
-      strategies: Object.fromEntries(strategies.map((strategy) => [strategy.name, strategy.save?.() ?? null])),
+      strategies: states,
       ...{
         warnings: this.warnings,
         metrics: this.metrics,

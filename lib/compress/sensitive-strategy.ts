@@ -1,12 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { CutOptions, SensitiveOptions } from '../config/config';
+import type { CutOptions, RunConfig, SensitiveOptions } from '../config/config';
 import { drawDataset } from '../data/dataset';
 import { SsdPruneError } from '../errors';
 import { checkOutput } from '../files';
 import type { WeightCriterion } from '../prune/options';
 import { importedCurves, type LossCurves, lossCurves } from '../sensitivity/loss-curves';
-import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
+import type { CompressionContext, CutRequest, PlannedCut, Strategy, StrategyCheckOptions } from './strategy';
 
 /** mAP that moves by less than this share of itself, from an epoch to the next, has come to rest. */
 const converged = 0.005;
@@ -37,14 +37,17 @@ export class SensitiveStrategy implements Strategy {
     return Array.from({ length: steps }, (_, i) => ({ epoch: startEpoch + i, request }));
   }
 
-  async onCompressionBegin(context: CompressionContext): Promise<void> {
+  onCompressionBegin(context: CompressionContext): void {
     context.check(this.#cut);
+  }
+
+  /** Not behind epochs of training: what is read, and whether what is measured can be written. */
+  async check(_: RunConfig, { force }: StrategyCheckOptions): Promise<void> {
     const { file, startEpoch, steps } = this.#options;
-    // Not behind epochs of training: what is read, and whether what is measured can be written.
     const paddle = await importedCurves(file);
     const results = paddle ? `${file}.json` : file;
     await checkOutput(results);
-    if (context.force) return;
+    if (force) return;
     const there = await stat(results).catch(() => undefined);
     const later = steps > 1 ? await laterFiles(file) : [];
     const [old] = there && startEpoch > 0 ? [results] : later;

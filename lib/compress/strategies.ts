@@ -1,10 +1,11 @@
-import type { StrategyConfig } from '../config/config';
+import type { RunConfig, StrategyConfig } from '../config/config';
 import { invalidArgument, SsdPruneError } from '../errors';
 import { AutoStrategy } from './auto-strategy';
 import { IterativeStrategy } from './iterative-strategy';
 import { LatencyStrategy } from './latency-strategy';
+import { withName } from './run-errors';
 import { SensitiveStrategy } from './sensitive-strategy';
-import type { Strategy } from './strategy';
+import type { Strategy, StrategyCheckOptions } from './strategy';
 import { UniformStrategy } from './uniform-strategy';
 
 /** Makes a strategy of its entry in a configuration. */
@@ -50,4 +51,22 @@ export function makeStrategies(entries: readonly StrategyConfig[]): Strategy[] {
     const names = [...makers.keys()].join(', ');
     throw new SsdPruneError('ERR_BAD_CONFIG', `${entry.where}: there is no strategy ${entry.class}, only ${names}`);
   });
+}
+
+/**
+ * Asks strategies whether a run can begin.
+ * @throws {SsdPruneError} what {@link Strategy.check} throws, with the strategy's name
+ */
+export async function checkStrategies(
+  strategies: readonly Strategy[],
+  config: RunConfig,
+  options: StrategyCheckOptions,
+): Promise<void> {
+  for (const strategy of strategies) {
+    try {
+      await strategy.check?.(config, options);
+    } catch (error) {
+      throw withName(strategy, error);
+    }
+  }
 }

@@ -97,6 +97,11 @@ export interface CompressionContext {
   warn(message: string): void;
 }
 
+export interface StrategyCheckOptions {
+  /** Whether files of an earlier run may be replaced. */
+  readonly force: boolean;
+}
+
 /**
  * What happens to a network besides training. Its methods are awaited in the order of the strategies; what they throw
  * ends the run. A strategy follows from its options, the context and what it saves alone, or a run that was resumed would
@@ -111,6 +116,11 @@ export interface Strategy {
    * strategy without this is taken for one that cuts nothing.
    */
   plannedCuts?(config: RunConfig): Iterable<PlannedCut, unknown, PruneReport>;
+  /**
+   * Before a run begins, and before it gives up what an earlier one left: throws where what the strategy reads or writes
+   * besides the network lets it not. Asked by `--check`, too; not where a run is resumed.
+   */
+  check?(config: RunConfig, options: StrategyCheckOptions): Promise<void> | void;
   /** Once, before the first epoch; not again where a run is resumed. */
   onCompressionBegin?(context: CompressionContext): Promise<void> | void;
   onEpochBegin?(context: CompressionContext): Promise<void> | void;

@@ -4,7 +4,7 @@ import { number, optional, text, whole } from './schema-kinds';
 import type { StrategyClass } from './strategies';
 
 /** AutoPruneStrategy's options. */
-export interface AutoOptions extends CutOptions {
+export interface AutoOptions extends Omit<CutOptions, 'allocation'> {
   startEpoch: number;
   endEpoch: number;
   /** Least and greatest share of the work that may be gone. */
@@ -30,9 +30,11 @@ export interface Annealing {
 /** Without a controller: differences of mAP matter from the first step on. */
 const ownAnnealing: Annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
 
+const { allocation: _, ...keysOfCuts } = cutKeys;
+
 const schema = z.strictObject({
   class: z.literal('AutoPruneStrategy').describe('Widths found by simulated annealing, judged by pictures held back'),
-  ...cutKeys,
+  ...keysOfCuts,
   controller: optional(text, { describe: 'Name of the controller that searches', unset: 'annealing that suits mAP' }),
   start_epoch: whole(0).default(0).describe('Epoch, from 0, at whose beginning widths are searched and channels cut'),
   end_epoch: whole(0).default(0).describe('The run lasts at least so many epochs'),
@@ -50,6 +52,7 @@ export const autoPruneStrategy: StrategyClass<z.infer<typeof schema>> = {
   schema,
   options: (keys, context): Readonly<AutoOptions> & Record<string, unknown> => {
     const { controller } = context;
+    const { allocation: __, ...cut } = cutOptions({ ...keys, allocation: undefined }, context);
     if (keys.retrain_epoch > 0) {
       context.refuse(
         'retrain_epoch',
@@ -60,7 +63,7 @@ export const autoPruneStrategy: StrategyClass<z.infer<typeof schema>> = {
       context.refuse('min_ratio', `min_ratio is ${keys.min_ratio}, and must be below max_ratio, ${keys.max_ratio}`);
     }
     return {
-      ...cutOptions(keys, context),
+      ...cut,
       ...{ startEpoch: keys.start_epoch, endEpoch: keys.end_epoch, minRatio: keys.min_ratio, maxRatio: keys.max_ratio },
       ...{ searchSteps: keys.search_steps, seed: keys.seed },
       annealing: controller

@@ -72,6 +72,11 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
     const where = describePlace(keyPlace(root, ['strategies', name]));
     warnings.push(`${where}: the strategy ${name} is not used: ${compressor.name}.strategies doesn't name it`);
   }
+  if (used.length === 0) {
+    const where = describePlace(keyPlace(root, [compressor.name]));
+    warnings.push(`${where}: nothing is cut: ${compressor.name}.strategies names no strategy`);
+  }
+  checkLossFiles(sections, refuse);
   const epochs = epochsOf({ compressor, strategies });
   for (const name of used) {
     const strategy = strategies.get(name);
@@ -89,6 +94,22 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
       ['strategies', name, 'start_epoch'],
       `start_epoch is ${start}, and the run has ${counted(epochs, 'epoch')}, ${epochs === 1 ? 'number 0' : `from 0 to ${epochs - 1}`}: it would never begin`,
     );
+  }
+}
+
+/** Losses are of the network as a strategy finds it: no two can share them. */
+function checkLossFiles({ compressor, strategies }: Sections, refuse: Refuse): void {
+  const taken = new Map<string, string>();
+  for (const name of new Set(compressor?.strategies)) {
+    const file = strategies.get(name)?.options.file;
+    if (typeof file !== 'string') continue;
+    const other = taken.get(file);
+    if (other !== undefined) {
+      refuse(
+        ['strategies', name, 'sensitivities_file'],
+        `${other} keeps the losses of its own network in ${file}, too: name another file for one of them`,
+      );
+    } else taken.set(file, name);
   }
 }
 

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { EvaluateOptions } from '../evaluate/mean-ap';
 import type { DeviceChoice } from '../evaluate/providers';
 import type { RecipeOptions } from '../train/recipe';
@@ -25,6 +24,8 @@ export type { UniformOptions } from './uniform-strategy';
 export interface RunConfig {
   /** The file it was read from. */
   file: string;
+  /** Files that it includes. */
+  included?: readonly string[];
   /** PaddleSlim 1.x's counter, rounding and ranking (`compat: paddle1x`); else MACs and widths in multiples of 8. */
   paddle1x: boolean;
   model: {
@@ -96,9 +97,9 @@ export interface ReadConfigOptions {
  */
 export async function readConfig(file: string, { set = [] }: ReadConfigOptions = {}): Promise<RunConfig> {
   const problems = new Problems();
-  const root = await readIncluding(file, problems);
+  const read = await readIncluding(file, problems);
   problems.throwIfAny();
-  const given: Located = root!;
+  const { root: given, files } = read!;
   applyOverrides(given, set, problems);
   const schema = runJsonSchema();
   dropNothing(given, schema);
@@ -107,10 +108,15 @@ export async function readConfig(file: string, { set = [] }: ReadConfigOptions =
   checkTogether(sections, given, problems, warnings);
   await checkPlaces(sections, given, problems);
   problems.throwIfAny();
-  return complete(path.resolve(file), sections as Required<Sections>, given, warnings);
+  return complete(files, sections as Required<Sections>, given, warnings);
 }
 
-function complete(file: string, sections: Required<Sections>, root: Located, warnings: readonly string[]): RunConfig {
+function complete(
+  [file, ...included]: readonly string[],
+  sections: Required<Sections>,
+  root: Located,
+  warnings: readonly string[],
+): RunConfig {
   const { model, data, training, evaluation, calibration, device, output, compressor } = sections;
   const pathAt = (section: string, key: string, name: string): string => resolveAt(root, [section, key], name);
   const placed = (key: string, name: string | null): string | null =>
@@ -123,7 +129,8 @@ function complete(file: string, sections: Required<Sections>, root: Located, war
   const train = data.train ?? (training.labels === 'none' ? null : 'train');
   const used = compressor.strategies.map((name) => strategies.get(name)!);
   return {
-    file,
+    file: file!,
+    ...(included.length > 0 && { included }),
     paddle1x: sections.compat === 'paddle1x',
     model: {
       file: modelFile,

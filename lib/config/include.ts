@@ -8,7 +8,7 @@ import type { Problems } from './problems';
 const mostFiles = 64;
 
 /** Sections whose entries have names of their own: an entry of that name replaces the whole included one. */
-const pluginSections = ['pruners', 'controllers', 'strategies'];
+export const pluginSections = ['pruners', 'controllers', 'strategies'];
 
 /**
  * A configuration file and all that it includes, as one map. What a file says itself wins over what it includes, and a
@@ -16,18 +16,29 @@ const pluginSections = ['pruners', 'controllers', 'strategies'];
  * @returns undefined where something is wrong that leaves no map
  * @throws {SsdPruneError} ERR_IO where `file` can't be read
  */
-export async function readIncluding(file: string, problems: Problems): Promise<Located | undefined> {
-  return new Reader(problems).read(file, []);
+export async function readIncluding(file: string, problems: Problems): Promise<Included | undefined> {
+  const reader = new Reader(problems);
+  const root = await reader.read(file, []);
+  return root && { root, files: [...reader.files] };
+}
+
+export interface Included {
+  root: Located;
+  /** Absolute; `file` is the first. */
+  files: string[];
 }
 
 class Reader {
-  private files = 0;
+  /** As often as they are included. */
+  private count = 0;
+  readonly files = new Set<string>();
 
   constructor(private readonly problems: Problems) {}
 
   /** @param chain files that include each other down to this one, as they are named */
   async read(file: string, chain: readonly string[]): Promise<Located | undefined> {
-    this.files++;
+    this.count++;
+    this.files.add(path.resolve(file));
     const root = await readDocument(file, this.problems);
     if (!root) return undefined;
     if (!(root.value instanceof Map)) {
@@ -73,8 +84,8 @@ class Reader {
       this.problems.add(place, `include goes in a circle: ${[...chain.slice(circle), file].join(' → ')}`);
       return undefined;
     }
-    if (this.files >= mostFiles) {
-      if (this.files++ === mostFiles)
+    if (this.count >= mostFiles) {
+      if (this.count++ === mostFiles)
         this.problems.add(place, `more than ${mostFiles} files, counted as often as they are included`);
       return undefined;
     }

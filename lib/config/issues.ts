@@ -38,7 +38,7 @@ export class IssueTeller {
   private missing(path: Path): void {
     const [map, key] = [path.slice(0, -1), path.at(-1)];
     const description = this.schemaOf(path)?.description;
-    const what = description === undefined ? '' : ` (${description.split(/[;.]/, 1)[0]})`;
+    const what = description === undefined ? '' : ` (${description.split(/;|\.(?!\d)/, 1)[0]})`;
     this.problems.add(keyPlace(this.root, map), `missing key ${String(key)}${inside(map)}${what}`);
   }
 

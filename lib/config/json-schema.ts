@@ -22,6 +22,7 @@ export interface JsonSchema {
   exclusiveMinimum?: number;
   exclusiveMaximum?: number;
   minLength?: number;
+  pattern?: string;
 }
 
 /** What a configuration may say, as JSON Schema: what editors complete by, and the reference is made from. */
@@ -41,6 +42,44 @@ export function runJsonSchema(): JsonSchema {
         jsonSchema.anyOf!.push({ const: 'none' });
     },
   }) as JsonSchema;
+}
+
+/**
+ * {@link runJsonSchema} with PaddleSlim's way to leave a key off, see {@link dropNothing}: any that isn't required may be
+ * empty, or `none`.
+ */
+export function editorSchema(): JsonSchema {
+  const none: JsonSchema[] = [{ type: 'null' }, { type: 'string', pattern: '^[Nn][Oo][Nn][Ee]$' }];
+  const visit = (schema: JsonSchema): JsonSchema => {
+    const { properties, additionalProperties, oneOf, required = [] } = schema;
+    return {
+      ...schema,
+      ...(properties && {
+        properties: Object.fromEntries(
+          Object.entries(properties).map(([key, inner]) => [
+            key,
+            required.includes(key) ? visit(inner) : orNone(inner),
+          ]),
+        ),
+      }),
+      ...(typeof additionalProperties === 'object' && { additionalProperties: visit(additionalProperties) }),
+      ...(oneOf && { oneOf: oneOf.map(visit) }),
+    };
+  };
+  const orNone = (inner: JsonSchema): JsonSchema => {
+    const { description, default: unset, ...kind } = visit(inner);
+    return {
+      ...(description !== undefined && { description }),
+      ...(unset !== undefined && { default: unset }),
+      anyOf: [
+        ...(takesNull(kind)
+          ? kind.anyOf!.filter(({ type, const: word }) => type !== 'null' && word !== 'none')
+          : [kind]),
+        ...none,
+      ],
+    };
+  };
+  return visit(runJsonSchema());
 }
 
 /**

@@ -59,7 +59,7 @@ export function valuePlace(root: Located, at: Path): Place {
   return valueAt(root, at)?.place ?? keyPlace(root, at.slice(0, -1));
 }
 
-/** A path that stands in a configuration, as the file system takes it; relative to where it stands. */
+/** A path as the file system takes it: relative to the file where it stands, and a default to the first one. */
 export function resolveAt(root: Located, at: Path, name: string): string {
-  return path.resolve(valuePlace(root, at).folder, name);
+  return path.resolve((valueAt(root, at) ?? root).place.folder, name);
 }

@@ -1,5 +1,6 @@
 import { type JsonSchema, propertyOf, schemaAt, takesNull, withoutNull } from './json-schema';
 import { type Located, type Path, plain } from './located';
+import { whyUnsupported } from './unsupported';
 
 /**
  * PaddleSlim's way to leave a key off: `none` in any case, or nothing, stand for "not given". The key goes, unless nothing
@@ -13,9 +14,13 @@ export function dropNothing(root: Located, schema: JsonSchema): void {
     for (const [key, { value }] of node.value) {
       visit(value, [...path, key]);
       const inner = propertyOf(own, key);
-      if (!inner) continue;
       const isNone = typeof value.value === 'string' && value.value.toLowerCase() === 'none';
-      if (isNone && !withoutNull(inner).enum?.includes('none')) value.value = null;
+      if (!inner) {
+        // What isn't supported may be left off in the same way.
+        if (own && (isNone || value.value === null) && whyUnsupported(key) !== undefined) node.value.delete(key);
+        continue;
+      }
+      if (isNone) value.value = withoutNull(inner).enum?.includes('none') ? 'none' : null;
       if (value.value === null && !takesNull(inner) && !own?.required?.includes(key)) node.value.delete(key);
     }
   };

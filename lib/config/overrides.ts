@@ -1,4 +1,6 @@
+import { nearest } from '../nearest';
 import { parseLocated } from './document';
+import { pluginSections } from './include';
 import type { Located, Place } from './located';
 import type { Problems } from './problems';
 
@@ -30,6 +32,13 @@ function put(root: Located, keys: readonly string[], value: Located, problems: P
     if (node.value === null) node.value = new Map();
     if (node.value instanceof Map) {
       const entry = node.value.get(key);
+      if (!entry && i === 1 && !last && keys[2] !== 'class' && pluginSections.includes(keys[0]!)) {
+        const known = [...node.value.keys()];
+        const meant = nearest(key, known);
+        const others = known.length === 0 ? ', nor any' : `, only ${known.join(', ')}`;
+        problems.add(place, `${keys[0]} has no ${key}${meant === undefined ? others : `: did you mean ${meant}?`}`);
+        return;
+      }
       const next = last ? value : (entry?.value ?? { place, value: new Map() });
       node.value.set(key, { place: last ? place : (entry?.place ?? place), value: next });
       node = next;

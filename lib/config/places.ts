@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { isCheckpointFile } from '../compress/checkpoint-names';
 import { type Located, type Path, resolveAt, valuePlace } from './located';
 import type { Problems } from './problems';
 import type { Sections } from './sections';
@@ -22,7 +23,7 @@ export async function checkPlaces(sections: Sections, root: Located, problems: P
     if (fault !== undefined) problems.add(valuePlace(root, at), `${at.join('.')}: ${place} ${fault}`);
   }
   if (data) await checkSplits(data, root, problems);
-  if (output && model) await checkOutputs(output, model, root, problems);
+  if (output && model) await checkOutputs(output, model, compressor, root, problems);
 }
 
 /** Splits of a VOC folder are files; what other layouts have is found out when their annotations are read. */
@@ -45,9 +46,11 @@ const written = ['model', 'report', 'page', 'log', 'tensorboard'] as const;
 async function checkOutputs(
   output: NonNullable<Sections['output']>,
   model: NonNullable<Sections['model']>,
+  compressor: Sections['compressor'],
   root: Located,
   problems: Problems,
 ): Promise<void> {
+  const run = compressor && resolveAt(root, [compressor.name, 'checkpoint_path'], compressor.checkpoint_path);
   const taken = new Map([[resolveAt(root, ['model', 'file'], model.file), 'model.file']]);
   for (const key of written) {
     const name = output[key];
@@ -57,6 +60,11 @@ async function checkOutputs(
     const other = taken.get(place);
     if (other !== undefined) problems.add(at, `output.${key} would replace ${other}: name another file`);
     taken.set(place, `output.${key}`);
+    const [first] = run === undefined ? [] : path.relative(run, place).split(path.sep);
+    if (first !== undefined && isCheckpointFile(first)) {
+      problems.add(at, `output.${key}: ${place} is a place of the run's own in checkpoint_path: name another one`);
+      continue;
+    }
     // TensorBoard's folder is made.
     const folder = path.dirname(place);
     const fault = key === 'tensorboard' ? undefined : await faultOf(folder, 'folder');

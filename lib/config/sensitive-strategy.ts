@@ -44,7 +44,7 @@ const schema = z.strictObject({
       "Where losses are kept, point by point; PaddleSlim's own file is read, and its points are not measured again",
     ),
   sensitivities: z
-    .record(z.string(), z.never())
+    .record(z.string(), z.unknown())
     .optional()
     .describe('Nothing: PaddleSlim reads it and uses it nowhere'),
   eval_rate: optional(number.gt(0).max(1), {

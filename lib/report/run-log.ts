@@ -34,10 +34,14 @@ export class JsonLog implements RunLog {
   #undecided: { lines: PlacedLine[]; held: TimedEvent[] } | undefined;
   /** Said before the run was stopped, and said again when it goes on. */
   readonly #said = new Set<string>();
+  /** Notes behind an epoch's begin that were cut off: on work that was kept, and is told of only once. */
+  readonly #kept = new Map<number, string[]>();
+  readonly #resume: boolean;
 
   private constructor(place: string, options: RunLogOptions) {
     this.#place = place;
     this.#queue = new EventQueue((events) => this.#write(events), options.onError);
+    this.#resume = options.resume ?? false;
   }
 
   /**
@@ -87,6 +91,8 @@ export class JsonLog implements RunLog {
     this.#early = undefined;
     this.#file = await LogFile.open(this.#place);
     if (resumed === null) {
+      // Killed before its first checkpoint.
+      if (this.#resume) this.#keepNotes(placedLines(await readText(this.#place)));
       await this.#file?.truncate(0);
       return this.#lines([timed, ...early]);
     }
@@ -100,6 +106,7 @@ export class JsonLog implements RunLog {
       this.#undecided = { lines, held: early };
       return '';
     }
+    this.#keepNotes(lines.slice(at + 1));
     await this.#keep(lines.slice(0, at + 1));
     if (found.line.open) this.#means.open = found.line.open;
     return this.#lines(early);
@@ -112,6 +119,7 @@ export class JsonLog implements RunLog {
     this.#undecided = undefined;
     const done = event.event === 'step' ? event.step - 1 : event.step;
     const behind = lines.findIndex(({ line }) => (line.step ?? 0) > done);
+    if (behind >= 0) this.#keepNotes(lines.slice(behind));
     await this.#keep(behind < 0 ? lines : lines.slice(0, behind));
     return this.#lines(held);
   }
@@ -119,6 +127,22 @@ export class JsonLog implements RunLog {
   async #keep(lines: readonly PlacedLine[]): Promise<void> {
     await this.#file?.truncate(lines.at(-1)?.end ?? 0);
     for (const { line } of lines) this.#said.add(saying(line));
+  }
+
+  #keepNotes(lines: readonly PlacedLine[]): void {
+    let epoch: number | undefined;
+    for (const { line } of lines) {
+      if (line.event === 'epoch') epoch = line.epoch;
+      else if (line.event !== 'note') epoch = undefined;
+      else if (epoch !== undefined)
+        this.#kept.set(epoch, [...(this.#kept.get(epoch) ?? []), `${JSON.stringify(line)}\n`]);
+    }
+  }
+
+  #keptNotes(epoch: number): string {
+    const notes = this.#kept.get(epoch) ?? [];
+    for (const note of notes) this.#said.add(saying(JSON.parse(note)));
+    return notes.join('');
   }
 
   #lines(events: readonly TimedEvent[]): string {
@@ -137,7 +161,7 @@ export class JsonLog implements RunLog {
       if (this.#said.has(what)) return '';
       this.#said.add(what);
     }
-    return text({ time, ...event });
+    return text({ time, ...event }) + (event.event === 'epoch' ? this.#keptNotes(event.epoch) : '');
   }
 }
 

@@ -40,7 +40,9 @@ def ssd_prune(*args, on_event=None):
         for line in process.stderr:
             try:
                 event = json.loads(line)
-            except ValueError:  # Node itself, or npx, has something to say.
+            except ValueError:
+                event = None
+            if not isinstance(event, dict):  # Node itself, or npx, has something to say.
                 event = {"event": "note", "message": line.rstrip()}
             if "error" in event:
                 failure.update(event["error"])

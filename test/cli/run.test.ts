@@ -136,6 +136,13 @@ test.each([['--check'], []])(
   },
 );
 
+test('--check only checks: what it never comes to is refused beside it', () => {
+  const { file } = configuration();
+  const run = command(['run', file, '--check', '--resume', '--ui', '--json']);
+  expect(failure(run)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+  expect(errorOf(run).message).toContain('leave it or --ui, --resume off');
+});
+
 test('--check finds a cut that those before it leave too little for', () => {
   const { file } = configuration();
   const second = `

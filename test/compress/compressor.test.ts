@@ -462,3 +462,83 @@ test('a strategy of one’s own is told of everything in order, saved, and resto
     expect.objectContaining({ code: 'ERR_BAD_CONFIG' }),
   );
 });
+
+describe('what ends a run at the end of an epoch', () => {
+  /** Fails once, as the last of two, when an epoch ends. */
+  class Failing implements Strategy {
+    readonly name = 'failing';
+    constructor(private fails: boolean) {}
+    onEpochEnd({ epoch }: CompressionContext): void {
+      if (this.fails && epoch === 1) throw new Error('of the caller');
+    }
+  }
+  class Counting implements Strategy {
+    readonly name = 'counting';
+    count = 0;
+    onEpochEnd = (): void => void this.count++;
+    save = (): unknown => this.count;
+    restore(saved: unknown): void {
+      this.count = saved as number;
+    }
+  }
+
+  test('a strategy: nothing of the epoch is lost, and none has its word twice', async () => {
+    const config = scenesRun(data);
+    const first = [new Counting(), new Failing(true)];
+    await expect(new Compressor(config, { strategies: first }).run()).rejects.toThrow('of the caller');
+    expect(checkpointsOf(config).at(-1)).toMatch(/-epoch-1-step-16$/);
+    const [counting, failing] = [new Counting(), new Failing(false)];
+    const seen: CompressionEvent[] = [];
+    const onEvent = (event: CompressionEvent) => seen.push(event);
+    const report = await new Compressor(config, { strategies: [counting, failing], resume: true, onEvent }).run();
+    expect(counting.count).toBe(3);
+    expect(seen.filter(({ event }) => event === 'step')).toHaveLength(8);
+    expect(report.metrics.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual([
+      ...['start 0', 'cut 0', 'epoch 1', 'cut 1', 'epoch 2', 'epoch 3'],
+    ]);
+    expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+  });
+
+  test('a listener: what it was told of is measured again, and stands in the report once', async () => {
+    const config = scenesRun(data);
+    const onEvent = (event: CompressionEvent) => {
+      if (event.event === 'metric' && event.stage === 'epoch') throw new Error('of the caller');
+    };
+    await expect(new Compressor(config, { onEvent }).run()).rejects.toThrow('of the caller');
+    const report = await new Compressor(config, { resume: true }).run();
+    expect(report.metrics.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual([
+      ...['start 0', 'cut 0', 'epoch 1', 'cut 1', 'epoch 2', 'epoch 3'],
+    ]);
+    expect(bytesOf(config).equals(unbroken.model)).toBe(true);
+  });
+
+  test('a state that is no JSON is its strategy’s fault', async () => {
+    const strategies = [{ name: 'great', save: () => 1n }];
+    await expect(new Compressor(scenesRun(data), { strategies }).run()).rejects.toMatchObject({
+      ...{ code: 'ERR_USAGE', message: expect.stringMatching(/^great: what its save\(\) gives is no plain JSON/) },
+    });
+  });
+
+  test('a cut there is one behind the epoch', async () => {
+    const config = scenesRun(data);
+    config.compressor.strategies = [];
+    const cutting: Strategy = {
+      name: 'late',
+      onEpochEnd: async (context) => {
+        if (context.epoch === 1) await context.cut({ prunedParams: pattern, targetRatio: 0.1, tolerance: 0.05 });
+      },
+    };
+    const { metrics } = await new Compressor(config, { strategies: [cutting] }).run();
+    expect(metrics.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual([
+      ...['start 0', 'epoch 1', 'epoch 2', 'cut 2', 'epoch 3'],
+    ]);
+  });
+});
+
+test('without its teacher, or with another one, it is another run', async () => {
+  const copy = structuredClone(unbroken.config);
+  copy.model.teacher = null;
+  await expect(new Compressor(copy, { resume: true }).run()).rejects.toMatchObject({
+    ...{ code: 'ERR_USAGE', message: expect.stringContaining('model.teacher was "given", now it is "none"') },
+  });
+});

@@ -23,8 +23,11 @@ beforeAll(async () => {
 /** A run with one strategy of a class, whose options are those of the uniform cut but for these. */
 function runOf(name: string, epochs: number, options: object): RunConfig {
   const config = scenesRun(data);
-  const { targetRatio: _, ...common } = config.compressor.strategies[0]!.options;
-  const strategies = [{ name: 'own', class: name, where: 'run.yaml:1:1', options: { ...common, ...options } }];
+  const { targetRatio: _, allocation, ...common } = config.compressor.strategies[0]!.options;
+  // Auto and Sensitive find their own widths.
+  const widths = ['AutoPruneStrategy', 'SensitivePruneStrategy'].includes(name) ? {} : { allocation };
+  const own = { ...common, ...widths, ...options };
+  const strategies = [{ name: 'own', class: name, where: 'run.yaml:1:1', options: own }];
   return { ...config, compressor: { ...config.compressor, epochs, strategies } };
 }
 
@@ -110,6 +113,16 @@ test('annealing begins within bounds that are narrower than the tolerance, or no
   expect(macs.cut).toBeGreaterThanOrEqual(0.2);
   expect(macs.cut).toBeLessThanOrEqual(0.23);
   await expect(run(0.2, 0.2001)).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE' });
+});
+
+test('annealing that finds no other widths within its bounds ends with those that it has', async () => {
+  const annealing = { reduceRate: 0.9, initTemperature: 0.02, maxIterNumber: 300 };
+  const only = { prunedParams: 'conv2d_12.w_0', align: 32, tolerance: 0.05 };
+  const options = { minRatio: 0.021, maxRatio: 0.028, searchSteps: 3, annealing, seed: 3, startEpoch: 1 };
+  const report = await new Compressor(runOf('AutoPruneStrategy', 2, { ...options, ...only })).run();
+  expect(report.macs.cut).toBeGreaterThanOrEqual(0.021);
+  expect(report.macs.cut).toBeLessThanOrEqual(0.028);
+  expect(report.warnings).toContainEqual(expect.stringMatching(/^own: of 300 changes of a width none cuts between /));
 });
 
 describe('annealing that was ended', () => {
@@ -237,6 +250,20 @@ describe('by what each layer costs', () => {
       message: expect.stringContaining(`${file}.epoch2 holds losses`),
     });
     expect(await run(1)).toContain('cut');
+  });
+
+  test('a file that can’t be read takes nothing from the run before, however much it is forced', async () => {
+    const folder = temporary();
+    const config = runOf('SensitivePruneStrategy', 1, options(path.join(folder, 'first.json')));
+    await new Compressor(config).run();
+    const before = readdirSync(config.compressor.checkpoints.folder);
+    const evil = path.join(folder, 'evil.data');
+    writeFileSync(evil, Buffer.concat([Buffer.from('\x80\x02cposix\nsystem\nU\x04true\x85R.', 'latin1')]));
+    (config.compressor.strategies[0]!.options as { file: string }).file = evil;
+    await expect(new Compressor(config, { force: true }).run()).rejects.toMatchObject({
+      message: expect.stringMatching(/^own: .*Nothing was executed/s),
+    });
+    expect(readdirSync(config.compressor.checkpoints.folder)).toEqual(before);
   });
 
   test('another file of PaddleSlim’s makes it another run', async () => {

@@ -283,6 +283,19 @@ describe('other strategies', () => {
   });
 });
 
+test('defaults lie beside the file that was named, wherever its sections come from', async () => {
+  folder.write('preset/run.yaml', cut('').replace('Uniform', 'Sensitive').replace(ownYaml, ''));
+  const { compressor, included } = await read(`include: [preset/run.yaml]\n${ownYaml}`);
+  expect(compressor.checkpoints.folder).toBe(at('checkpoints'));
+  expect(compressor.strategies[0]!.options.file).toBe(at('sensitivities.json'));
+  expect(included).toEqual([at('preset', 'run.yaml')]);
+});
+
+test('what PaddleSlim reads and uses nowhere may say anything', async () => {
+  const text = cut(', sensitivities: {conv2d_1.w_0: 0.1}').replace('Uniform', 'Sensitive');
+  expect((await read(text)).compressor.strategies).toHaveLength(1);
+});
+
 describe('remarks', () => {
   test('accuracy as a metric becomes mAP', async () => {
     const { warnings } = await read(cut(', metric_name: acc_top1'));
@@ -295,6 +308,7 @@ describe('remarks', () => {
     expect(compressor.strategies).toEqual([]);
     expect(warnings).toEqual([
       `${at('run.yaml')}:3:14: the strategy u is not used: compressor.strategies doesn't name it`,
+      `${at('run.yaml')}:4:1: nothing is cut: compressor.strategies names no strategy`,
     ]);
   });
 });
@@ -393,6 +407,13 @@ describe('set', () => {
     ['model.file.name=x', 'model.file is no map: there is no "name" in it'],
     ['compressor.strategies.1=x', 'compressor.strategies is a list of 1: there is no "1" in it'],
     ['training.seed=[1', 'Flow sequence must end with a ]'],
+    ['strategies.uniform.target_ratio=0.3', 'strategies has no uniform, only uniform_pruning_strategy'],
+    [
+      'strategies.uniform_prunin_strategy.seed=3',
+      'strategies has no uniform_prunin_strategy: did you mean uniform_pruning_strategy?',
+    ],
+    ['pruners.p.class=x', 'unknown class x: there is StructurePruner'],
+    ['controllers.c.seed=1', 'controllers has no c, nor any'],
     ['training.sed=1', 'unknown key sed in training: did you mean seed?'],
     ['trainin.seed=1', 'unknown key trainin: did you mean training?'],
     ['training.seed=x', 'Expected a whole number from 0 up for training.seed but received "x" of type string'],

@@ -382,6 +382,18 @@ const together: Case[] = [
   ['compressor: {epoch: 4, init_model: →./checkpoints/0}', 'compressor.init_model: FOLDER/checkpoints/0 is not there'],
   ['output: {model: →./m.onnx}', 'output.model would replace model.file: name another file'],
   ['output: {model: out.onnx, report: →out.onnx}', 'output.report would replace output.model: name another file'],
+  [
+    'output: {model: out.onnx, log: →checkpoints/latency/log.jsonl}',
+    "output.log: FOLDER/checkpoints/latency/log.jsonl is a place of the run's own in checkpoint_path: name another one",
+  ],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy}, →t: {class: SensitivePruneStrategy, start_epoch: 1}}\ncompressor: {epoch: 2, strategies: [s, t]}',
+    's keeps the losses of its own network in FOLDER/sensitivities.json, too: name another file for one of them',
+  ],
+  [
+    'strategies: {→s: {class: LatencyPruneStrategy}}',
+    'missing key target_latency in strategies.s (Latency to reach: a share of what the model takes at that moment (0.8, 80%), or milliseconds (9.5ms))',
+  ],
   ['include: [→missing.yaml]', "Can't read configuration FOLDER/missing.yaml: there is no such file"],
   ['include: [→run.yaml]', 'include goes in a circle: FOLDER/run.yaml → FOLDER/run.yaml'],
 ];
@@ -411,6 +423,22 @@ describe('by the JSON Schema, for an editor', () => {
   test('a right configuration is right', () => {
     expect([takes(parse(caseOf('version: 1.0').text)), takes.errors]).toEqual([true, null]);
     expect([takes(parse(caseOf(uniform('')).text)), takes.errors]).toEqual([true, null]);
+  });
+
+  test('what PaddleSlim leaves off by none, or by nothing, is right', async () => {
+    const text = `compressor: {epoch: 4, init_model: , eval_epoch: none, strategies: [s, a]}
+training:
+evaluation: {batch_size: None}
+strategies:
+  s: {class: SensitivePruneStrategy, start_epoch: , eval_rate: none, sensitivities: none}
+  a: {class: AutoPruneStrategy, uniform_range: none, init_tokens: None}`;
+    const { text: whole } = caseOf(text);
+    // Of the schema's own keys: those that aren't supported stand in none.
+    const known = parse(whole.replace(', uniform_range: none, init_tokens: None', ''));
+    expect([takes(known), takes.errors]).toEqual([true, null]);
+    const { compressor, evaluation } = await readConfig(folder.write('run.yaml', whole));
+    expect(compressor).toMatchObject({ evalEpoch: 1, strategies: [{ options: { startEpoch: 0, evalRate: 1 } }, {}] });
+    expect(evaluation).not.toHaveProperty('batchSize');
   });
 
   /** What the schema leaves to the reader of the file. */

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { readConfig } from '../../lib/config/config';
+import { runJsonSchema } from '../../lib/config/json-schema';
 import { settingKey } from '../../lib/config/setting-keys';
 import { ConfigFolder, ownYaml, paddleYaml } from './folder';
 
@@ -8,7 +7,7 @@ const folder = new ConfigFolder();
 afterAll(() => folder.remove());
 
 /** What editors complete keys by. */
-const { properties } = JSON.parse(readFileSync(path.join(__dirname, '../../lib/config/run.schema.json'), 'utf8'));
+const { properties = {} } = runJsonSchema();
 
 const places = (value: unknown, place: string): string[] =>
   typeof value === 'object' && value !== null
@@ -23,7 +22,7 @@ evaluation: {ap_version: integral, overlap_threshold: 0.6, batch_size: 2}
   const config = await readConfig(folder.write('run.yaml', paddleYaml + ownYaml + training));
   for (const section of ['training', 'evaluation'] as const) {
     const keys = places(config[section], section).map((place) => settingKey(place, []));
-    const known = Object.keys(properties[section].properties).map((key) => `${section}.${key}`);
+    const known = Object.keys(properties[section]!.properties!).map((key) => `${section}.${key}`);
     expect(keys.sort()).toEqual(known.sort());
   }
 });

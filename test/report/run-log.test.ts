@@ -130,6 +130,23 @@ test('killed between a checkpoint and its line, or within a line, it goes on beh
   expect(linesOf(file)).toEqual(linesOf(whole).filter(missing));
 });
 
+test('notes on work that was kept, and is not done again, stay where they stand', async () => {
+  const note = (message: string): Told => ({ event: 'note', message });
+  const epoch = (number: number): Told => ({ event: 'epoch', epoch: number, epochs: 2 });
+  const search = (number: number) => [1, 2, 3].map((i) => note(`epoch ${number}: widths ${i} of 3`));
+  const saved: Told = { event: 'checkpoint', place: 'checkpoints/1' };
+  const told = [epoch(0), ...search(0), saved, epoch(1), ...search(1)];
+  const whole = path.join(temporary(), 'log.jsonl');
+  await write(whole, [...begin(null), ...told], false);
+  const file = path.join(temporary(), 'log.jsonl');
+  // Killed in each search; what was found by then is kept, and nobody tells of it again.
+  await write(file, [...begin(null), epoch(0), ...search(0).slice(0, 2)], false);
+  await write(file, [...begin(null), epoch(0), ...search(0).slice(2), saved, epoch(1), ...search(1).slice(0, 1)], true);
+  await write(file, [...begin('checkpoints/1'), epoch(1), ...search(1).slice(1)], true);
+  expect(linesOf(file)).toEqual(linesOf(whole));
+  expect(linesOf(file).filter(({ event }) => event === 'note')).toHaveLength(6);
+});
+
 test('a log of another run is not replaced unasked, and one that can’t be written is told at once', async () => {
   const folder = path.join(temporary(), 'logs');
   mkdirSync(folder);
