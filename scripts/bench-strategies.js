@@ -80,7 +80,7 @@ const strategies = {
       ...uniform,
       class: 'IterativePruneStrategy',
       pruner: 'l1',
-      num_steps: Math.max(1, Math.floor(epochs / 2)),
+      num_steps: Math.ceil(epochs / 2),
     },
   },
   auto: {

@@ -17,6 +17,7 @@ import { evaluateNetwork, type Metric } from './metric';
 import { withHint, withName } from './run-errors';
 import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
+import { savedStates } from './strategies';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
 
 /**
@@ -255,7 +256,7 @@ export class Run implements CompressionContext {
 
   /** The strategies' word on an epoch: where one fails, all of them have it again when the run goes on. */
   async #endEpoch(): Promise<void> {
-    const [states, cuts] = [this.#strategyStates(), this.cuts.length];
+    const [states, cuts] = [savedStates(this.#parts.strategies), this.cuts.length];
     try {
       await this.#each((strategy) => strategy.onEpochEnd?.(this));
     } catch (error) {
@@ -307,21 +308,7 @@ export class Run implements CompressionContext {
     this.metrics.push(metric);
   }
 
-  /** What each strategy saves, by its name; as it is in a file. */
-  #strategyStates(): Record<string, unknown> {
-    const states = this.#parts.strategies.map((strategy): [string, unknown] => {
-      const saved = strategy.save?.() ?? null;
-      try {
-        return [strategy.name, JSON.parse(JSON.stringify(saved))];
-      } catch (error) {
-        const message = `${strategy.name}: what its save() gives is no plain JSON: ${(error as Error).message}`;
-        throw new SsdPruneError('ERR_USAGE', message, { cause: error });
-      }
-    });
-    return Object.fromEntries(states);
-  }
-
-  async #save(states = this.#strategyStates()): Promise<void> {
+  async #save(states = savedStates(this.#parts.strategies)): Promise<void> {
     const { folder, identity, emit } = this.#parts;
     const { trainer } = this;
     const document: Checkpoint = {

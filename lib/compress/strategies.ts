@@ -70,3 +70,20 @@ export async function checkStrategies(
     }
   }
 }
+
+/**
+ * What each strategy saves, by its name, as it is in a file.
+ * @throws {SsdPruneError} ERR_USAGE for what is no plain JSON, with the strategy's name
+ */
+export function savedStates(strategies: readonly Strategy[]): Record<string, unknown> {
+  const states = strategies.map((strategy): [string, unknown] => {
+    const saved = strategy.save?.() ?? null;
+    try {
+      return [strategy.name, JSON.parse(JSON.stringify(saved))];
+    } catch (error) {
+      const message = `${strategy.name}: what its save() gives is no plain JSON: ${(error as Error).message}`;
+      throw new SsdPruneError('ERR_USAGE', message, { cause: error });
+    }
+  });
+  return Object.fromEntries(states);
+}

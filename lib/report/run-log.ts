@@ -91,8 +91,9 @@ export class JsonLog implements RunLog {
     this.#early = undefined;
     this.#file = await LogFile.open(this.#place);
     if (resumed === null) {
-      // Killed before its first checkpoint.
-      if (this.#resume) this.#keepNotes(placedLines(await readText(this.#place)));
+      // Killed before its first checkpoint; with one, it is the log of a run whose checkpoints are gone.
+      const lines = this.#resume ? placedLines(await readText(this.#place)) : [];
+      if (!lines.some(({ line }) => line.event === 'checkpoint')) this.#keepNotes(lines);
       await this.#file?.truncate(0);
       return this.#lines([timed, ...early]);
     }

@@ -145,6 +145,9 @@ test('notes on work that was kept, and is not done again, stay where they stand'
   await write(file, [...begin('checkpoints/1'), epoch(1), ...search(1).slice(1)], true);
   expect(linesOf(file)).toEqual(linesOf(whole));
   expect(linesOf(file).filter(({ event }) => event === 'note')).toHaveLength(6);
+  // A log whose checkpoints are gone is of another run.
+  await write(file, [...begin(null), epoch(0)], true);
+  expect(linesOf(file).filter(({ event }) => event === 'note')).toEqual([]);
 });
 
 test('a log of another run is not replaced unasked, and one that can’t be written is told at once', async () => {
