@@ -4,6 +4,12 @@ export const names = /^(\d{6})-epoch-\d+-step-\d+$/;
 /** What strategies keep of unfinished work; a strategy's name may be none for a file. */
 export const workFiles = /^unfinished-[0-9a-f]{16}\.json$/;
 
+/** Of the process that writes into the folder. */
+export const lockFile = '.lock';
+
+/** Folder of tables of latencies. */
+export const latencyFolder = 'latency';
+
 /** Whether a file or folder of this name in the folder of checkpoints is a run's own, written or to come. */
 export const isCheckpointFile = (name: string): boolean =>
-  name === '.lock' || name === 'latency' || names.test(name.replace(/^\./, '')) || workFiles.test(name);
+  name === lockFile || name === latencyFolder || names.test(name.replace(/^\./, '')) || workFiles.test(name);

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { SsdPruneError } from '../errors';
 import { writeError } from '../files';
+import { lockFile } from './checkpoint-names';
 
 interface Holder {
   pid: number;
@@ -19,7 +20,7 @@ export class FolderLock {
 
   /** @throws {SsdPruneError} ERR_USAGE where another process holds it; ERR_IO */
   static async take(folder: string): Promise<FolderLock> {
-    const file = path.join(folder, '.lock');
+    const file = path.join(folder, lockFile);
     await hold(file, folder).catch((error) => {
       throw writeError(file, error);
     });

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { LatencyOptions } from '../config/config';
+import { latencyFolder } from './checkpoint-names';
 import type { CompressionContext, CutRequest, PlannedCut, Strategy } from './strategy';
 
 /**
@@ -29,7 +30,7 @@ export class LatencyStrategy implements Strategy {
 
   async onEpochBegin(context: CompressionContext): Promise<void> {
     if (context.epoch !== this.#startEpoch) return;
-    const tables = path.join(context.config.compressor.checkpoints.folder, 'latency');
+    const tables = path.join(context.config.compressor.checkpoints.folder, latencyFolder);
     const onNote = (message: string): void => context.note(message);
     await context.cut({ ...this.#cut, latency: { ...this.#cut.latency!, tables, onNote } });
   }

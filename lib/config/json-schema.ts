@@ -71,12 +71,7 @@ export function editorSchema(): JsonSchema {
     return {
       ...(description !== undefined && { description }),
       ...(unset !== undefined && { default: unset }),
-      anyOf: [
-        ...(takesNull(kind)
-          ? kind.anyOf!.filter(({ type, const: word }) => type !== 'null' && word !== 'none')
-          : [kind]),
-        ...none,
-      ],
+      anyOf: [...(takesNull(kind) ? kindsBesideNull(kind) : [kind]), ...none],
     };
   };
   return visit(runJsonSchema());
@@ -108,9 +103,12 @@ function ofClass(schema: JsonSchema, value: unknown): JsonSchema | undefined {
   return schema.oneOf.find(({ properties }) => properties?.class?.const === name);
 }
 
+const kindsBesideNull = ({ anyOf = [] }: JsonSchema): JsonSchema[] =>
+  anyOf.filter(({ type, const: word }) => type !== 'null' && word !== 'none');
+
 /** The same without null, and the word for it, where it may be that, too. */
 export function withoutNull(schema: JsonSchema): JsonSchema {
-  const [only, ...others] = schema.anyOf?.filter(({ type, const: word }) => type !== 'null' && word !== 'none') ?? [];
+  const [only, ...others] = kindsBesideNull(schema);
   return only && others.length === 0 ? only : schema;
 }
 
