@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { sha256 } from '../digests';
@@ -73,6 +73,24 @@ export class CheckpointFolder {
     const entries = await readdir(folder).catch(() => undefined);
     if (!entries) return [folder];
     return entries.filter(isCheckpointFile).map((entry) => path.join(folder, entry));
+  }
+
+  /**
+   * Whether what a run reads lies in a checkpoint, which is removed when it is no longer kept.
+   * @throws {SsdPruneError} ERR_USAGE naming the file
+   */
+  static async refuseInputs(folder: string, read: readonly string[]): Promise<void> {
+    const own = await realpath(folder).catch(() => undefined);
+    if (own === undefined) return;
+    for (const file of read) {
+      const place = await realpath(file).catch(() => path.resolve(file));
+      const [entry = ''] = path.relative(own, place).split(path.sep);
+      if (!names.test(entry)) continue;
+      throw new SsdPruneError(
+        'ERR_USAGE',
+        `${file} lies in a checkpoint of ${folder}, which this run would remove: copy it to another place, or set compressor.checkpoint_path to another folder`,
+      );
+    }
   }
 
   /**

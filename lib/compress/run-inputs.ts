@@ -40,7 +40,8 @@ export interface RunInputs {
 /**
  * Opens model, teacher and pictures of a configuration, and finds out whether its outputs may be written.
  * @throws {SsdPruneError} what {@link checkPrecision}, {@link readModel}, {@link readDetectorSettings}, {@link openTrainingData},
- * {@link openDataset}, {@link checkDataset}, `drawWholePictures` and {@link checkOutput} throw
+ * {@link openDataset}, {@link checkDataset}, `drawWholePictures`, {@link CheckpointFolder.refuseInputs} and
+ * {@link checkOutput} throw
  */
 export async function openInputs(config: RunConfig, options: OpenInputsOptions): Promise<RunInputs> {
   const { force, resume, signal, onCheck } = options;
@@ -69,9 +70,11 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
     );
   }
   const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
-  const read = [file, files.file, ...model.dataFiles, ...settings, ...training.files];
-  if (evaluation) read.push(...datasetFiles(evaluation));
-  read.push(...(await filesOf(config)), ...(await CheckpointFolder.files(config.compressor.checkpoints.folder)));
+  const { folder } = config.compressor.checkpoints;
+  const read = [file, files.file, ...model.dataFiles, ...settings, ...(await filesOf(config))];
+  await CheckpointFolder.refuseInputs(folder, read);
+  read.push(...training.files, ...(evaluation ? datasetFiles(evaluation) : []));
+  read.push(...(await CheckpointFolder.files(folder)));
   const made: string[] = [];
   for (const written of [output.model, output.report, output.page, output.log]) {
     if (written === null) continue;

@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CompressionEvent } from '../../lib/compress/events';
 import type { RunConfig } from '../../lib/config/config';
@@ -85,6 +85,30 @@ describe('nothing that a run reads is replaced, not even by force', () => {
     });
     expect(readFileSync(place).equals(before)).toBe(true);
   });
+});
+
+test('a network in a checkpoint of the same folder is not begun with: the checkpoint would be removed', async () => {
+  const { config } = runOnCopy();
+  const { folder } = config.compressor.checkpoints;
+  const checkpoint = path.join(folder, '000003-epoch-1-step-9');
+  mkdirSync(checkpoint, { recursive: true });
+  const network = path.join(checkpoint, 'network.onnx');
+  copyFileSync(config.model.file, network);
+  const linked = path.join(temporary(), 'best.onnx');
+  symlinkSync(network, linked);
+  for (const named of [network, linked]) {
+    config.compressor.initModel = named;
+    await expect(new Compressor(config, { force: true }).run()).rejects.toMatchObject({
+      ...{ code: 'ERR_USAGE', message: expect.stringContaining(`${named} lies in a checkpoint of ${folder}`) },
+    });
+  }
+  expect(existsSync(network)).toBe(true);
+  const copy = path.join(folder, 'begin.onnx');
+  copyFileSync(network, copy);
+  config.compressor.initModel = copy;
+  const report = await new Compressor(config, { force: true }).run();
+  expect(report.model).toBe(copy);
+  expect(existsSync(copy)).toBe(true);
 });
 
 test('a report or page of somebody else’s is replaced by force alone', async () => {
