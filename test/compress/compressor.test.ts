@@ -355,45 +355,6 @@ test('other pictures to calibrate on make it another run, where cuts go by any',
   expect(await resumed()).toMatch(/^ERR_USAGE: .* belongs to another run: the calibration pictures are others\. /);
 });
 
-test('what is odd about cuts is in the report, of a resumed run, too', async () => {
-  const config = scenesRun(data);
-  const [first] = config.compressor.strategies;
-  const options = { ...first!.options, prunedParams: 'conv2d_1|conv2d_[2-9].w_0' };
-  config.compressor.strategies = [{ ...first!, options }];
-  config.compressor.epochs = 1;
-  config.warnings = ['run.yaml:1:1: odd'];
-  const controller = new AbortController();
-  const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === 3 && controller.abort();
-  await expect(new Compressor(config, { onEvent, signal: controller.signal }).run()).rejects.toMatchObject({
-    code: 'ERR_ABORTED',
-  });
-  const { warnings } = await new Compressor(config, { resume: true }).run();
-  expect(warnings.slice(0, 3)).toEqual([
-    'run.yaml:1:1: odd',
-    expect.stringMatching(/^conv2d_1\|.* whole names: conv2d_1\.w_0/),
-    // 8 of the 40 pictures.
-    expect.stringMatching(/^only 8 pictures are held back: .* with a greater training\.held_back$/),
-  ]);
-});
-
-test('a pattern that selects nothing and a target out of reach end it before anything is trained', async () => {
-  const run = (options: object) => {
-    const config = structuredClone(scenesRun(data));
-    const [first] = config.compressor.strategies;
-    const entry = { ...first!, options: { ...first!.options, ...options, startEpoch: 2 } };
-    const seen: string[] = [];
-    const onEvent = ({ event }: CompressionEvent) => seen.push(event);
-    const compressor = { ...config.compressor, strategies: [entry] };
-    return { seen, done: new Compressor({ ...config, compressor }, { onEvent }).run() };
-  };
-  const nothing = run({ prunedParams: 'conv.*_weights' });
-  // There may be several strategies: which one it is, is said.
-  const message = expect.stringMatching(/^first: /);
-  await expect(nothing.done).rejects.toMatchObject({ code: 'ERR_NO_MATCH', message });
-  expect(nothing.seen).toEqual([]);
-  await expect(run({ targetRatio: 0.99 }).done).rejects.toMatchObject({ code: 'ERR_TARGET_UNREACHABLE', message });
-});
-
 test('called off before a cut in the middle, it says which checkpoint there is', async () => {
   const config = scenesRun(data);
   const controller = new AbortController();
@@ -402,65 +363,6 @@ test('called off before a cut in the middle, it says which checkpoint there is',
     code: 'ERR_ABORTED',
     message: expect.stringMatching(/The state after step 8 is in .*checkpoints: go on with --resume\.$/),
   });
-});
-
-test('where nothing is held back the weights of the last step are kept, and said to be', async () => {
-  const config = scenesRun(data);
-  config.training.heldBack = 0;
-  config.compressor.epochs = 1;
-  config.compressor.strategies = config.compressor.strategies.slice(0, 1);
-  expect(await new Compressor(config).run()).toMatchObject({ kept: 'last', keptAt: null, heldBack: [] });
-});
-
-test('training that makes nothing better than what the last cut left is warned of, in the report too', async () => {
-  const config = scenesRun(data);
-  Object.assign(config.training, { rate: 1e-9, recalibrate: 0, batchStatistics: false, heldBack: 0.5 });
-  config.compressor.epochs = 1;
-  config.compressor.strategies = config.compressor.strategies.slice(0, 1);
-  const seen: string[] = [];
-  const onEvent = (event: CompressionEvent) => event.event === 'warning' && seen.push(event.message);
-  const report = await new Compressor(config, { onEvent }).run();
-  expect(report.keptAt).toEqual(report.heldBack[0]);
-  // Half of the 40 pictures are enough of them.
-  const [warning, ...more] = report.warnings;
-  expect([more, seen]).toEqual([[], [warning]]);
-  const map = report.heldBack[0]!.map.toFixed(4);
-  expect(warning).toContain(`nothing better than what the last cut left, by the pictures held back (mAP ${map} at the`);
-  expect(warning).toContain(': small.onnx holds the weights the last cut left; try a lower training.rate');
-});
-
-test('a strategy of one’s own is told of everything in order, saved, and restored', async () => {
-  const config = scenesRun(data);
-  class Counting implements Strategy {
-    readonly name = 'counting';
-    readonly calls: string[] = [];
-    count = 0;
-    onCompressionBegin = ({ epochs }: CompressionContext): void => this.#call(`begin ${epochs}`);
-    onEpochBegin = ({ epoch }: CompressionContext): void => this.#call(`epoch ${epoch}`);
-    onEpochEnd = ({ epoch, metrics }: CompressionContext): void => this.#call(`end ${epoch} ${metrics.at(-1)!.stage}`);
-    onCompressionEnd = (): void => this.#call('done');
-    #call(what: string): void {
-      this.count++;
-      this.calls.push(what);
-    }
-    save = (): unknown => this.count;
-    restore(saved: unknown): void {
-      this.count = saved as number;
-    }
-  }
-  const own = new Counting();
-  const controller = new AbortController();
-  const onEvent = (event: CompressionEvent) => event.event === 'step' && event.step === 10 && controller.abort();
-  const options = { strategies: [own], onEvent, signal: controller.signal };
-  await expect(new Compressor(config, options).run()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-  expect(own.calls).toEqual(['begin 3', 'epoch 0', 'end 0 epoch', 'epoch 1']);
-  const next = new Counting();
-  await new Compressor(config, { strategies: [next], resume: true }).run();
-  expect(next.calls).toEqual(['end 1 epoch', 'epoch 2', 'end 2 epoch', 'done']);
-  expect(next.count).toBe(8);
-  expect(() => new Compressor(config, { strategies: [own, next] })).toThrow(
-    expect.objectContaining({ code: 'ERR_BAD_CONFIG' }),
-  );
 });
 
 describe('what ends a run at the end of an epoch', () => {
@@ -510,28 +412,6 @@ describe('what ends a run at the end of an epoch', () => {
       ...['start 0', 'cut 0', 'epoch 1', 'cut 1', 'epoch 2', 'epoch 3'],
     ]);
     expect(bytesOf(config).equals(unbroken.model)).toBe(true);
-  });
-
-  test('a state that is no JSON is its strategy’s fault', async () => {
-    const strategies = [{ name: 'great', save: () => 1n }];
-    await expect(new Compressor(scenesRun(data), { strategies }).run()).rejects.toMatchObject({
-      ...{ code: 'ERR_USAGE', message: expect.stringMatching(/^great: what its save\(\) gives is no plain JSON/) },
-    });
-  });
-
-  test('a cut there is one behind the epoch', async () => {
-    const config = scenesRun(data);
-    config.compressor.strategies = [];
-    const cutting: Strategy = {
-      name: 'late',
-      onEpochEnd: async (context) => {
-        if (context.epoch === 1) await context.cut({ prunedParams: pattern, targetRatio: 0.1, tolerance: 0.05 });
-      },
-    };
-    const { metrics } = await new Compressor(config, { strategies: [cutting] }).run();
-    expect(metrics.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual([
-      ...['start 0', 'epoch 1', 'epoch 2', 'cut 2', 'epoch 3'],
-    ]);
   });
 });
 
