@@ -87,15 +87,12 @@ export class Compressor {
     await CheckpointFolder.look(compressor.checkpoints.folder, { resume, force });
     const logs = await this.#openLogs();
     try {
-      const report = await this.#run();
-      // The log is what the page's curves are read from. What it can't hold was said when it was to be written.
-      await closeAll(logs);
+      // Before the page, whose curves are read from a log.
+      const report = await this.#run().finally(() => closeAll(logs));
       await this.#writePage();
       return report;
     } catch (error) {
       throw errorInKeys(error);
-    } finally {
-      await closeAll(logs);
     }
   }
 
@@ -247,7 +244,7 @@ export class Compressor {
   }
 }
 
-/** Closing twice does no harm, and a log that failed said so when it did. */
+/** A log that failed said so when it was to be written. */
 async function closeAll(logs: readonly RunLog[]): Promise<void> {
   for (const log of logs) await log.close().catch(() => {});
 }
