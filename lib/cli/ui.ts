@@ -24,28 +24,39 @@ export interface Progress {
 /** Set by the first failure, which is the last word: what still runs until the process ends says nothing more. */
 let failed = false;
 
-/** Takes the bar on the terminal away and gives the cursor back. */
+/** Ends the bar on the terminal and gives the cursor back; undefined where there is no bar. */
 let stopBar: (() => void) | undefined;
 
-const event = (document: object): void => {
-  if (!failed) process.stderr.write(`${JSON.stringify(document)}\n`);
-};
+/** A line on stderr; in the place of the bar, where there is one, which comes again below it. */
+function say(line: string): void {
+  if (failed) return;
+  process.stderr.write(stopBar ? `${overBar}${line}\n${underLine}` : `${line}\n`);
+}
+
+/** To the begin of the bar's line, which is cleared; lines may wrap, which bars don't. */
+const overBar = '\r\x1b[2K\x1b[?7h';
+/** Where the bar begins now, for its end; no wrapping again. */
+const underLine = '\x1b7\x1b[?7l';
+
+const event = (document: object): void => say(JSON.stringify(document));
 
 /** The {@link Ui} that the common flags ask for. */
 export function makeUi({ json, quiet }: { json: boolean; quiet: boolean }): Ui {
   return {
     json,
     result(document, render) {
-      if (!failed) process.stdout.write(`${json ? JSON.stringify(document) : render().trimEnd()}\n`);
+      if (failed) return;
+      stopBar?.();
+      process.stdout.write(`${json ? JSON.stringify(document) : render().trimEnd()}\n`);
     },
     note(message) {
       if (quiet || failed) return;
       if (json) event({ event: 'note', message });
-      else process.stderr.write(`${message}\n`);
+      else say(message);
     },
     warn(message) {
       if (json) event({ event: 'warning', message });
-      else if (!failed) process.stderr.write(`warning: ${message}\n`);
+      else say(`warning: ${message}`);
     },
     event(document, render) {
       if (json && !quiet) event(document);
