@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import type { CompressionEvent } from '../compress/events';
 import type { RunConfig } from '../config/config';
@@ -59,6 +60,9 @@ export async function handler(args: RunArguments): Promise<void> {
   const { readConfig } = require('../config/config') as typeof import('../config/config');
   const config = await readConfig(args.config, { set: args.set ?? [] });
   if (!args.ui) refuseWithout('ui', ['port'], args);
+  if (args.ui && args.quiet && args.port === undefined) {
+    throw new SsdPruneError('ERR_USAGE', '--quiet says nothing of where the page is: give its --port, too.');
+  }
   if (args.check) {
     refuseBesidesCheck(args);
     const { rehearseConfig } = require('../compress/rehearsal') as typeof import('../compress/rehearsal');
@@ -83,6 +87,10 @@ export async function handler(args: RunArguments): Promise<void> {
       },
     }).run(),
   )
+    .then((report) => {
+      if (config.output.page !== null) live?.finished(readFileSync(config.output.page, 'utf8'));
+      return report;
+    })
     .catch((error: Error) => {
       live?.failed(error.message);
       throw error;

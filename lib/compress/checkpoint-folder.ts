@@ -7,7 +7,7 @@ import { makeFolder, readError, replaceFile, writeError } from '../files';
 import type { OnnxModel } from '../model/onnx-model';
 import { writeModel } from '../model/write';
 import type { Checkpoint } from './checkpoint';
-import { isCheckpointFile, names, workFiles } from './checkpoint-names';
+import { historyFile, isCheckpointFile, names, workFiles } from './checkpoint-names';
 import { FolderLock } from './folder-lock';
 import { sealed, unsealed } from './sealed-json';
 
@@ -113,6 +113,7 @@ export class CheckpointFolder {
   /** Removes what an earlier run left. */
   async startOver(): Promise<void> {
     for (const name of await this.#names()) await this.#remove(name);
+    await rm(path.join(this.folder, historyFile), { force: true });
     await this.dropWork();
   }
 
@@ -140,7 +141,7 @@ export class CheckpointFolder {
     if (problems.length === 0) return undefined;
     throw new SsdPruneError(
       'ERR_BAD_DATA',
-      `No checkpoint in ${this.folder} is whole: ${problems.join('; ')}. Start over with --force.`,
+      `No checkpoint in ${this.folder} is whole: ${problems.join('; ')}. Start over with --force instead of --resume.`,
     );
   }
 

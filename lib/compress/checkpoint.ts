@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/config';
+import { lossesFile } from '../config/losses-file';
 import { settingKey } from '../config/setting-keys';
 import { detectorDigest, samplesDigest } from '../digests';
 import { SsdPruneError } from '../errors';
@@ -59,7 +60,6 @@ const free = [
   /^output\b/,
   /^compressor\.checkpoints\b/,
   /^compressor\.strategies\.\d+\.where$/,
-  /^compressor\.strategies\.\d+\.options\.file$/,
   /^device\.threads$/,
   /^model\.(file|detector|teacher)$/,
   /^compressor\.initModel$/,
@@ -83,6 +83,9 @@ export function identify(
     else for (const [key, inner] of Object.entries(value)) visit(inner, place === '' ? key : `${place}.${key}`);
   };
   visit(config, '');
+  for (const [i, strategy] of config.compressor.strategies.entries()) {
+    if (lossesFile(strategy) !== undefined) delete settings[`compressor.strategies.${i}.options.file`];
+  }
   // Which one, the training's own state knows.
   settings['model.teacher'] = teacher ? 'given' : 'none';
   for (const [i, sum] of imported) settings[`compressor.strategies.${i}.options.file`] = sum;
@@ -109,11 +112,11 @@ export function checkSameRun(folder: string, saved: Identity, own: Identity): vo
   for (const place of [...places].sort()) {
     const [before, now] = [saved.settings[place], own.settings[place]];
     if (shown(before) !== shown(now))
-      differs.push(`${settingKey(place, own.strategies)} was ${shown(before)}, now it is ${shown(now)}`);
+      differs.push(`${settingKey(place, own)} was ${shown(before)}, now it is ${shown(now)}`);
   }
   if (differs.length === 0) return;
   throw new SsdPruneError(
     'ERR_USAGE',
-    `${folder} belongs to another run: ${differs.join('; ')}. Resume with what it was begun with, or start over with --force.`,
+    `${folder} belongs to another run: ${differs.join('; ')}. Resume with what it was begun with, or start over with --force instead of --resume.`,
   );
 }

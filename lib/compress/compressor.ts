@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
 import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
-import { checkOutput } from '../files';
+import { checkOutput, makeFolder } from '../files';
 import { detectorKey } from '../model/detector-key';
 import type { OnnxModel } from '../model/onnx-model';
 import { countElements, listParameters } from '../model/parameters';
@@ -12,9 +12,11 @@ import { openPruner } from '../prune/prune-model';
 import type { CountChange } from '../prune/report';
 import type { RunLog } from '../report/event-queue';
 import type { Trainer } from '../train/trainer';
+import type { Evaluation } from '../train/trainer-events';
 import { belowStart } from '../train/weight-warnings';
 import { type Checkpoint, checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
+import { historyFile } from './checkpoint-names';
 import type { CompressionEvent, RunSoFar } from './events';
 import { prepare } from './preparation';
 import { Run } from './run';
@@ -22,6 +24,7 @@ import type { RunInputs } from './run-inputs';
 import type { RunReport, ShapeChange } from './run-report';
 import { makeStrategies } from './strategies';
 import type { Strategy } from './strategy';
+import { checkStrategy } from './strategy-checks';
 
 export interface CompressorOptions {
   /** Go on from the newest checkpoint; where there is none, begin. Defaults to `false`. */
@@ -52,6 +55,8 @@ export class Compressor {
   readonly #options: CompressorOptions;
   readonly #strategies: readonly Strategy[];
   #emit: (event: CompressionEvent) => void = () => {};
+  /** What the run says of its state where an error ends it. */
+  #withHint: (error: unknown) => unknown = (error) => error;
   #begun = false;
 
   /**
@@ -85,6 +90,7 @@ export class Compressor {
     // Read by the addon when it first shares out work.
     if (device.threads > 0) process.env.SSD_PRUNE_THREADS = String(device.threads);
     await CheckpointFolder.look(compressor.checkpoints.folder, { resume, force });
+    await makeFolderOf(this.#config);
     const logs = await this.#openLogs();
     try {
       // Before the page, whose curves are read from a log.
@@ -92,7 +98,7 @@ export class Compressor {
       await this.#writePage();
       return report;
     } catch (error) {
-      throw errorInKeys(error);
+      throw errorInKeys(this.#withHint(error));
     }
   }
 
@@ -125,17 +131,18 @@ export class Compressor {
         ...{ config, identity, inputs, strategies, folder, otherInstructionSet, signal, force },
         emit: this.#emit,
       });
-      if (!from) {
-        await prepare(config, inputs, strategies, (message) => run.warn(message), { force, signal });
-        if (!resume) await folder.startOver();
-      }
-      this.#emit({
-        ...{ event: 'begin', epochs: config.compressor.epochs, resumed: from?.place ?? null },
-        ...(from && { soFar: soFar(from.document) }),
-      });
+      this.#withHint = (error) => run.withHint(error);
       try {
         if (from) await run.restore(from);
-        else await run.begin();
+        else {
+          await prepare(config, inputs, strategies, (message) => run.warn(message), { force, signal });
+          if (!resume) await folder.startOver();
+        }
+        this.#emit({
+          ...{ event: 'begin', epochs: config.compressor.epochs, resumed: from?.place ?? null },
+          ...(from && { soFar: soFar(from.document, run.evaluations) }),
+        });
+        if (!from) await run.begin();
         await run.finish();
         return await this.#conclude(run, inputs, from);
       } finally {
@@ -146,17 +153,16 @@ export class Compressor {
     }
   }
 
-  /** Logs that the configuration asks for, told of every event from now on. */
+  /** Logs that the configuration asks for, and what its page is drawn from, told of every event from now on. */
   async #openLogs(): Promise<RunLog[]> {
     const { resume = false, force = false, onEvent } = this.#options;
-    const { log, tensorboard } = this.#config.output;
+    const { log, page, tensorboard } = this.#config.output;
     const onError = ({ message }: SsdPruneError): void => onEvent?.({ event: 'warning', message });
     const options = { resume, force, onError };
     const logs: RunLog[] = [];
-    if (log !== null) {
-      const { JsonLog } = require('../report/run-log') as typeof import('../report/run-log');
-      logs.push(await JsonLog.open(log, options));
-    }
+    const { JsonLog } = require('../report/run-log') as typeof import('../report/run-log');
+    if (log !== null) logs.push(await JsonLog.open(log, options));
+    else if (page !== null) logs.push(JsonLog.own(this.#history, options));
     if (tensorboard !== null) {
       const { TensorBoardLog } = require('../report/tensorboard') as typeof import('../report/tensorboard');
       logs.push(await TensorBoardLog.open(tensorboard, options));
@@ -168,37 +174,27 @@ export class Compressor {
     return logs;
   }
 
+  /** The log that the page's curves are read from. */
+  get #history(): string {
+    const { output, compressor } = this.#config;
+    return output.log ?? path.join(compressor.checkpoints.folder, historyFile);
+  }
+
   /** The report as a page, with what both models find on a few pictures, and how long they take. */
   async #writePage(): Promise<void> {
     const { output, data, model, device } = this.#config;
     if (output.page === null || output.report === null) return;
     const { reportPage } = require('../report/page-file') as typeof import('../report/page-file');
+    const { runCurves } = require('../report/page/run-curves') as typeof import('../report/page/run-curves');
+    const curves = runCurves(this.#config);
     const { signal } = this.#options;
     await reportPage(output.report, output.page, {
-      ...{ force: true, bench: true, device: device.evaluation },
-      ...(output.log !== null && { log: output.log }),
-      ...this.#curves(),
+      ...{ force: true, bench: true, device: device.evaluation, log: this.#history },
+      ...(curves && { sensitivity: curves.file }),
       ...(data.evaluation !== null && { data: data.folder, split: data.evaluation }),
       ...(model.detector !== undefined && { detector: model.detector }),
       ...(signal && { signal }),
     });
-  }
-
-  /** Losses that widths were chosen by: measured for this run, or kept beside a file of PaddleSlim's. */
-  #curves(): { sensitivity?: string } {
-    const { readSensitivity } = require('../report/page/document') as typeof import('../report/page/document');
-    for (const { options } of this.#config.compressor.strategies) {
-      if (typeof options.file !== 'string') continue;
-      for (const sensitivity of [`${options.file}.json`, options.file]) {
-        try {
-          readSensitivity(sensitivity);
-          return { sensitivity };
-        } catch {
-          // PaddleSlim's own, or none: the page does without.
-        }
-      }
-    }
-    return {};
   }
 
   async #latest(folder: CheckpointFolder): Promise<StoredCheckpoint | undefined> {
@@ -250,18 +246,43 @@ async function closeAll(logs: readonly RunLog[]): Promise<void> {
 }
 
 /** What a checkpoint knows of the run before it, for who follows a run by its events. */
-const soFar = ({ metrics, cuts, earlier, warnings, step, position }: Checkpoint): RunSoFar => ({
-  ...{ metrics, cuts, warnings, heldBack: earlier, step, epoch: position.epoch },
+const soFar = ({ metrics, cuts, warnings, step, position }: Checkpoint, heldBack: readonly Evaluation[]): RunSoFar => ({
+  ...{ metrics, cuts, warnings, heldBack, step, epoch: position.epoch },
 });
+
+/** Outputs may lie beside the checkpoints, whose folder no one needs to make. */
+async function makeFolderOf({ output, compressor }: RunConfig): Promise<void> {
+  const { folder } = compressor.checkpoints;
+  const written = [output.model, output.report, output.page, output.log];
+  const within = written.some((file) => file !== null && path.dirname(path.resolve(file)) === path.resolve(folder));
+  if (within) await makeFolder(folder);
+}
 
 /** For callers without types. */
 function checkGiven(config: RunConfig, options: CompressorOptions): void {
-  if (!Array.isArray(config?.compressor?.strategies)) throw invalidArgument('config', 'what readConfig gives', config);
+  const sections = [
+    'model',
+    'data',
+    'training',
+    'evaluation',
+    'calibration',
+    'device',
+    'output',
+    'compressor',
+  ] as const;
+  const whole = sections.every((section) => typeof config?.[section] === 'object');
+  if (!whole || !Array.isArray(config.compressor.strategies) || !config.compressor.checkpoints) {
+    throw invalidArgument('config', 'what readConfig gives', config);
+  }
   checkOptions(options, 'settings of a run');
-  const { strategies = [] } = options;
+  const { strategies = [], onEvent, onCheck, signal } = options;
   if (!Array.isArray(strategies)) throw invalidArgument('strategies', 'a list of strategies', strategies);
-  for (const strategy of strategies) {
-    if (typeof strategy?.name !== 'string') throw invalidArgument('strategies', 'objects with a name', strategy);
+  for (const strategy of strategies) checkStrategy(strategy, 'strategies');
+  for (const [name, listener] of Object.entries({ onEvent, onCheck })) {
+    if (listener !== undefined && typeof listener !== 'function') throw invalidArgument(name, 'a function', listener);
+  }
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalidArgument('signal', 'an AbortSignal', signal);
   }
 }
 

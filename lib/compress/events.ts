@@ -20,7 +20,7 @@ export interface RunSoFar {
   epoch: number;
   metrics: readonly Metric[];
   cuts: readonly CutRecord[];
-  /** mAP on the pictures held back, of the networks before the last cut. */
+  /** mAP on the pictures held back, of all networks there were. */
   heldBack: readonly Evaluation[];
   warnings: readonly string[];
 }

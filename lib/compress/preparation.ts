@@ -34,7 +34,7 @@ function checkTraining(config: RunConfig, { model, detector, training, teacher }
     planTraining(model, detector, training, options);
   } catch (error) {
     if (!(error instanceof SsdPruneError) || error.argument === undefined) throw error;
-    const key = settingKey(`training.${error.argument}`, []);
+    const key = settingKey(`training.${error.argument}`);
     const message = error.message.replace(` for ${error.argument} but`, ` for ${key} but`);
     throw new SsdPruneError(error.code, message, { cause: error });
   }

@@ -1,6 +1,6 @@
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
-import { SsdPruneError } from '../errors';
+import { invalidArgument, SsdPruneError } from '../errors';
 import type { OnnxModel } from '../model/onnx-model';
 import { percent } from '../percent';
 import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-model';
@@ -29,7 +29,11 @@ export async function rehearse(
   signal?: AbortSignal,
 ): Promise<void> {
   const upcoming = strategies.flatMap((strategy): Upcoming[] => {
-    const cuts = strategy.plannedCuts?.(config)[Symbol.iterator]();
+    const planned = strategy.plannedCuts?.(config);
+    if (strategy.plannedCuts && typeof planned?.[Symbol.iterator] !== 'function') {
+      throw invalidArgument(`what plannedCuts of ${strategy.name} gives`, 'a list or generator of cuts', planned);
+    }
+    const cuts = planned?.[Symbol.iterator]();
     const first = cuts?.next();
     return cuts && first && !first.done ? [{ strategy, cuts, next: first.value }] : [];
   });
@@ -81,7 +85,7 @@ export async function rehearseConfig(config: RunConfig, warn: (message: string) 
  */
 export function firstRemarks(strategies: readonly Strategy[], model: OnnxModel, config: RunConfig): string[] {
   return strategies.flatMap((strategy) => {
-    const first = strategy.plannedCuts?.(config)[Symbol.iterator]().next();
+    const first = strategy.plannedCuts?.(config)?.[Symbol.iterator]?.().next();
     if (!first || first.done) return [];
     const { targetRatio: _, allocation: __, ...request } = first.value.request;
     try {

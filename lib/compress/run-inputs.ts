@@ -1,6 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunConfig } from '../config/config';
+import { lossesFile } from '../config/losses-file';
+import { errorInKeys } from '../config/option-keys';
 import { checkDataset } from '../data/check';
 import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
 import { modelDigest, sha256 } from '../digests';
@@ -48,6 +50,8 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   const { model: files, data, output } = config;
   const file = config.compressor.initModel ?? files.file;
   checkPrecision(config.training.precision ?? 'fp32');
+  // Before what lets force replace it.
+  await checkOutput(output.model, { inputs: [file, files.file, ...(await filesOf(config))] });
   await checkOutput(output.model, { force: force || resume });
   const model = await readModel(file);
   const detector = readDetectorSettings(model, files.detector);
@@ -60,6 +64,8 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
     ...(config.training.labels !== undefined && { labels: config.training.labels }),
     ...(onCheck && { onProgress: onCheck }),
     ...(signal && { signal }),
+  }).catch((error: unknown) => {
+    throw errorInKeys(error, { '--split': 'data.train', '--split train2017': 'data.train: train2017' });
   });
   const { evaluation, problems } = await openEvaluation(config, classes, options);
   problems.unshift(...training.problems);
@@ -112,10 +118,11 @@ async function openEvaluation(
 /** The configuration's own files, and those that it names besides model and pictures. */
 async function filesOf({ file, included = [], calibration, compressor }: RunConfig): Promise<string[]> {
   const lists = (await stat(calibration.pictures).catch(() => undefined))?.isFile() ? [calibration.pictures] : [];
-  const losses = compressor.strategies.flatMap(({ options: { file: losses } }) =>
+  const losses = compressor.strategies.flatMap((strategy) => {
+    const own = lossesFile(strategy);
     // What is measured besides a file of PaddleSlim's is kept beside it.
-    typeof losses === 'string' ? [losses, `${losses}.json`] : [],
-  );
+    return own === undefined ? [] : [own, `${own}.json`];
+  });
   return [file, ...included, ...lists, ...losses];
 }
 
@@ -154,10 +161,10 @@ async function calibrationDigest(
 /** Of sensitivities that no run of ours has measured: our own files say of which network they are. */
 async function importedDigests({ compressor }: RunConfig): Promise<ReadonlyMap<number, string>> {
   const digests = new Map<number, string>();
-  for (const [i, { options }] of compressor.strategies.entries()) {
-    const { file } = options;
+  for (const [i, strategy] of compressor.strategies.entries()) {
+    const file = lossesFile(strategy);
     // What is wrong with it the strategy says, by its name.
-    const curves = typeof file === 'string' && (await importedCurves(file).catch(() => undefined));
+    const curves = file !== undefined && (await importedCurves(file).catch(() => undefined));
     if (curves) digests.set(i, sha256([await readFile(curves.source)]));
   }
   return digests;

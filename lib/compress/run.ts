@@ -2,7 +2,7 @@ import { throwIfAborted } from '../abort';
 import type { RunConfig } from '../config/config';
 import type { Dataset } from '../data/dataset';
 import { modelDigest, sha256 } from '../digests';
-import { SsdPruneError } from '../errors';
+import { checkOptions, SsdPruneError } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import { pruneModel } from '../prune/prune-model';
@@ -19,6 +19,10 @@ import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
 import { savedStates } from './strategies';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
+import { plainJson } from './strategy-checks';
+
+/** For strategies without types. */
+const neededOfCut = 'prunedParams, and a target or ratios';
 
 /**
  * A compression in progress: epoch after epoch, its strategies, training, evaluation, checkpoint. Everything that it is
@@ -100,18 +104,26 @@ export class Run implements CompressionContext {
   }
 
   async kept(): Promise<unknown> {
-    const found = (await this.#parts.folder.work(this.#acting!.name)) as { place: string; state: unknown } | undefined;
+    const found = (await this.#parts.folder.work(this.#actor.name)) as { place: string; state: unknown } | undefined;
     return found?.place === this.#place ? found.state : undefined;
   }
 
   async keep(state: unknown): Promise<void> {
-    await this.#parts.folder.saveWork(this.#acting!.name, { place: this.#place, state });
+    const { name } = this.#actor;
+    const kept = plainJson(state, `${name}: what it keeps`);
+    await this.#parts.folder.saveWork(name, { place: this.#place, state: kept });
+  }
+
+  /** The strategy that has its word. */
+  get #actor(): Strategy {
+    if (this.#acting) return this.#acting;
+    throw new SsdPruneError('ERR_USAGE', 'A strategy keeps and finds its work while it has its word, not behind it.');
   }
 
   /** What unfinished work is of. */
   get #place(): string {
     const { identity } = this.#parts;
-    return sha256([JSON.stringify([identity, this.#acting!.name, this.#position]), modelDigest(this.model())]);
+    return sha256([JSON.stringify([identity, this.#actor.name, this.#position]), modelDigest(this.model())]);
   }
 
   note(message: string): void {
@@ -119,6 +131,7 @@ export class Run implements CompressionContext {
   }
 
   check(request: CutRequest): void {
+    checkOptions(request, neededOfCut);
     for (const warning of checkRequest(this.model(), request, this.config)) this.warn(warning);
   }
 
@@ -178,7 +191,8 @@ export class Run implements CompressionContext {
     return evaluation && (await evaluateNetwork(model, evaluation, this.#parts)).map;
   }
 
-  #prune(request: CutRequest, verify: boolean): ReturnType<typeof pruneModel> {
+  async #prune(request: CutRequest, verify: boolean): ReturnType<typeof pruneModel> {
+    checkOptions(request, neededOfCut);
     const { config, signal } = this.#parts;
     return pruneModel(this.model(), { ...pruneOptions(request, config), verify, ...(signal && { signal }) });
   }
@@ -193,9 +207,9 @@ export class Run implements CompressionContext {
     this.cuts.push(...document.cuts);
     this.#earlier = document.earlier;
     this.#secondsBefore = document.seconds;
-    this.#saved = document.step;
     for (const strategy of this.#parts.strategies) strategy.restore?.(document.strategies[strategy.name]);
     await this.trainer.restore(state, { otherInstructionSet: this.#parts.otherInstructionSet });
+    this.#saved = document.step;
   }
 
   /** Before the first epoch. */
@@ -206,12 +220,13 @@ export class Run implements CompressionContext {
 
   /** The epochs that are left, and the strategies' last word. */
   async finish(): Promise<void> {
-    try {
-      while (this.epoch < this.epochs) await this.#runEpoch();
-      await this.#each((strategy) => strategy.onCompressionEnd?.(this));
-    } catch (error) {
-      throw this.#saved === undefined ? error : withHint(error, this.#saved, this.#parts.folder.folder);
-    }
+    while (this.epoch < this.epochs) await this.#runEpoch();
+    await this.#each((strategy) => strategy.onCompressionEnd?.(this));
+  }
+
+  /** An error that ends the run, with where its state is, once there is one. */
+  withHint(error: unknown): unknown {
+    return this.#saved === undefined ? error : withHint(error, this.#saved, this.#parts.folder.folder);
   }
 
   /** Gives back what training holds. */

@@ -42,11 +42,14 @@ export class SensitiveStrategy implements Strategy {
   }
 
   /** Not behind epochs of training: what is read, and whether what is measured can be written. */
-  async check(_: RunConfig, { force }: StrategyCheckOptions): Promise<void> {
+  async check({ compressor }: RunConfig, { force }: StrategyCheckOptions): Promise<void> {
     const { file, startEpoch, steps } = this.#options;
     const paddle = await importedCurves(file);
     const results = paddle ? `${file}.json` : file;
-    await checkOutput(results);
+    const { folder } = compressor.checkpoints;
+    // A run makes that one.
+    const coming = path.dirname(results) === folder && !(await stat(folder).catch(() => undefined));
+    if (!coming) await checkOutput(results);
     if (force) return;
     const there = await stat(results).catch(() => undefined);
     const later = steps > 1 ? await laterFiles(file) : [];

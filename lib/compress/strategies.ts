@@ -6,6 +6,7 @@ import { LatencyStrategy } from './latency-strategy';
 import { withName } from './run-errors';
 import { SensitiveStrategy } from './sensitive-strategy';
 import type { Strategy, StrategyCheckOptions } from './strategy';
+import { checkStrategy, plainJson } from './strategy-checks';
 import { UniformStrategy } from './uniform-strategy';
 
 /** Makes a strategy of its entry in a configuration. */
@@ -42,12 +43,16 @@ export function registerStrategy(className: string, make: StrategyMaker): void {
 
 /**
  * The strategies of a configuration, in its order.
- * @throws {SsdPruneError} ERR_BAD_CONFIG for a class that there is not
+ * @throws {SsdPruneError} ERR_BAD_CONFIG for a class that there is not; ERR_USAGE for what makes no strategy
  */
 export function makeStrategies(entries: readonly StrategyConfig[]): Strategy[] {
   return entries.map((entry) => {
     const make = makers.get(entry.class);
-    if (make) return make(entry);
+    if (make) {
+      const made: unknown = make(entry);
+      checkStrategy(made, `what ${entry.class} is registered with gives`);
+      return made;
+    }
     const names = [...makers.keys()].join(', ');
     throw new SsdPruneError('ERR_BAD_CONFIG', `${entry.where}: there is no strategy ${entry.class}, only ${names}`);
   });
@@ -76,14 +81,10 @@ export async function checkStrategies(
  * @throws {SsdPruneError} ERR_USAGE for what is no plain JSON, with the strategy's name
  */
 export function savedStates(strategies: readonly Strategy[]): Record<string, unknown> {
-  const states = strategies.map((strategy): [string, unknown] => {
-    const saved = strategy.save?.() ?? null;
-    try {
-      return [strategy.name, JSON.parse(JSON.stringify(saved))];
-    } catch (error) {
-      const message = `${strategy.name}: what its save() gives is no plain JSON: ${(error as Error).message}`;
-      throw new SsdPruneError('ERR_USAGE', message, { cause: error });
-    }
-  });
-  return Object.fromEntries(states);
+  return Object.fromEntries(
+    strategies.map((strategy) => [
+      strategy.name,
+      plainJson(strategy.save?.(), `${strategy.name}: what its save() gives`),
+    ]),
+  );
 }

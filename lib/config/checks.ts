@@ -1,6 +1,7 @@
 import { counted } from '../counted';
 import { nearest } from '../nearest';
 import { describePlace, keyPlace, type Located, type Path, valuePlace } from './located';
+import { lossesFile } from './losses-file';
 import type { Problems } from './problems';
 import { epochsOf, type Sections } from './sections';
 
@@ -101,8 +102,9 @@ function checkStrategies(sections: Sections, root: Located, refuse: Refuse, warn
 function checkLossFiles({ compressor, strategies }: Sections, refuse: Refuse): void {
   const taken = new Map<string, string>();
   for (const name of new Set(compressor?.strategies)) {
-    const file = strategies.get(name)?.options.file;
-    if (typeof file !== 'string') continue;
+    const strategy = strategies.get(name);
+    const file = strategy && lossesFile(strategy);
+    if (file === undefined) continue;
     const other = taken.get(file);
     if (other !== undefined) {
       refuse(

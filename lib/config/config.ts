@@ -106,7 +106,7 @@ export async function readConfig(file: string, { set = [] }: ReadConfigOptions =
   const warnings: string[] = [];
   const sections = checkSections(given, schema, problems, warnings);
   checkTogether(sections, given, problems, warnings);
-  await checkPlaces(sections, given, problems);
+  await checkPlaces(sections, given, files, problems);
   problems.throwIfAny();
   return complete(files, sections as Required<Sections>, given, warnings);
 }

@@ -18,7 +18,7 @@ const keys: Readonly<Record<string, string>> = {
   '--held-back 0': 'training.held_back: 0',
   '--include-tied': 'include_tied: true',
   '--min-channels': 'min_channels',
-  '--no-batch-statistics': 'training.batch_statistics: false',
+  'batchStatistics false, --no-batch-statistics': 'training.batch_statistics: false',
   '--output': 'output.page',
   '--overlap-threshold': 'evaluation.overlap_threshold',
   '--paddle1x': 'compat: paddle1x',
@@ -39,6 +39,8 @@ const keys: Readonly<Record<string, string>> = {
   'Use --no-verify to cut without a proof.':
     'A run makes no cut without a proof: leave such layers out of pruned_params.',
   '; use --no-verify.': ': a run makes no cut without a proof.',
+  ': name its file with --after.': ': was it removed meanwhile?',
+  ': name its file with --before.': ': was it removed meanwhile?',
   'Say it, for instance: --input-shape': 'Say it in the model, or by detector settings in its metadata:',
 };
 
@@ -50,12 +52,16 @@ const known = new RegExp(
   'g',
 );
 
-/** A message of the library with a configuration's keys in place of options that `run` doesn't have. */
-export const inKeys = (message: string): string => message.replace(known, (option) => keys[option]!);
+/**
+ * A message of the library with a configuration's keys in place of options that `run` doesn't have.
+ * @param others where options are otherwise called
+ */
+export const inKeys = (message: string, others: Readonly<Record<string, string>> = {}): string =>
+  message.replace(known, (option) => others[option] ?? keys[option]!);
 
 /** An error of the library, likewise. */
-export function errorInKeys(error: unknown): unknown {
+export function errorInKeys(error: unknown, others: Readonly<Record<string, string>> = {}): unknown {
   if (!(error instanceof SsdPruneError)) return error;
-  const message = inKeys(error.message);
+  const message = inKeys(error.message, others);
   return message === error.message ? error : new SsdPruneError(error.code, message, { cause: error });
 }

@@ -1,12 +1,22 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isCheckpointFile } from '../compress/checkpoint-names';
+import { identity } from '../files';
 import { type Located, type Path, resolveAt, valuePlace } from './located';
+import { lossesFile } from './losses-file';
 import type { Problems } from './problems';
 import type { Sections } from './sections';
 
-/** Checks that what is read is there, and that nothing of it would be written over. */
-export async function checkPlaces(sections: Sections, root: Located, problems: Problems): Promise<void> {
+/**
+ * Checks that what is read is there, and that nothing of it would be written over.
+ * @param files the configuration's own
+ */
+export async function checkPlaces(
+  sections: Sections,
+  root: Located,
+  files: readonly string[],
+  problems: Problems,
+): Promise<void> {
   const { model, data, training, calibration, compressor, output } = sections;
   const checks: [at: Path, name: string | null | undefined, kind: Kind][] = [
     [['model', 'file'], model?.file, 'file'],
@@ -23,7 +33,7 @@ export async function checkPlaces(sections: Sections, root: Located, problems: P
     if (fault !== undefined) problems.add(valuePlace(root, at), `${at.join('.')}: ${place} ${fault}`);
   }
   if (data) await checkSplits(data, root, problems);
-  if (output && model) await checkOutputs(output, model, compressor, root, problems);
+  if (output) await checkOutputs(output, sections, root, files, problems);
 }
 
 /** Splits of a VOC folder are files; what other layouts have is found out when their annotations are read. */
@@ -42,34 +52,74 @@ async function checkSplits(data: NonNullable<Sections['data']>, root: Located, p
 
 const written = ['model', 'report', 'page', 'log', 'tensorboard'] as const;
 
-/** Each output has a place of its own, in a folder that is there. */
+/** Each output has a place of its own, in a folder that is there or that the run makes. */
 async function checkOutputs(
   output: NonNullable<Sections['output']>,
-  model: NonNullable<Sections['model']>,
-  compressor: Sections['compressor'],
+  sections: Sections,
   root: Located,
+  files: readonly string[],
   problems: Problems,
 ): Promise<void> {
+  const { compressor } = sections;
   const run = compressor && resolveAt(root, [compressor.name, 'checkpoint_path'], compressor.checkpoint_path);
-  const taken = new Map([[resolveAt(root, ['model', 'file'], model.file), 'model.file']]);
+  if (run !== undefined && (await stat(run).catch(() => undefined))?.isDirectory() === false) {
+    const at = [compressor!.name, 'checkpoint_path'];
+    problems.add(valuePlace(root, at), `${at.join('.')}: ${run} is no folder`);
+  }
+  const taken = await placesRead(sections, root, files);
   for (const key of written) {
     const name = output[key];
     if (typeof name !== 'string') continue;
     const place = resolveAt(root, ['output', key], name);
     const at = valuePlace(root, ['output', key]);
-    const other = taken.get(place);
-    if (other !== undefined) problems.add(at, `output.${key} would replace ${other}: name another file`);
-    taken.set(place, `output.${key}`);
+    const own = (await identity(place)) ?? place;
+    const other = taken.get(own);
+    if (other !== undefined) {
+      problems.add(at, `output.${key} would replace ${other}: name another file`);
+      continue;
+    }
+    taken.set(own, `output.${key}`);
     const [first] = run === undefined ? [] : path.relative(run, place).split(path.sep);
     if (first !== undefined && isCheckpointFile(first)) {
       problems.add(at, `output.${key}: ${place} is a place of the run's own in checkpoint_path: name another one`);
       continue;
     }
-    // TensorBoard's folder is made.
+    const there = await stat(place).catch(() => undefined);
+    const unfit = there && (await faultOf(place, key === 'tensorboard' ? 'folder' : 'file'));
+    if (unfit !== undefined) problems.add(at, `output.${key}: ${place} ${unfit}`);
+    // TensorBoard's folder is made, and that of the checkpoints.
     const folder = path.dirname(place);
-    const fault = key === 'tensorboard' ? undefined : await faultOf(folder, 'folder');
+    const fault = key === 'tensorboard' || folder === run ? undefined : await faultOf(folder, 'folder');
     if (fault !== undefined) problems.add(at, `output.${key}: its folder ${folder} ${fault}`);
   }
+}
+
+/** What a run reads besides pictures, by device and inode where it is there: links lead to the same file. */
+async function placesRead(
+  { model, calibration, compressor, strategies }: Sections,
+  root: Located,
+  files: readonly string[],
+): Promise<Map<string, string>> {
+  const run = compressor?.name ?? '';
+  const named: [at: Path, name: string | null | undefined][] = [
+    [['model', 'file'], model?.file],
+    [['model', 'detector'], model?.detector],
+    [['model', 'teacher'], model?.teacher === 'unpruned' ? null : model?.teacher],
+    [['calibration', 'pictures'], calibration?.pictures],
+    [[run, 'init_model'], compressor?.init_model],
+  ];
+  const read = files.map((file): [place: string, what: string] => [file, 'the configuration']);
+  for (const [at, name] of named) {
+    if (typeof name === 'string') read.push([resolveAt(root, at, name), at.join('.')]);
+  }
+  for (const name of compressor?.strategies ?? []) {
+    const strategy = strategies.get(name);
+    const losses = strategy && lossesFile(strategy);
+    if (losses !== undefined) read.push([losses, `sensitivities_file of ${name}`]);
+  }
+  const found = new Map<string, string>();
+  for (const [place, what] of read.reverse()) found.set((await identity(place)) ?? place, what);
+  return found;
 }
 
 type Kind = 'file' | 'folder' | 'any';

@@ -2,6 +2,10 @@
 const renamed: Readonly<Record<string, string>> = {
   paddle1x: 'compat: paddle1x',
   'compressor.epochs': 'compressor.epoch',
+  'training.epochs': 'compressor.epoch',
+  'training.evaluateEvery': 'compressor.eval_epoch',
+  // A schedule's are those of all epochs.
+  'training.decay.steps': 'compressor.epoch',
   'training.optimizer.rule': 'training.optimizer',
   'training.optimizer.maxNorm': 'training.max_norm',
   'training.optimizer.average': 'training.average',
@@ -15,7 +19,7 @@ const renamed: Readonly<Record<string, string>> = {
   'training.loss.teacher.temperature': 'training.temperature',
 };
 
-/** Strategies' options likewise; where several settings make one, those. */
+/** Options of this package's strategies likewise; where several settings make one, those. */
 const renamedOptions: Readonly<Record<string, string>> = {
   steps: 'num_steps',
   file: 'sensitivities_file',
@@ -24,19 +28,32 @@ const renamedOptions: Readonly<Record<string, string>> = {
   target: 'target_latency',
 };
 
+/** Whose options those are; callers' own classes call theirs as their keys. */
+const ownClasses: ReadonlySet<string> = new Set(
+  ['Uniform', 'Sensitive', 'Iterative', 'Latency', 'Auto'].map((name) => `${name}PruneStrategy`),
+);
+
+/** The strategies that places number. */
+interface NumberedStrategies {
+  strategies: readonly string[];
+  settings: Readonly<Record<string, unknown>>;
+}
+
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /**
  * What a configuration calls a setting. Strategies' own keys come behind the strategy's name, `first: target_ratio`, as
  * in all messages.
  * @param place in a `RunConfig`, such as `compressor.epochs`
- * @param strategies names of the strategies that places number
+ * @param run its strategies' names, and all of its settings by their places
  */
-export function settingKey(place: string, strategies: readonly string[]): string {
+export function settingKey(place: string, run: NumberedStrategies = { strategies: [], settings: {} }): string {
   const own = /^compressor\.strategies\.(\d+)\.(?:options\.)?(.+)$/.exec(place);
   if (own) {
-    const [option] = own[2]!.split('.');
-    return `${strategies[Number(own[1])]}: ${renamedOptions[option!] ?? snake(own[2]!)}`;
+    const [, number, key] = own;
+    const [option] = key!.split('.');
+    const ours = ownClasses.has(run.settings[`compressor.strategies.${number}.class`] as string);
+    return `${run.strategies[Number(number)]}: ${(ours && renamedOptions[option!]) || snake(key!)}`;
   }
   return renamed[place] ?? renamed[place.replace(/^training\.(?=teacher\.)/, 'training.loss.')] ?? snake(place);
 }

@@ -119,10 +119,12 @@ async function findModels(contents: Contents, report: string, options: ReportPag
 function needed(models: ModelFiles | null, report: string): { before: string; after: string } {
   const { before, after } = models ?? { before: null, after: null };
   if (before !== null && after !== null) return { before, after };
-  const which = before === null ? 'before' : 'after';
+  const missing = `the work is not where ${report} says, or was never written`;
   throw new SsdPruneError(
     'ERR_IO',
-    `The model ${which} the work is not where ${report} says, or was never written: name its file with --${which}.`,
+    before === null
+      ? `The model before ${missing}: name its file with --before.`
+      : `The model after ${missing}: name its file with --after.`,
   );
 }
 
@@ -148,13 +150,14 @@ function draw(
 ) {
   const { samplePictures } = require('./sample-pictures') as typeof import('./sample-pictures');
   const evaluated = document.schema === 'ssd-prune.run/1' ? document.data.evaluation : null;
-  const { split = evaluated ?? 'val', pictures, scoreThreshold, detector, device, signal } = options;
+  const { split = evaluated ?? 'val', pictures, scoreThreshold, detector, device, onNote, signal } = options;
   return samplePictures(before, after, {
     ...{ data, split },
     ...(pictures !== undefined && { pictures }),
     ...(scoreThreshold !== undefined && { scoreThreshold }),
     ...(detector !== undefined && { detector }),
     ...(device && { device }),
+    ...(onNote && { onNote }),
     ...(signal && { signal }),
   });
 }

@@ -54,6 +54,11 @@ export class JsonLog implements RunLog {
     return new JsonLog(await checkOutput(file, { force: force || (resume && (await isLog(file))) }), options);
   }
 
+  /** A log of the run's own, in its own folder, which is there once the run begins: nobody else's file is replaced. */
+  static own(file: string, options: RunLogOptions = {}): JsonLog {
+    return new JsonLog(file, options);
+  }
+
   event(event: TimedEvent['event']): void {
     this.#queue.push(event);
   }
@@ -61,6 +66,12 @@ export class JsonLog implements RunLog {
   async close(): Promise<void> {
     try {
       await this.#queue.drain();
+      if (this.#undecided) {
+        // No step was told: the run was at its end.
+        const { lines, held } = this.#undecided;
+        await this.#keep(lines);
+        await this.#file?.append(this.#lines(held));
+      }
       await this.#file?.sync();
     } finally {
       await this.#file?.close();

@@ -1,5 +1,6 @@
-import { openDataset } from '../data/dataset';
-import { invalidArgument } from '../errors';
+import { checkedPicture } from '../data/check';
+import { openDataset, type Sample } from '../data/dataset';
+import { invalidArgument, type SsdPruneError } from '../errors';
 import { detectFiles } from '../evaluate/detect';
 import { drawSmall } from '../evaluate/draw';
 import type { DeviceChoice } from '../evaluate/providers';
@@ -19,6 +20,8 @@ export interface SampleOptions {
   detector?: string;
   /** Defaults to `auto`. */
   device?: DeviceChoice;
+  /** Told of pictures in whose place others are shown, since they can't be read. */
+  onNote?: (message: string) => void;
   signal?: AbortSignal;
 }
 
@@ -26,10 +29,11 @@ export interface SampleOptions {
 const longest = 480;
 
 /**
- * What one or two models find on pictures of a split, drawn.
+ * What one or two models find on pictures of a split, drawn. In the place of one that is broken the next whole one is
+ * shown.
  * @param after null: the first model alone
  * @throws {SsdPruneError} what {@link openDataset}, {@link readModel}, {@link detectFiles} and {@link drawSmall} throw;
- * ERR_USAGE for a number of pictures that is none
+ * ERR_USAGE for a number of pictures that is none; ERR_BAD_DATA where all are broken
  */
 export async function samplePictures(
   before: string,
@@ -41,8 +45,12 @@ export async function samplePictures(
     throw invalidArgument('pictures', 'an integer from 1 to 100', count);
   }
   const first = readDetectorSettings(await readModel(before), options.detector);
-  const { samples } = await openDataset(data, { split, classes: first.classes });
-  const chosen = spread(samples, count);
+  const bad: SsdPruneError[] = [];
+  const onBadSample = (problem: SsdPruneError) => bad.push(problem);
+  const { samples } = await openDataset(data, { split, classes: first.classes, onBadSample });
+  const chosen = await wholeOnes(samples, count, onBadSample);
+  if (chosen.length === 0 && bad[0]) throw bad[0];
+  for (const { message } of bad.slice(0, 5)) options.onNote?.(`${message}; not shown`);
   const files = chosen.map(({ image }) => image);
   const found = [await detectionsOf(before, files, options)];
   if (after !== null) found.push(await detectionsOf(after, files, options));
@@ -63,8 +71,29 @@ async function detectionsOf(model: string, files: string[], options: SampleOptio
   return drawn;
 }
 
-/** So many of them, from all over the list. */
-function spread<T>(list: readonly T[], count: number): T[] {
-  const step = list.length / Math.min(count, list.length);
-  return Array.from({ length: Math.min(count, list.length) }, (_, i) => list[Math.floor((i + 0.5) * step)]!);
+/** So many of them, from all over the list, each the first from its place on that can be decoded. */
+async function wholeOnes(
+  samples: readonly Sample[],
+  count: number,
+  onBad: (problem: SsdPruneError) => unknown,
+): Promise<Sample[]> {
+  const step = samples.length / Math.min(count, samples.length);
+  const chosen: Sample[] = [];
+  let next = 0;
+  for (let i = 0; chosen.length < count && next < samples.length; i++) {
+    next = Math.max(next, Math.floor((i + 0.5) * step));
+    for (let found = false; !found && next < samples.length; next++) {
+      const sample = samples[next]!;
+      found = await checkedPicture(sample).then(
+        () => true,
+        (error: unknown) => {
+          if ((error as SsdPruneError).code !== 'ERR_BAD_DATA') throw error;
+          onBad(error as SsdPruneError);
+          return false;
+        },
+      );
+      if (found) chosen.push(sample);
+    }
+  }
+  return chosen;
 }

@@ -1,4 +1,5 @@
 import type { Dataset, Sample } from '../data/dataset';
+import { invalidArgument } from '../errors';
 import type { DetectorSettings } from '../model/detector';
 import type { OnnxModel } from '../model/onnx-model';
 import { type FeaturePairs, haveFeatures, pairFeatures } from './feature-pairs';
@@ -34,6 +35,10 @@ export function planTraining(
   const network = readNetwork(model, detector);
   checkClasses(dataset, detector);
   const { trained, held } = holdBack(dataset.samples, given.heldBack ?? 0.1, given.seed ?? 0);
+  if (trained.length === 0) {
+    const left = `a share that leaves pictures to train on, of ${dataset.samples.length},`;
+    throw invalidArgument('heldBack', left, given.heldBack ?? 0.1);
+  }
   const taught = teacher && teacherNetwork(teacher, detector);
   const comparable = taught !== undefined && haveFeatures(network, taught);
   const recipe = completeRecipe(given, { pictures: trained.length, comparable, ...network });

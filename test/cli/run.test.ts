@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import type { RunReport } from '../../lib/compress/run-report';
 import { scenesFolder } from '../compress/scenes-run';
@@ -177,22 +186,91 @@ test('--ui shows the run on a page on this machine while it goes', async () => {
   expect(failure(command(['run', file, '--port', '80', '--json']))).toMatchObject({ status: 2, code: 'ERR_USAGE' });
 });
 
-/** Runs a command, and does something with the address of its page once it is said. */
-async function watched(args: string[], look: (url: string) => Promise<void>): Promise<Ended> {
+test('its page has curves without a log, all of them behind a stop, and whole pictures alone', async () => {
+  const { folder, file } = configuration();
+  const scenes = path.join(folder, 'scenes');
+  cpSync(data, scenes, { recursive: true });
+  // 12 in all; those of the page are 1, 4, 7 and 10.
+  for (const name of ['val_000001', 'val_000002', 'val_000010']) {
+    writeFileSync(path.join(scenes, 'JPEGImages', `${name}.jpg`), '');
+  }
+  const own = readFileSync(file, 'utf8').replace(/^data: .*$/m, `data: {folder: ${scenes}, skip_bad: true}`);
+  writeFileSync(
+    file,
+    own.replace(/^output: .*$/m, 'output: {model: small.onnx, report: checkpoints/report.json, page: page.html}'),
+  );
+  const ended = await interrupted(['run', file, '--json'], /"event":"step"|"label":"steps","done":[5-9]/);
+  expect(failure(ended).code).toBe('ERR_ABORTED');
+  const resumed = command(['run', file, '--resume', '--json']);
+  expect(resumed.status).toBe(0);
+  const page = readFileSync(path.join(folder, 'page.html'), 'utf8');
+  expect(page).toMatch(/<h2[^>]*>Training<[\s\S]*aria-label="Loss\. /);
+  const history = readFileSync(path.join(folder, 'checkpoints', 'history.jsonl'), 'utf8')
+    .trim()
+    .split('\n');
+  const steps = history.map((line) => JSON.parse(line)).filter(({ event }) => event === 'step');
+  expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
+  expect([...page.matchAll(/<figcaption>(val_\d+)<\/figcaption>/g)].map(([, name]) => name)).toEqual([
+    ...['val_000003', 'val_000004', 'val_000007', 'val_000011'],
+  ]);
+});
+
+test('what ends a run behind its last epoch says how to go on', async () => {
+  const { folder, file } = configuration();
+  const output = path.join(folder, 'small.onnx');
+  // In the place of the model when it is to be written.
+  const block = (child: string): void => {
+    if (!existsSync(output) && child.includes('"stage":"epoch","epoch":2'))
+      mkdirSync(path.join(output, 'x'), { recursive: true });
+  };
+  const ended = await followed(['run', file, '--json'], block);
+  expect(failure(ended)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+  expect(errorOf(ended).message).toMatch(
+    /small\.onnx.*The state after step 16 is in .*checkpoints: go on with --resume\.$/,
+  );
+});
+
+test('a page that nobody could find is refused', () => {
+  const { file } = configuration();
+  const run = command(['run', file, '--ui', '--quiet', '--json']);
+  expect(failure(run)).toEqual({ status: 2, code: 'ERR_USAGE', stdout: '' });
+  expect(errorOf(run).message).toContain('give its --port');
+});
+
+test('--check takes losses beside the checkpoints for possible, as the run does', () => {
+  const { file } = configuration();
+  const text = readFileSync(file, 'utf8').replace('UniformPruneStrategy', 'SensitivePruneStrategy');
+  writeFileSync(
+    file,
+    text.replace(/target_ratio/, 'sensitivities_file: checkpoints/losses.json\n        target_ratio'),
+  );
+  expect(command(['run', file, '--check', '--json'])).toMatchObject({ status: 0 });
+});
+
+/** Runs a command, told of all of stderr as it comes. */
+async function followed(args: string[], look: (stderr: string) => void): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args]);
   let [stdout, stderr] = ['', ''];
-  let looking: Promise<void> | undefined;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    look(stderr);
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { status, stdout, stderr };
+}
+
+/** Runs a command, and does something with the address of its page once it is said. */
+async function watched(args: string[], look: (url: string) => Promise<void>): Promise<Ended> {
+  let looking: Promise<void> | undefined;
+  const ended = await followed(args, (stderr) => {
     const url = /"event":"page","url":"([^"]+)"/.exec(stderr)?.[1];
     if (url !== undefined) looking ??= look(url);
   });
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   await looking;
-  return { status, stdout, stderr };
+  return ended;
 }
 
 test('interrupted, it leaves a checkpoint and says how to go on', async () => {
@@ -233,7 +311,8 @@ test('checkpoints in a place that can’t be written, or that another run writes
   const { folder, file } = configuration();
   writeFileSync(path.join(folder, 'checkpoints'), '');
   const inTheWay = command(['run', file, '--json']);
-  expect(failure(inTheWay)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
+  expect(failure(inTheWay)).toEqual({ status: 2, code: 'ERR_BAD_CONFIG', stdout: '' });
+  expect(errorOf(inTheWay).message).toMatch(/compress\.yaml:\d+:\d+: compressor\.checkpoint_path: .* is no folder/);
   if (process.platform === 'linux') {
     const nowhere = command(['run', file, '--json', '--set', 'compressor.checkpoint_path=/proc/x/y']);
     expect(failure(nowhere)).toEqual({ status: 1, code: 'ERR_IO', stdout: '' });
@@ -258,9 +337,9 @@ test('neither output nor report takes the place of what the run reads or writes,
   copyFileSync(detector, copy);
   const run = (...args: string[]) =>
     failure(command(['run', file, '--json', '--set', 'compressor.epoch=1', '--set', `model.file=${copy}`, ...args]));
-  const refused = { status: 2, code: 'ERR_OUTPUT_EXISTS', stdout: '' };
+  const refused = { status: 2, code: 'ERR_BAD_CONFIG', stdout: '' };
   const place = (name: string) => path.join(folder, name);
-  expect(run('--set', `output.report=${place('checkpoints')}`)).toEqual(refused);
+  expect(run('--set', `output.report=${place('checkpoints')}`)).toEqual({ ...refused, code: 'ERR_OUTPUT_EXISTS' });
   expect(existsSync(place('checkpoints'))).toBe(false);
   const set = ['--set', 'compressor.epoch=1', '--set', `model.file=${copy}`];
   expect(command(['run', file, '--quiet', ...set]).status).toBe(0);

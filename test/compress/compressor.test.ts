@@ -278,6 +278,8 @@ test('who resumes is told what the run was until then', async () => {
   expect(begin.soFar!.cuts.map(({ strategy }) => strategy)).toEqual(['first', 'second']);
   expect(begin.soFar!.metrics.map(({ stage }) => stage)).toEqual(['start', 'cut', 'epoch', 'cut', 'epoch', 'epoch']);
   expect(begin.soFar!.metrics[0]!.map).toBeGreaterThan(0.5);
+  // Of the network behind the last cut, too: 24 steps in 3 epochs.
+  expect(begin.soFar!.heldBack.map(({ step }) => step)).toEqual([0, 8, 8, 16, 24]);
 });
 
 test('one compressor is one run, of a configuration and strategies', async () => {
@@ -297,6 +299,9 @@ test('one compressor is one run, of a configuration and strategies', async () =>
     [scenesRun(data), null],
     [scenesRun(data), { strategies: ['mine'] }],
     [scenesRun(data), { strategies: {} }],
+    [{ compressor: scenesRun(data).compressor }],
+    [scenesRun(data), { onEvent: 'x' }],
+    [scenesRun(data), { signal: 'x' }],
   ]) {
     expect(() => new make(...args)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
   }

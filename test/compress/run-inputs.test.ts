@@ -75,7 +75,12 @@ describe('nothing that a run reads is replaced, not even by force', () => {
     const before = readFileSync(place);
     if (what === 'included') config.included = [place];
     if (what === 'calibration') config.calibration = { pictures: place, images: 4, seed: 0 };
-    if (what === 'losses') Object.assign(config.compressor.strategies[0]!.options, { file: place });
+    if (what === 'losses') {
+      const { options, ...strategy } = config.compressor.strategies[0]!;
+      config.compressor.strategies = [
+        { ...strategy, class: 'SensitivePruneStrategy', options: { ...options, file: place } },
+      ];
+    }
     if (what === 'start') {
       config.compressor.initModel = place;
       config.output.model = place;
@@ -127,7 +132,6 @@ test('outputs among the checkpoints are there again when the run goes on', async
   const { config } = runOnCopy();
   const { folder } = config.compressor.checkpoints;
   const place = (name: string) => path.join(folder, name);
-  mkdirSync(folder);
   Object.assign(config.output, { model: place('small.onnx'), report: place('report.json'), log: place('log.jsonl') });
   const controller = new AbortController();
   const onEvent = ({ event }: CompressionEvent) => event === 'step' && controller.abort();
@@ -136,6 +140,32 @@ test('outputs among the checkpoints are there again when the run goes on', async
   });
   await new Compressor(config, { resume: true }).run();
   for (const name of ['small.onnx', 'report.json', 'log.jsonl']) expect(existsSync(place(name))).toBe(true);
+});
+
+test('what is wrong with a place of unlabelled pictures is said by the keys that name it', async () => {
+  const { config, data } = runOnCopy();
+  const list = path.join(temporary(), 'list.txt');
+  writeFileSync(list, `${picture(data, 'train_000000')}\n`);
+  config.training = { ...config.training, labels: 'none' };
+  config.data = { folder: list, train: 'x', evaluation: null, skipBad: false };
+  await expect(new Compressor(config).run()).rejects.toMatchObject({
+    ...{ code: 'ERR_USAGE', message: expect.stringMatching(/which alone has splits: leave data\.train off\.$/) },
+  });
+  const coco = temporary();
+  mkdirSync(path.join(coco, 'annotations'));
+  config.data = { ...config.data, folder: coco, train: null };
+  await expect(new Compressor(config).run()).rejects.toMatchObject({
+    ...{ code: 'ERR_USAGE', message: expect.stringMatching(/to come from \(data\.train: train2017\)$/) },
+  });
+});
+
+test('so little that is left to train on is the fault of what is held back', async () => {
+  const { config } = runOnCopy();
+  config.training.heldBack = 0.9999;
+  const message = expect.stringMatching(
+    /^Expected a share that leaves .*, of 40, for training\.held_back but .* 0\.9999/,
+  );
+  await expect(new Compressor(config).run()).rejects.toMatchObject({ code: 'ERR_USAGE', message });
 });
 
 test('begun with other weights, the report is of those', async () => {

@@ -382,6 +382,24 @@ const together: Case[] = [
   ['compressor: {epoch: 4, init_model: →./checkpoints/0}', 'compressor.init_model: FOLDER/checkpoints/0 is not there'],
   ['output: {model: →./m.onnx}', 'output.model would replace model.file: name another file'],
   ['output: {model: out.onnx, report: →out.onnx}', 'output.report would replace output.model: name another file'],
+  ['output: {model: →./voc}', 'output.model: FOLDER/voc is a folder, not a file'],
+  [
+    'output: {model: out.onnx, tensorboard: →run.yaml/}',
+    'output.tensorboard would replace the configuration: name another file',
+  ],
+  [
+    'output: {model: out.onnx, report: →./run.yaml}',
+    'output.report would replace the configuration: name another file',
+  ],
+  ['compressor: {epoch: 4, checkpoint_path: →./m.onnx}', 'compressor.checkpoint_path: FOLDER/m.onnx is no folder'],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy}}\ncompressor: {epoch: 4, strategies: [s]}\noutput: {model: out.onnx, report: →sensitivities.json}',
+    'output.report would replace sensitivities_file of s: name another file',
+  ],
+  [
+    'output: {model: out.onnx, log: →checkpoints/history.jsonl}',
+    "output.log: FOLDER/checkpoints/history.jsonl is a place of the run's own in checkpoint_path: name another one",
+  ],
   [
     'output: {model: out.onnx, log: →checkpoints/latency/log.jsonl}',
     "output.log: FOLDER/checkpoints/latency/log.jsonl is a place of the run's own in checkpoint_path: name another one",

@@ -1,6 +1,7 @@
 import { readConfig } from '../../lib/config/config';
 import { runJsonSchema } from '../../lib/config/json-schema';
 import { settingKey } from '../../lib/config/setting-keys';
+import { strategyClasses } from '../../lib/config/strategies';
 import { ConfigFolder, ownYaml, paddleYaml } from './folder';
 
 const folder = new ConfigFolder();
@@ -21,7 +22,7 @@ evaluation: {ap_version: integral, overlap_threshold: 0.6, batch_size: 2}
 `;
   const config = await readConfig(folder.write('run.yaml', paddleYaml + ownYaml + training));
   for (const section of ['training', 'evaluation'] as const) {
-    const keys = places(config[section], section).map((place) => settingKey(place, []));
+    const keys = places(config[section], section).map((place) => settingKey(place));
     const known = Object.keys(properties[section]!.properties!).map((key) => `${section}.${key}`);
     expect(keys.sort()).toEqual(known.sort());
   }
@@ -33,7 +34,25 @@ test.each([
   ['data.skipBad', 'data.skip_bad'],
   ['compressor.strategies.1.options.targetRatio', 'second: target_ratio'],
   ['compressor.strategies.0.class', 'first: class'],
+  ['compressor.strategies.0.options.steps', 'first: num_steps'],
+  // Of a caller's own class.
+  ['compressor.strategies.1.options.steps', 'second: steps'],
+  ['training.evaluateEvery', 'compressor.eval_epoch'],
+  ['training.epochs', 'compressor.epoch'],
+  ['training.decay.steps', 'compressor.epoch'],
   ['paddle1x', 'compat: paddle1x'],
 ])('%s is called %s', (place, key) => {
-  expect(settingKey(place, ['first', 'second'])).toBe(key);
+  const settings = {
+    'compressor.strategies.0.class': 'SensitivePruneStrategy',
+    'compressor.strategies.1.class': 'Mine',
+  };
+  expect(settingKey(place, { strategies: ['first', 'second'], settings })).toBe(key);
+});
+
+test('options of every class of this package have their own keys', () => {
+  for (const name of strategyClasses.keys()) {
+    const settings = { 'compressor.strategies.0.class': name };
+    const place = 'compressor.strategies.0.options.criterion';
+    expect(settingKey(place, { strategies: ['one'], settings })).toBe("one: the pruner's criterions");
+  }
 });

@@ -11,7 +11,8 @@ const script = `const { PageServer } = require(${JSON.stringify(server)});
   PageServer.open({ every: 50 }).then((page) => {
     console.log(page.url);
     require('node:readline').createInterface({ input: process.stdin }).on('line', (line) =>
-      line === 'close' ? page.close().then(() => process.exit(0)) : page.event(JSON.parse(line)));
+      line === 'close' ? page.close().then(() => process.exit(0))
+        : line.startsWith('<') ? page.finished(line) : page.event(JSON.parse(line)));
   });`;
 
 let child: ChildProcess;
@@ -147,6 +148,15 @@ test('who asks for nothing, or doesn’t read, holds nobody up', async () => {
   expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
   expect(Date.now() - begun).toBeLessThan(10_000);
   for (const socket of [silent, deaf]) socket.destroy();
+});
+
+test('in the end the run’s own page is shown', async () => {
+  tell(begin, metric('start', 0, 0.75));
+  const events = ask('/events');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  child.stdin!.write('<html><body><main>all of it</main></body></html>\nclose\n');
+  const [last] = (await events).text.match(/data: .*/g)!.slice(-1);
+  expect(JSON.parse(last!.slice(6))).toEqual({ done: true, body: '<main>all of it</main>' });
 });
 
 test('the end comes though somebody looks', async () => {

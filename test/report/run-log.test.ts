@@ -130,6 +130,16 @@ test('killed between a checkpoint and its line, or within a line, it goes on beh
   expect(linesOf(file)).toEqual(linesOf(whole).filter(missing));
 });
 
+test('a run that is at its end says into an empty log what there is to say', async () => {
+  const file = path.join(temporary(), 'log.jsonl');
+  writeFileSync(file, '');
+  await write(file, [...begin('checkpoints/300'), { event: 'note', message: 'done' }], true);
+  expect(linesOf(file)).toMatchObject([{ event: 'warning' }, { event: 'note', message: 'done' }]);
+  // No more of it the next time.
+  await write(file, [...begin('checkpoints/300'), { event: 'note', message: 'done' }], true);
+  expect(linesOf(file)).toHaveLength(2);
+});
+
 test('notes on work that was kept, and is not done again, stay where they stand', async () => {
   const note = (message: string): Told => ({ event: 'note', message });
   const epoch = (number: number): Told => ({ event: 'epoch', epoch: number, epochs: 2 });

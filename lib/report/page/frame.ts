@@ -55,6 +55,10 @@ ${content}
 )}</main>
 <footer>${footer}</footer>`;
 
+/** The {@link body} of a whole page without a script. */
+export const bodyOf = (page: string): string =>
+  page.slice(page.indexOf('<body>') + '<body>'.length, page.lastIndexOf('</body>')).trim();
+
 function policy(script: string | undefined): string {
   const closed = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
   if (script === undefined) return closed;

@@ -9,9 +9,10 @@ import { body, frame } from './frame';
 import type { Html } from './html';
 import { mergedLayers } from './layer-table';
 import { modelSections } from './page';
+import { runCurves } from './run-curves';
 import { configFacts } from './run-settings';
 
-/** A page of a run that is going on: what its events have told so far. */
+/** A page of a run that is going on: what its events have told so far, and the losses that are measured. */
 export class LivePage {
   readonly #points: StepMean[] = [];
   readonly #means = new StepMeans();
@@ -70,7 +71,11 @@ export class LivePage {
 
   #frame() {
     const contents = this.#contents();
-    const sections = modelSections(contents, { history: { points: this.#points } });
+    const sensitivity = this.config && runCurves(this.config)?.curves;
+    const sections = modelSections(contents, {
+      history: { points: this.#points },
+      ...(sensitivity && { sensitivity }),
+    });
     return { ...contents, sections, footer: 'Made by ssd-prune while the run goes on.' };
   }
 

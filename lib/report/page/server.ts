@@ -4,6 +4,7 @@ import type { CompressionEvent } from '../../compress/events';
 import type { RunConfig } from '../../config/config';
 import { SsdPruneError } from '../../errors';
 import type { RunLog } from '../event-queue';
+import { bodyOf } from './frame';
 import { LivePage } from './live';
 
 export interface PageServerOptions {
@@ -51,6 +52,8 @@ export class PageServer implements RunLog {
   readonly #watching = new Set<ServerResponse>();
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
+  /** The body of the run's own page, once there is one. */
+  #finished: string | undefined;
 
   private constructor(every: number, config: RunConfig | undefined) {
     this.#every = every;
@@ -97,6 +100,11 @@ export class PageServer implements RunLog {
     this.#failure = message;
   }
 
+  /** The run is through: its own page, which holds more, is shown in the end. */
+  finished(page: string): void {
+    this.#finished = bodyOf(page);
+  }
+
   /** Shows the end, which pages keep. */
   async close(): Promise<void> {
     this.#page.end(this.#failure);
@@ -117,7 +125,8 @@ export class PageServer implements RunLog {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#watching.size === 0) return;
-    const data = `data: ${JSON.stringify({ body: this.#page.body().markup, done })}\n\n`;
+    const body = this.#finished ?? this.#page.body().markup;
+    const data = `data: ${JSON.stringify({ body, done })}\n\n`;
     for (const response of this.#watching) {
       // Who doesn't read what there is gets the next one.
       if (done || response.writableLength === 0) response.write(data);

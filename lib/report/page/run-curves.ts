@@ -1,0 +1,28 @@
+import type { RunConfig } from '../../config/config';
+import { lossesFile } from '../../config/losses-file';
+import { type CurvesPart, readSensitivity } from './document';
+
+/** Losses that a run chooses widths by, as a page shows them, and their file. */
+export interface RunCurves {
+  file: string;
+  curves: CurvesPart;
+}
+
+/**
+ * Those of the first strategy that has any: measured for the run, or kept beside a file of PaddleSlim's; undefined where
+ * there are none, or not yet.
+ */
+export function runCurves(config: RunConfig): RunCurves | undefined {
+  for (const strategy of config.compressor.strategies) {
+    const own = lossesFile(strategy);
+    if (own === undefined) continue;
+    for (const file of [`${own}.json`, own]) {
+      try {
+        return { file, curves: readSensitivity(file) };
+      } catch {
+        // PaddleSlim's own, half of one, or none: the page does without.
+      }
+    }
+  }
+  return undefined;
+}
