@@ -12,13 +12,23 @@ export { measureLatency } from './bench/latency';
 export { renderBenchReport } from './bench/table';
 export type { CalibrationOptions, CalibrationReport } from './calibrate/calibrate-file';
 export { Compressor, type CompressorOptions } from './compress/compressor';
-export type { CompressionEvent } from './compress/events';
+export type {
+  BeginEvent,
+  CheckpointEvent,
+  CompressionEvent,
+  CutEvent,
+  EpochEvent,
+  MetricEvent,
+  NoteEvent,
+  RunSoFar,
+  WarningEvent,
+} from './compress/events';
 export type { Metric } from './compress/metric';
 export type { CutRecord, RunReport, ShapeChange } from './compress/run-report';
 export { renderRunReport } from './compress/run-table';
 export type { StrategyMaker } from './compress/strategies';
 export { registerStrategy } from './compress/strategies';
-export type { CompressionContext, CutRequest, PlannedCut, Strategy } from './compress/strategy';
+export type { CompressionContext, CutRequest, PlannedCut, Strategy, StrategyCheckOptions } from './compress/strategy';
 export type { CutOptions, ReadConfigOptions, RunConfig, StrategyConfig, UniformOptions } from './config/config';
 export { readConfig } from './config/config';
 export type { Dataset, OpenDatasetOptions, Sample } from './data/dataset';
@@ -131,5 +141,12 @@ export type { LossSettings, TeacherSettings } from './train/loss';
 export type { GroupSettings, OptimizerSettings } from './train/optimizer';
 export type { Recipe, RecipeOptions } from './train/recipe';
 export { Trainer } from './train/trainer';
-export type { Evaluation, TrainEvent, TrainResult } from './train/trainer-events';
+export type {
+  Evaluation,
+  EvaluationEvent,
+  RecalibrationEvent,
+  StepEvent,
+  TrainEvent,
+  TrainResult,
+} from './train/trainer-events';
 export type { ResumeOptions, RunOptions, TrainerOptions } from './train/trainer-options';

@@ -17,7 +17,7 @@ const load = (file: string) => async () => require(`./${file}`) as CommandModule
 
 /** Every command with the line that the help shows; files are loaded only when called. */
 export const commands: CommandEntry[] = [
-  { command: 'demo', describe: 'The whole job on embedded data, in about two minutes', load: load('demo') },
+  { command: 'demo', describe: 'The whole job on embedded data, in about a minute', load: load('demo') },
   { command: 'params <model>', describe: 'List parameters, and what a pattern selects', load: load('params') },
   { command: 'init <output>', describe: 'Write the built-in MobileNetV1-SSD, untrained', load: load('init') },
   { command: 'prune <model>', describe: 'Cut channels until a share of the work is gone', load: load('prune') },

@@ -2,7 +2,7 @@ import { SsdPruneError, withState } from '../errors';
 import type { Strategy } from './strategy';
 
 /** Whether an error ends a run without a fault in its state, which is saved then. */
-export function isEnding(error: unknown): boolean {
+function isEnding(error: unknown): boolean {
   return error instanceof SsdPruneError && ['ERR_ABORTED', 'ERR_DIVERGED'].includes(error.code);
 }
 

@@ -22,7 +22,7 @@ export function renderRunReport(report: RunReport): string {
       return stage === 'cut' ? `cut by ${cuts.next().value?.strategy} at step ${step}` : `epoch ${epoch}`;
     };
     const rows = report.metrics.map((metric) => [when(metric), score(metric.map), score(metric.meanOver20)]);
-    parts.push(renderTable([`on ${report.data.evaluation}`, 'mAP', 'classes with 20 objects'], rows, 1));
+    parts.push(renderTable([`on ${report.data.evaluation}`, 'mAP', 'classes with ≥ 20 objects'], rows, 1));
   }
   const count = (name: string, { before, after, cut }: CountChange): string[] => [
     name,

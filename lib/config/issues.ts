@@ -86,7 +86,8 @@ export class IssueTeller {
       return;
     }
     const meant = value.length > longestName ? undefined : nearest(value, [...known, ...unsupportedClasses]);
-    const hint = meant === undefined ? `: there is ${known.join(', ')}` : `: did you mean ${meant}?`;
+    const others = path[0] === 'strategies' ? ', and what is registered in Node by registerStrategy' : '';
+    const hint = meant === undefined ? `: there is ${known.join(', ')}${others}` : `: did you mean ${meant}?`;
     this.problems.add(place, whyUnsupported(value) ?? `unknown class ${short(value)}${hint}`);
   }
 }

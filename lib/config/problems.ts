@@ -9,13 +9,9 @@ export class Problems {
     this.found.push({ place, message });
   }
 
-  get any(): boolean {
-    return this.found.length > 0;
-  }
-
   /** @throws {SsdPruneError} ERR_BAD_CONFIG with a line for each problem, in the order of the files, the first one first */
   throwIfAny(): void {
-    if (!this.any) return;
+    if (this.found.length === 0) return;
     const sources = [...new Set(this.found.map(({ place }) => place.source))];
     // An option stands behind the files that it changes.
     const rank = ({ source, line }: Place) => (line === undefined ? sources.length : 0) + sources.indexOf(source);

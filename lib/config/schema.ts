@@ -96,7 +96,10 @@ const device = z.strictObject({
 const output = z.strictObject({
   model: text.describe('Where the pruned, trained model is written (ONNX)'),
   report: text.nullable().default(null).describe('Where the report is written'),
-  page: text.nullable().default(null).describe('Where the report is written as a page (HTML); needs report'),
+  page: text
+    .nullable()
+    .default(null)
+    .describe('Where the report is written as a page (HTML), with the curves of training; needs report'),
   log: text.nullable().default(null).describe('Where everything that happens is written (JSON lines)'),
   tensorboard: text.nullable().default(null).describe("Folder for TensorBoard's event files"),
   keep: z.enum(['best', 'last']).default('best').describe('Which weights are written'),

@@ -138,9 +138,16 @@ function messageOf(error: unknown): string {
   throw error;
 }
 
+/** What annotations say of a class that there is not. */
+const knownClasses = /; the classes are: .*$/;
+
 function refusal(directory: string, problems: readonly string[], advice: string): SsdPruneError {
   const shown = problems.slice(0, shownProblems);
   if (problems.length > shown.length) shown.push(`… and ${problems.length - shown.length} more`);
-  const lines = shown.map((line) => `\n  ${line}`).join('');
+  // Once, where many say so: a list of pictures for another detector.
+  const [known] = shown.flatMap((line) => knownClasses.exec(line) ?? []);
+  const repeated = known !== undefined && shown.filter((line) => line.endsWith(known)).length > 1;
+  const listed = repeated ? [...shown.map((line) => line.replace(known, '')), known.slice(2)] : shown;
+  const lines = listed.map((line) => `\n  ${line}`).join('');
   return new SsdPruneError('ERR_BAD_DATA', `${directory}: ${counted(problems.length, 'problem')}; ${advice}:${lines}`);
 }

@@ -55,7 +55,7 @@ export function searchAlong(
   if (largest < target) {
     throw new SsdPruneError(
       'ERR_TARGET_UNREACHABLE',
-      `A cut of ${percent(target)} is out of reach: the selected layers hold ${percent(largest)} at the narrowest widths allowed. Select more layers, or lower --target-ratio, --align or --min-channels.`,
+      `A cut of ${percent(target)} is out of reach: the selected layers can lose ${percent(largest)} at most, at the narrowest widths allowed. Select more layers, or lower --target-ratio, --align or --min-channels.`,
     );
   }
   const cutAt = (i: number): number => {

@@ -38,7 +38,7 @@ export interface CurveChart {
 export const percent = (share: number): string => `${+(100 * share).toPrecision(3)} %`;
 
 /** XML has no place for control characters. */
-export const readable = (name: string): string => name.replace(/\p{Cc}/gu, '\ufffd');
+const readable = (name: string): string => name.replace(/\p{Cc}/gu, '\ufffd');
 
 /** What of a report its curves are drawn from. */
 export type DrawnReport =

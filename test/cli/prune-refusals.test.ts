@@ -44,7 +44,7 @@ describe('what is refused before anything is written: exit 3, the reason, no fil
       'a target out of reach',
       'ERR_TARGET_UNREACHABLE',
       ['--pruned-params', alone, '--align', '1', '--target-ratio', '0.9'],
-      /90\.00 % is out of reach: the selected layers hold \d+\.\d\d %/,
+      /90\.00 % is out of reach: the selected layers can lose \d+\.\d\d % at most/,
     ],
     [
       'a layer that would be emptied',
@@ -101,7 +101,7 @@ describe('what is refused before anything is written: exit 3, the reason, no fil
       '--target-ratio',
       '0.9',
     );
-    const largest = Number(/hold (\d+\.\d+) %/.exec(message)![1]) / 100 - 1e-4;
+    const largest = Number(/can lose (\d+\.\d+) %/.exec(message)![1]) / 100 - 1e-4;
     const { status, stdout } = spawnSync(
       process.execPath,
       [

@@ -227,7 +227,7 @@ const unsupported: Case[] = [
   ],
   [
     'strategies: {q: {class: →UniformPrune}}',
-    'unknown class UniformPrune: there is UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy',
+    'unknown class UniformPrune: there is UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy, and what is registered in Node by registerStrategy',
   ],
   [
     'strategies: {q: {class: →UniformPruneStrategie}}',
@@ -498,7 +498,7 @@ compressor: {epoch: 1, strategies: [other]}
     `${file}:2:1: missing key folder in data (Folder in Pascal VOC or COCO layout)`,
     `${file}:3:15: model.file: ${folder.at('nowhere.onnx')} is not there`,
     `${file}:4:61: Expected a number between 0 and 1 for strategies.u.target_ratio but received 2 of type number`,
-    `${file}:4:76: unknown class Nonsense: there is UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy`,
+    `${file}:4:76: unknown class Nonsense: there is UniformPruneStrategy, SensitivePruneStrategy, IterativePruneStrategy, LatencyPruneStrategy, AutoPruneStrategy, and what is registered in Node by registerStrategy`,
     `${file}:5:37: there is no strategy other`,
     '--set device.threads=-1: Expected a whole number from 0 to 256 for device.threads but received -1 of type number',
   ]);

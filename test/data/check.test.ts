@@ -51,6 +51,19 @@ test('skipBad leaves them out and still names them', async () => {
   expect(progress[0]![1]).toBe(5);
 });
 
+test('what classes there are is said once, though all annotations are of others', async () => {
+  const yeti = { ...picture, objects: [{ name: 'yeti', box: [5, 5, 30, 30] as [number, number, number, number] }] };
+  const folder = await vocFolder({ a: yeti, b: yeti, c: picture });
+  const classes = ['background', 'cat', 'dog'];
+  const failure = await checkDataset(folder, { split: 'val', classes }).catch((error) => error);
+  const [, ...lines] = failure.message.split('\n  ');
+  expect(lines).toEqual([
+    expect.stringMatching(/a\.xml:\d+: unknown class "yeti"$/),
+    expect.stringMatching(/b\.xml:\d+: unknown class "yeti"$/),
+    'the classes are: cat, dog',
+  ]);
+});
+
 test('nothing wrong, nothing said', async () => {
   const folder = await vocFolder({ a: picture, b: picture });
   const { dataset, problems } = await checkDataset(folder, { split: 'val' });

@@ -73,7 +73,8 @@ test('mAP by epoch and losses are drawn, with their numbers beside them', () => 
   const numbers = page.slice(page.indexOf('mAP on val (20 pictures): numbers'));
   const rows = [...numbers.slice(0, numbers.indexOf('</table>')).matchAll(/<tr>(.*?)<\/tr>/gs)];
   expect(rows.slice(1).map(([, row]) => textOf(row!))).toEqual([
-    ...['0 | 0.7500 | ', '0 | 0.5000 | ', '1 | 0.6250 | ', '1 | 0.5625 | ', '2 | 0.6875 | ', '3 | 0.6875 | '],
+    ...['0 | start | 0.7500 | ', '0 | behind a cut | 0.5000 | ', '1 | epoch | 0.6250 | '],
+    ...['1 | behind a cut | 0.5625 | ', '2 | epoch | 0.6875 | ', '3 | epoch | 0.6875 | '],
   ]);
   const marks = [...page.matchAll(/cut −(\d+) %/g)].map(([, cut]) => cut);
   expect(new Set(marks)).toEqual(new Set(['25', '20']));

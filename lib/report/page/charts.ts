@@ -12,7 +12,12 @@ const marksOf = (cuts: Cuts) => cuts.map(({ epoch, label }) => ({ x: epoch, labe
 /** mAP on the evaluation split and on the pictures held back, with the cuts. */
 export function scoreCharts({ evaluated, heldBack, cuts, evaluation }: Contents): Html | undefined {
   const points = (scores: readonly ScoredEpoch[]) =>
-    scores.flatMap(({ epoch, map }) => (map === null ? [] : [{ x: epoch, y: map }]));
+    scores.flatMap(({ epoch, map, stage }, i) => {
+      if (map === null) return [];
+      // Of the pictures held back nobody says which network it was, but the second at one place is behind a cut.
+      const again = scores.slice(0, i).some((before) => before.epoch === epoch);
+      return [{ x: epoch, y: map, what: again || stage === 'cut' ? 'behind a cut' : epoch === 0 ? 'start' : 'epoch' }];
+    });
   const common = { x: 'epochs', y: 'mAP', marks: marksOf(cuts), format: score };
   return grid([
     {

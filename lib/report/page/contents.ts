@@ -15,6 +15,8 @@ export interface Total {
 export interface ScoredEpoch {
   epoch: number;
   map: number | null;
+  /** Where that is known. */
+  stage?: 'start' | 'cut' | 'epoch';
 }
 
 /** What a page shows, whichever report it is of. */
@@ -74,7 +76,10 @@ function runContents(run: RunPart): Contents {
       ['Output', run.output],
       ['Teacher', run.teacher],
       ...cuts.map(
-        ({ strategy, epoch, report }): Fact => [`Cut by ${strategy}`, cutInWords(report, `epoch ${epoch}, `)],
+        ({ strategy, epoch, report }): Fact => [
+          `Cut by ${strategy}`,
+          `epoch ${epoch}, ${cutInWords(report)}${askedFor(report)}`,
+        ],
       ),
       ['Data', data.folder],
       ['Trained on', pictures(data.train ?? 'all', data)],
@@ -126,6 +131,7 @@ function pruneContents(report: PrunePart): Contents {
       ['Parameters selected by', text('prunedParams')],
       ['Criterion', text('criterion')],
       ['Allocation', text('allocation')],
+      ['Sensitivities', text('sensitivities')],
       ['Ranking', text('ranking')],
       ['Target', typeof report.targetRatio === 'number' ? `−${percent(report.targetRatio)}` : null],
       ['Tolerance', text('tolerance')],
@@ -188,10 +194,17 @@ function keptWeights({ kept, keptAt }: RunPart): string {
   return keptAt ? `${which}: epoch ${Number(keptAt.epoch.toFixed(2))}, mAP ${score(keptAt.map)} there` : which;
 }
 
-function cutInWords(report: PrunePart, where = ''): string {
+function cutInWords(report: PrunePart): string {
   const text = (key: string): string => (report[key] === undefined ? '' : `, ${String(report[key])}`);
   const { macs } = report;
-  return `${where}−${percent(1 - macs.after / macs.before)} of MACs${text('criterion')}${text('allocation')}`;
+  return `−${percent(1 - macs.after / macs.before)} of MACs${text('criterion')}${text('allocation')}`;
+}
+
+/** What a cut was to take, of what. */
+function askedFor({ targetRatio, count, prunedParams }: PrunePart): string {
+  const paddle = count === 'paddle1x' ? ' of Paddle 1.x FLOPs' : '';
+  const target = typeof targetRatio === 'number' ? `; asked for −${percent(targetRatio)}${paddle}` : '';
+  return `${target}; selected by ${String(prunedParams)}`;
 }
 
 function pictures(split: string, { trained, heldBack, leftOut }: RunPart['data'] | FinetunePart['data']): string {

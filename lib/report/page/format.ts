@@ -19,7 +19,7 @@ export const whole = (value: number): string => integers.format(value);
 // Made once: a page has thousands of numbers.
 const integers = new Intl.NumberFormat('en');
 const fractions = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
-export const percent = (share: number, places = 1): string => `${(100 * share).toFixed(places)} %`;
+export const percent = (share: number, places = 1): string => `${(100 * share).toFixed(places)} %`.replace('-', '−');
 export const score = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
 export const milliseconds = (value: number): string => `${value.toFixed(2)} ms`;
 

@@ -7,6 +7,8 @@ import { details, table } from './table';
 export interface ChartPoint {
   x: number;
   y: number;
+  /** What it is of, for the table of numbers: there may be several at one place. */
+  what?: string | undefined;
 }
 
 export interface ChartSeries {
@@ -103,11 +105,16 @@ const summary = ({ name, points }: ChartSeries, format: (value: number) => strin
 const mostRows = 60;
 
 function numbers(title: string, x: string, series: readonly ChartSeries[], format: (value: number) => string): Html {
-  const columns = [{ name: x }, ...series.map(({ name }) => ({ name, number: true }))];
+  const told = series.some(({ points }) => points.some(({ what }) => what !== undefined));
+  const columns = [
+    { name: x },
+    ...(told ? [{ name: 'of' }] : []),
+    ...series.map(({ name }) => ({ name, number: true })),
+  ];
   const longest = Math.max(...series.map(({ points }) => points.length));
   const every = Math.ceil(longest / mostRows);
   // Points of several series at the same place, in the same turn, share a row.
-  const merged = new Map<string, { x: number; cells: string[] }>();
+  const merged = new Map<string, { x: number; what: string; cells: string[] }>();
   series.forEach(({ points }, column) => {
     const turns = new Map<number, number>();
     points.forEach((point, i) => {
@@ -115,15 +122,15 @@ function numbers(title: string, x: string, series: readonly ChartSeries[], forma
       turns.set(point.x, turn + 1);
       if (i % every !== 0 && i !== points.length - 1) return;
       const key = `${point.x} ${turn}`;
-      const row = merged.get(key) ?? { x: point.x, cells: series.map(() => '–') };
+      const row = merged.get(key) ?? { x: point.x, what: point.what ?? '', cells: series.map(() => '–') };
       row.cells[column] = format(point.y);
       merged.set(key, row);
     });
   });
   const sorted = [...merged.values()].sort((a, b) => a.x - b.x);
-  const body = sorted.map(({ x: place, cells }) => [plain(place), ...cells]);
+  const body = sorted.map(({ x: place, what, cells }) => [plain(place), ...(told ? [what] : []), ...cells]);
   return details(
     'The numbers',
-    table(`${title}: numbers${every > 1 ? `, every ${every}th point` : ''}`, columns, body),
+    table(`${title}: numbers${every > 1 ? `, one of ${every} points` : ''}`, columns, body),
   );
 }

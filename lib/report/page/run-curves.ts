@@ -1,6 +1,6 @@
 import type { RunConfig } from '../../config/config';
 import { lossesFile } from '../../config/losses-file';
-import { type CurvesPart, readSensitivity } from './document';
+import type { CurvesPart } from './document';
 
 /** Losses that a run chooses widths by, as a page shows them, and their file. */
 export interface RunCurves {
@@ -13,6 +13,8 @@ export interface RunCurves {
  * there are none, or not yet.
  */
 export function runCurves(config: RunConfig): RunCurves | undefined {
+  // Loaded here: it brings schemas.
+  const { readSensitivity } = require('./document') as typeof import('./document');
   for (const strategy of config.compressor.strategies) {
     const own = lossesFile(strategy);
     if (own === undefined) continue;
