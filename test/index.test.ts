@@ -185,7 +185,8 @@ test('pruning can be called off, and writes nothing then', () => {
 
 test('the entry has no logic of its own', () => {
   const code = readFileSync(path.join(root, 'lib', 'index.ts'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
-  for (const line of code.split('\n').filter(Boolean)) expect(line).toMatch(/^export (type )?\{.*\} from '\.\/.*';$/);
+  const lines = code.replaceAll(/\{[^}]*\}/g, (names) => names.replaceAll('\n', ' ')).split('\n');
+  for (const line of lines.filter(Boolean)) expect(line).toMatch(/^export (type )?\{.*\} from '\.\/.*';$/);
 });
 
 test('arguments of the wrong kind are refused by name', async () => {
