@@ -12,13 +12,15 @@ function runJest(args) {
   try {
     const out = path.join(folder, 'results.json');
     const jest = require.resolve('jest/bin/jest');
-    // Jest's report for people goes to stderr; with --json its stdout would repeat the file.
+    // Jest's report for people goes to stderr; with --json its stdout would repeat the file. What tests and their commands
+    // leave in the folder for temporary files goes with this one.
     const { status } = spawnSync(process.execPath, [jest, '--json', `--outputFile=${out}`, ...args], {
       stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, TMPDIR: folder, TEMP: folder, TMP: folder },
     });
     return { status, results: existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : undefined };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

@@ -21,7 +21,8 @@ import { rendered } from './rendered';
 /** The page in a real browser; skipped, and said so on stderr, where none starts. */
 const inBrowser = missing === undefined ? describe : describe.skip;
 
-const folder = temporary();
+/** `SSD_PRUNE_SCREENSHOTS`: a folder to keep them in, for somebody to look at. */
+const folder = process.env.SSD_PRUNE_SCREENSHOTS ?? temporary();
 let browser: Browser;
 
 async function extras(): Promise<PageExtras> {
@@ -120,7 +121,6 @@ inBrowser('a run’s page in a browser', () => {
           expect(dark).toBe(scheme === 'dark' ? 'rgb(13, 17, 23)' : 'rgb(255, 255, 255)');
         });
       }
-      process.stderr.write(`screenshots: ${folder}\n`);
     },
   );
 
