@@ -1,20 +1,23 @@
-import { mkdir, open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { crc32 } from 'node:zlib';
 import { sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
 import { makeFolder, readError, replaceFile, writeError } from '../files';
 import type { OnnxModel } from '../model/onnx-model';
 import { writeModel } from '../model/write';
 import type { Checkpoint } from './checkpoint';
+import {
+  type CheckpointDocument,
+  documentFile,
+  measure,
+  networkFile,
+  readDocument,
+  stateFile,
+  syncFolder,
+} from './checkpoint-files';
 import { historyFile, isCheckpointFile, names, workFiles } from './checkpoint-names';
 import { FolderLock } from './folder-lock';
 import { sealed, unsealed } from './sealed-json';
-
-/** Files of a checkpoint: the network that training went on with behind the last cut, and the training's state. */
-const networkFile = 'network.onnx';
-const stateFile = 'training';
-const documentFile = 'checkpoint.json';
 
 /** A checkpoint on disk. */
 export interface StoredCheckpoint {
@@ -23,11 +26,6 @@ export interface StoredCheckpoint {
   document: Checkpoint;
   network: string;
   state: string;
-}
-
-/** With the length and CRC-32 of the files beside it; sealed itself, see {@link sealed}. */
-interface Document extends Checkpoint {
-  files: Record<string, { bytes: number; crc32: number }>;
 }
 
 /** What decides which checkpoints are kept. */
@@ -66,6 +64,20 @@ export class CheckpointFolder {
       'ERR_OUTPUT_EXISTS',
       `${folder} holds checkpoints of a run: go on with --resume, or start over with --force`,
     );
+  }
+
+  /** The newest checkpoint that says what it is of; whether the rest of it is whole {@link latest} finds out. */
+  static async newest(folder: string): Promise<Pick<StoredCheckpoint, 'place' | 'document'> | undefined> {
+    const entries = await readdir(folder).catch(() => []);
+    for (const name of entries
+      .filter((entry) => names.test(entry))
+      .sort()
+      .reverse()) {
+      const place = path.join(folder, name);
+      const document = await readDocument(place).catch(() => undefined);
+      if (document) return { place, document };
+    }
+    return undefined;
   }
 
   /** What stands there that is no output's place: other files may lie in the same folder. */
@@ -160,9 +172,9 @@ export class CheckpointFolder {
       await mkdir(temporary);
       await writeModel(network, path.join(temporary, networkFile));
       await saveState(path.join(temporary, stateFile));
-      const files: Document['files'] = {};
+      const files: CheckpointDocument['files'] = {};
       for (const file of [networkFile, stateFile]) files[file] = await measure(path.join(temporary, file));
-      const whole: Document = { ...document, files };
+      const whole: CheckpointDocument = { ...document, files };
       await replaceFile(path.join(temporary, documentFile), [Buffer.from(sealed(whole))]);
       await syncFolder(temporary);
       await rename(temporary, place);
@@ -257,37 +269,4 @@ export class CheckpointFolder {
     });
     await rm(hidden, { recursive: true, force: true });
   }
-}
-
-async function readDocument(place: string): Promise<Document> {
-  const file = path.join(place, documentFile);
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw readError(`checkpoint ${file}`, error);
-  });
-  const document = unsealed(text) as Document | undefined;
-  if (document?.schema === 'ssd-prune.checkpoint/1') return document;
-  throw new SsdPruneError('ERR_BAD_DATA', `${file} is cut short, changed, or of another version`);
-}
-
-async function measure(file: string): Promise<{ bytes: number; crc32: number }> {
-  const failed = (error: unknown): never => {
-    throw readError(`checkpoint ${file}`, error);
-  };
-  const handle = await open(file).catch(failed);
-  let sum = 0;
-  try {
-    for await (const chunk of handle.createReadStream({ autoClose: false })) sum = crc32(chunk as Buffer, sum);
-    return { bytes: (await handle.stat()).size, crc32: sum };
-  } catch (error) {
-    return failed(error);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** A rename is on disk when its folder is; where folders can't be synced (Windows) nothing is lost but that promise. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder).catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }

@@ -1,30 +1,26 @@
 import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
-import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
+import { SsdPruneError } from '../errors';
 import { checkOutput, makeFolder } from '../files';
+import type { DetectorSettings } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
-import type { OnnxModel } from '../model/onnx-model';
-import { countElements, listParameters } from '../model/parameters';
 import { writeModel } from '../model/write';
 import { saveReport } from '../prune/prune-file';
-import { openPruner } from '../prune/prune-model';
-import type { CountChange } from '../prune/report';
 import type { RunLog } from '../report/event-queue';
-import type { Trainer } from '../train/trainer';
 import type { Evaluation } from '../train/trainer-events';
 import { belowStart } from '../train/weight-warnings';
 import { type Checkpoint, checkSameRun, identify } from './checkpoint';
 import { CheckpointFolder, type StoredCheckpoint } from './checkpoint-folder';
 import { historyFile } from './checkpoint-names';
 import type { CompressionEvent, RunSoFar } from './events';
+import { checkGiven } from './given';
 import { prepare } from './preparation';
 import { Run } from './run';
 import type { RunInputs } from './run-inputs';
-import type { RunReport, ShapeChange } from './run-report';
+import { changes, keptWeights, type RunReport } from './run-report';
 import { makeStrategies } from './strategies';
 import type { Strategy } from './strategy';
-import { checkStrategy } from './strategy-checks';
 
 export interface CompressorOptions {
   /** Go on from the newest checkpoint; where there is none, begin. Defaults to `false`. */
@@ -108,18 +104,22 @@ export class Compressor {
     for (const message of config.warnings) this.#emit({ event: 'warning', message });
     // Loaded here: who imports the class for another one's sake needs no schema and no annotations.
     const { openInputs } = require('./run-inputs') as typeof import('./run-inputs');
-    const inputs = await openInputs(config, { force, resume, signal, onCheck });
+    const names = this.#strategies.map(({ name }) => name);
+    const newest = resume ? await CheckpointFolder.newest(config.compressor.checkpoints.folder) : undefined;
+    const onModel = (digest: string, detector: DetectorSettings): void => {
+      if (!newest) return;
+      const unopened = { digest, detector, evaluation: null, calibration: null, imported: new Map<number, string>() };
+      const own = identify(config, unopened, names);
+      checkSameRun(newest.place, newest.document.identity, own, { unopened: true });
+    };
+    const inputs = await openInputs(config, { force, resume, signal, onModel, onCheck });
     const { problems } = inputs;
     for (const problem of problems.slice(0, 5)) this.#emit({ event: 'warning', message: `${problem}; left out` });
     if (problems.length > 5) this.#emit({ event: 'warning', message: `and ${problems.length - 5} more are left out` });
     const { folder: place, keep } = config.compressor.checkpoints;
     const folder = await CheckpointFolder.open(place, { keep });
     try {
-      const identity = identify(
-        config,
-        inputs,
-        this.#strategies.map(({ name }) => name),
-      );
+      const identity = identify(config, inputs, names);
       const from = resume ? await this.#latest(folder) : undefined;
       // Now, and not behind an epoch of training.
       const { chooseDevice } = require('../evaluate/providers') as typeof import('../evaluate/providers');
@@ -231,9 +231,7 @@ export class Compressor {
       ...{ recipe: trainer.recipe, epochs: compressor.epochs, steps: trainer.step, warnings },
       ...{ resumed: from?.place ?? null, cuts: run.cuts, metrics: run.metrics, heldBack: run.evaluations },
       ...{ ...keptWeights(trainer, output.keep), map },
-      macs: compared(inputs.model, model, countMacs),
-      parameters: compared(inputs.model, model, (of) => countElements(listParameters(of))),
-      ...{ shapes: shapeChanges(inputs.model, model), seconds: run.seconds },
+      ...{ ...changes(inputs.model, model), seconds: run.seconds },
     };
     if (output.report !== null) await saveReport(output.report, report);
     return report;
@@ -256,60 +254,4 @@ async function makeFolderOf({ output, compressor }: RunConfig): Promise<void> {
   const written = [output.model, output.report, output.page, output.log];
   const within = written.some((file) => file !== null && path.dirname(path.resolve(file)) === path.resolve(folder));
   if (within) await makeFolder(folder);
-}
-
-/** For callers without types. */
-function checkGiven(config: RunConfig, options: CompressorOptions): void {
-  const sections = [
-    'model',
-    'data',
-    'training',
-    'evaluation',
-    'calibration',
-    'device',
-    'output',
-    'compressor',
-  ] as const;
-  const whole = sections.every((section) => typeof config?.[section] === 'object');
-  if (!whole || !Array.isArray(config.compressor.strategies) || !config.compressor.checkpoints) {
-    throw invalidArgument('config', 'what readConfig gives', config);
-  }
-  checkOptions(options, 'settings of a run');
-  const { strategies = [], onEvent, onCheck, signal } = options;
-  if (!Array.isArray(strategies)) throw invalidArgument('strategies', 'a list of strategies', strategies);
-  for (const strategy of strategies) checkStrategy(strategy, 'strategies');
-  for (const [name, listener] of Object.entries({ onEvent, onCheck })) {
-    if (listener !== undefined && typeof listener !== 'function') throw invalidArgument(name, 'a function', listener);
-  }
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw invalidArgument('signal', 'an AbortSignal', signal);
-  }
-}
-
-/** Which weights are written, and what they are worth on the pictures held back: without any there is no best. */
-function keptWeights({ result, step }: Trainer, keep: 'best' | 'last'): Pick<RunReport, 'kept' | 'keptAt'> {
-  const { best, evaluations } = result;
-  if (best && keep === 'best') return { kept: 'best', keptAt: best };
-  return { kept: 'last', keptAt: evaluations.find((one) => one.step === step) ?? null };
-}
-
-function countMacs(model: OnnxModel): number {
-  const { macs } = openPruner(model);
-  return macs.total(macs.whole());
-}
-
-function compared(before: OnnxModel, after: OnnxModel, count: (model: OnnxModel) => number): CountChange {
-  const [whole, left] = [count(before), count(after)];
-  return { before: whole, after: left, cut: 1 - left / whole };
-}
-
-/** Parameters of both models in definition order; those that only one has come with the other's neighbours. */
-function shapeChanges(before: OnnxModel, after: OnnxModel): ShapeChange[] {
-  const shapes = (model: OnnxModel) => new Map(listParameters(model).map(({ name, shape }) => [name, shape]));
-  const [old, now] = [shapes(before), shapes(after)];
-  return [...new Set([...old.keys(), ...now.keys()])].map((name) => ({
-    name,
-    before: old.get(name) ?? null,
-    after: now.get(name) ?? null,
-  }));
 }

@@ -56,6 +56,8 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   const model = await readModel(file);
   const detector = readDetectorSettings(model, files.detector);
   const carried = settingsToCarry(model, files.detector);
+  // Before all pictures are decoded.
+  options.onModel?.(modelDigest(model), detector);
   // Index 0 is background, whatever the settings call it.
   const classes = ['background', ...detector.classes.slice(1)];
   const training = await openTrainingData(data.folder, classes, {
@@ -132,6 +134,8 @@ export interface OpenInputsOptions {
   /** Whether they may be there, from an earlier call. */
   resume: boolean;
   signal?: AbortSignal | undefined;
+  /** Told of the model before anything of the data is opened; what it throws ends it there. */
+  onModel?: ((digest: string, detector: DetectorSettings) => void) | undefined;
   /** Told as the pictures are checked. */
   onCheck?: ((done: number, total: number) => void) | undefined;
 }

@@ -1,5 +1,9 @@
+import type { OnnxModel } from '../model/onnx-model';
+import { countElements, listParameters } from '../model/parameters';
+import { openPruner } from '../prune/prune-model';
 import type { CountChange, PruneReport } from '../prune/report';
 import type { Recipe } from '../train/recipe';
+import type { Trainer } from '../train/trainer';
 import type { Evaluation } from '../train/trainer-events';
 import type { Metric } from './metric';
 
@@ -65,4 +69,41 @@ export interface RunReport {
   readonly shapes: readonly ShapeChange[];
   /** Of all calls, resumed ones too. */
   readonly seconds: number;
+}
+
+/** Which weights are written, and what they are worth on the pictures held back: without any there is no best. */
+export function keptWeights({ result, step }: Trainer, keep: 'best' | 'last'): Pick<RunReport, 'kept' | 'keptAt'> {
+  const { best, evaluations } = result;
+  if (best && keep === 'best') return { kept: 'best', keptAt: best };
+  return { kept: 'last', keptAt: evaluations.find((one) => one.step === step) ?? null };
+}
+
+/** What became of the model. */
+export function changes(before: OnnxModel, after: OnnxModel): Pick<RunReport, 'macs' | 'parameters' | 'shapes'> {
+  return {
+    macs: compared(before, after, countMacs),
+    parameters: compared(before, after, (model) => countElements(listParameters(model))),
+    shapes: shapeChanges(before, after),
+  };
+}
+
+function countMacs(model: OnnxModel): number {
+  const { macs } = openPruner(model);
+  return macs.total(macs.whole());
+}
+
+function compared(before: OnnxModel, after: OnnxModel, count: (model: OnnxModel) => number): CountChange {
+  const [whole, left] = [count(before), count(after)];
+  return { before: whole, after: left, cut: 1 - left / whole };
+}
+
+/** Parameters of both models in definition order; those that only one has come with the other's neighbours. */
+function shapeChanges(before: OnnxModel, after: OnnxModel): ShapeChange[] {
+  const shapes = (model: OnnxModel) => new Map(listParameters(model).map(({ name, shape }) => [name, shape]));
+  const [old, now] = [shapes(before), shapes(after)];
+  return [...new Set([...old.keys(), ...now.keys()])].map((name) => ({
+    name,
+    before: old.get(name) ?? null,
+    after: now.get(name) ?? null,
+  }));
 }

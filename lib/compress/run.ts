@@ -13,13 +13,13 @@ import { fewHeldBack } from '../train/weight-warnings';
 import type { Checkpoint, Position } from './checkpoint';
 import type { StoredCheckpoint } from './checkpoint-folder';
 import { checkRequest, pruneOptions } from './cut-request';
+import { plainJson } from './given';
 import { evaluateNetwork, type Metric } from './metric';
 import { withHint, withName } from './run-errors';
 import type { RunParts } from './run-parts';
 import type { CutRecord } from './run-report';
 import { savedStates } from './strategies';
 import type { CompressionContext, CutRequest, Strategy } from './strategy';
-import { plainJson } from './strategy-checks';
 
 /** For strategies without types. */
 const neededOfCut = 'prunedParams, and a target or ratios';

@@ -1,12 +1,12 @@
 import type { RunConfig, StrategyConfig } from '../config/config';
 import { invalidArgument, SsdPruneError } from '../errors';
 import { AutoStrategy } from './auto-strategy';
+import { checkStrategy, plainJson } from './given';
 import { IterativeStrategy } from './iterative-strategy';
 import { LatencyStrategy } from './latency-strategy';
 import { withName } from './run-errors';
 import { SensitiveStrategy } from './sensitive-strategy';
 import type { Strategy, StrategyCheckOptions } from './strategy';
-import { checkStrategy, plainJson } from './strategy-checks';
 import { UniformStrategy } from './uniform-strategy';
 
 /** Makes a strategy of its entry in a configuration. */

@@ -215,6 +215,15 @@ test('checkpoints of another run are refused with what differs, and are not over
       /compressor\.epoch was 3, now it is 5; training\.rate was 0.001, now it is 0.002\. /,
     ),
   });
+  // Before pictures are opened, which may take long and be in disorder.
+  const elsewhere = change((copy) => {
+    copy.training.rate = 2e-3;
+    copy.data.folder = path.join(temporary(), 'nowhere');
+  });
+  await expect(new Compressor(elsewhere, { resume: true }).run()).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringContaining('training.rate was 0.001, now it is 0.002. '),
+  });
   expect(checkpointsOf(config).length).toBeGreaterThanOrEqual(2);
 });
 

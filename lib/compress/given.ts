@@ -1,4 +1,6 @@
-import { invalidArgument, SsdPruneError } from '../errors';
+import type { RunConfig } from '../config/config';
+import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
+import type { CompressorOptions } from './compressor';
 import type { Strategy } from './strategy';
 
 const methods = [
@@ -47,5 +49,36 @@ export function plainJson(value: unknown, from: string): unknown {
     return JSON.parse(JSON.stringify(value ?? null));
   } catch (error) {
     throw refuse((error as Error).message, error);
+  }
+}
+
+/**
+ * For callers without types: whether they give a configuration and options of a run.
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function checkGiven(config: RunConfig, options: CompressorOptions): void {
+  const sections = [
+    'model',
+    'data',
+    'training',
+    'evaluation',
+    'calibration',
+    'device',
+    'output',
+    'compressor',
+  ] as const;
+  const whole = sections.every((section) => typeof config?.[section] === 'object');
+  if (!whole || !Array.isArray(config.compressor.strategies) || !config.compressor.checkpoints) {
+    throw invalidArgument('config', 'what readConfig gives', config);
+  }
+  checkOptions(options, 'settings of a run');
+  const { strategies = [], onEvent, onCheck, signal } = options;
+  if (!Array.isArray(strategies)) throw invalidArgument('strategies', 'a list of strategies', strategies);
+  for (const strategy of strategies) checkStrategy(strategy, 'strategies');
+  for (const [name, listener] of Object.entries({ onEvent, onCheck })) {
+    if (listener !== undefined && typeof listener !== 'function') throw invalidArgument(name, 'a function', listener);
+  }
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalidArgument('signal', 'an AbortSignal', signal);
   }
 }
