@@ -105,6 +105,14 @@ export async function makeFolder(folder: string): Promise<void> {
   await checkFolder(folder, `into ${folder}`);
 }
 
+/** A place with links followed, as far as anything of it is there. */
+export async function realPlace(place: string): Promise<string> {
+  const whole = path.resolve(place);
+  const real = await realpath(whole).catch(() => undefined);
+  if (real !== undefined || path.dirname(whole) === whole) return real ?? whole;
+  return path.join(await realPlace(path.dirname(whole)), path.basename(whole));
+}
+
 /** Node's own recursive mkdir never ends where a folder can't be made in one that is there, as in /proc. */
 async function makeFolders(folder: string, again = false): Promise<void> {
   const isFolder = async (place: string): Promise<boolean> => {

@@ -60,9 +60,6 @@ export async function handler(args: RunArguments): Promise<void> {
   const { readConfig } = require('../config/config') as typeof import('../config/config');
   const config = await readConfig(args.config, { set: args.set ?? [] });
   if (!args.ui) refuseWithout('ui', ['port'], args);
-  if (args.ui && args.quiet && args.port === undefined) {
-    throw new SsdPruneError('ERR_USAGE', '--quiet says nothing of where the page is: give its --port, too.');
-  }
   if (args.check) {
     refuseBesidesCheck(args);
     const { rehearseConfig } = require('../compress/rehearsal') as typeof import('../compress/rehearsal');
@@ -71,6 +68,9 @@ export async function handler(args: RunArguments): Promise<void> {
     for (const warning of warnings) ui.warn(warning);
     ui.result({ schema: 'ssd-prune.config/1', ...config, warnings }, () => `${args.config} is in order.`);
     return;
+  }
+  if (args.ui && args.quiet && args.port === undefined) {
+    throw new SsdPruneError('ERR_USAGE', '--quiet says nothing of where the page is: give its --port, too.');
   }
   const { Compressor } = require('../compress/compressor') as typeof import('../compress/compressor');
   const { renderRunReport } = require('../compress/run-table') as typeof import('../compress/run-table');

@@ -9,6 +9,8 @@ export class TrainingDisplay {
   constructor(private readonly ui: Ui) {}
 
   checked(done: number, total: number): void {
+    // Of a set of pictures: there may be several.
+    if (done === 1) this.stop();
     this.#bar ??= this.ui.progress('checking pictures', total);
     this.#bar.update(done);
   }

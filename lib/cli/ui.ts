@@ -92,6 +92,8 @@ function barProgress(label: string, total: number): Progress {
       format: `${label} {bar} {value}/{total}{left}{detail}`,
       stream: process.stderr,
       hideCursor: true,
+      // Lines come between: what it drew last may be gone.
+      forceRedraw: true,
       // Its own handler would swallow an interruption; fail() stops the bar.
       gracefulExit: false,
     },

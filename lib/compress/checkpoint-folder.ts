@@ -15,7 +15,7 @@ import {
   stateFile,
   syncFolder,
 } from './checkpoint-files';
-import { historyFile, isCheckpointFile, names, workFiles } from './checkpoint-names';
+import { isCheckpointFile, names, workFiles } from './checkpoint-names';
 import { FolderLock } from './folder-lock';
 import { sealed, unsealed } from './sealed-json';
 
@@ -125,7 +125,6 @@ export class CheckpointFolder {
   /** Removes what an earlier run left. */
   async startOver(): Promise<void> {
     for (const name of await this.#names()) await this.#remove(name);
-    await rm(path.join(this.folder, historyFile), { force: true });
     await this.dropWork();
   }
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { RunConfig } from '../config/config';
 import { errorInKeys } from '../config/option-keys';
 import { SsdPruneError } from '../errors';
-import { checkOutput, makeFolder } from '../files';
+import { checkOutput, makeFolder, realPlace } from '../files';
 import type { DetectorSettings } from '../model/detector';
 import { detectorKey } from '../model/detector-key';
 import { writeModel } from '../model/write';
@@ -162,7 +162,7 @@ export class Compressor {
     const logs: RunLog[] = [];
     const { JsonLog } = require('../report/run-log') as typeof import('../report/run-log');
     if (log !== null) logs.push(await JsonLog.open(log, options));
-    else if (page !== null) logs.push(JsonLog.own(this.#history, options));
+    else if (page !== null) logs.push(await JsonLog.own(this.#history, options));
     if (tensorboard !== null) {
       const { TensorBoardLog } = require('../report/tensorboard') as typeof import('../report/tensorboard');
       logs.push(await TensorBoardLog.open(tensorboard, options));
@@ -251,7 +251,8 @@ const soFar = ({ metrics, cuts, warnings, step, position }: Checkpoint, heldBack
 /** Outputs may lie beside the checkpoints, whose folder no one needs to make. */
 async function makeFolderOf({ output, compressor }: RunConfig): Promise<void> {
   const { folder } = compressor.checkpoints;
-  const written = [output.model, output.report, output.page, output.log];
-  const within = written.some((file) => file !== null && path.dirname(path.resolve(file)) === path.resolve(folder));
-  if (within) await makeFolder(folder);
+  const own = await realPlace(folder);
+  for (const file of [output.model, output.report, output.page, output.log]) {
+    if (file !== null && (await realPlace(path.dirname(file))) === own) await makeFolder(folder);
+  }
 }

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../config/config';
 import { checkOptions, invalidArgument, SsdPruneError } from '../errors';
 import type { CompressorOptions } from './compressor';
-import type { Strategy } from './strategy';
+import type { PlannedCut, Strategy } from './strategy';
 
 const methods = [
   ...[
@@ -32,6 +32,17 @@ export function checkStrategy(strategy: unknown, given: string): asserts strateg
       throw invalidArgument(`${method} of the strategy ${parts.name}`, 'a function', value);
     }
   }
+}
+
+/**
+ * Whether a strategy's plan of a cut is one.
+ * @param name the strategy's
+ * @throws {SsdPruneError} ERR_USAGE
+ */
+export function checkPlan(plan: unknown, name: string): asserts plan is PlannedCut {
+  const { epoch, request } = (plan ?? {}) as Partial<PlannedCut>;
+  if (typeof request === 'object' && request !== null && Number.isInteger(epoch) && epoch! >= 0) return;
+  throw invalidArgument(`what plannedCuts of ${name} gives`, 'cuts, each { epoch, request },', plan);
 }
 
 /**
@@ -67,8 +78,13 @@ export function checkGiven(config: RunConfig, options: CompressorOptions): void 
     'output',
     'compressor',
   ] as const;
-  const whole = sections.every((section) => typeof config?.[section] === 'object');
-  if (!whole || !Array.isArray(config.compressor.strategies) || !config.compressor.checkpoints) {
+  const whole = sections.every((section) => typeof config?.[section] === 'object' && config[section] !== null);
+  if (
+    !whole ||
+    typeof config.output.model !== 'string' ||
+    !Array.isArray(config.compressor.strategies) ||
+    !config.compressor.checkpoints
+  ) {
     throw invalidArgument('config', 'what readConfig gives', config);
   }
   checkOptions(options, 'settings of a run');

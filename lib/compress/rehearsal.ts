@@ -7,6 +7,7 @@ import { openPruner, type PruneModelOptions, pruneModel } from '../prune/prune-m
 import type { PruneReport } from '../prune/report';
 import { checkPrecision } from '../train/precision';
 import { checkRequest, outOfReach } from './cut-request';
+import { checkPlan } from './given';
 import { withName } from './run-errors';
 import { checkStrategies, makeStrategies } from './strategies';
 import type { CutRequest, PlannedCut, Strategy } from './strategy';
@@ -35,6 +36,7 @@ export async function rehearse(
     }
     const cuts = planned?.[Symbol.iterator]();
     const first = cuts?.next();
+    if (first && !first.done) checkPlan(first.value, strategy.name);
     return cuts && first && !first.done ? [{ strategy, cuts, next: first.value }] : [];
   });
   let stage: Stage = { network: model, base: model, since: [], left: 1 };
@@ -56,7 +58,10 @@ export async function rehearse(
     stage = behind(stage, one.next, options, made.cut.model);
     const { done, value } = one.cuts.next(made.report);
     if (done) upcoming.splice(upcoming.indexOf(one), 1);
-    else one.next = value;
+    else {
+      checkPlan(value, one.strategy.name);
+      one.next = value;
+    }
   }
 }
 
@@ -87,6 +92,7 @@ export function firstRemarks(strategies: readonly Strategy[], model: OnnxModel, 
   return strategies.flatMap((strategy) => {
     const first = strategy.plannedCuts?.(config)?.[Symbol.iterator]?.().next();
     if (!first || first.done) return [];
+    checkPlan(first.value, strategy.name);
     const { targetRatio: _, allocation: __, ...request } = first.value.request;
     try {
       return checkRequest(model, request, config);

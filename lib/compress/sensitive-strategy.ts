@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { CutOptions, RunConfig, SensitiveOptions } from '../config/config';
 import { drawDataset } from '../data/dataset';
 import { SsdPruneError } from '../errors';
-import { checkOutput } from '../files';
+import { checkOutput, realPlace } from '../files';
 import type { WeightCriterion } from '../prune/options';
 import { importedCurves, type LossCurves, lossCurves } from '../sensitivity/loss-curves';
 import type { CompressionContext, CutRequest, PlannedCut, Strategy, StrategyCheckOptions } from './strategy';
@@ -48,8 +48,8 @@ export class SensitiveStrategy implements Strategy {
     const results = paddle ? `${file}.json` : file;
     const { folder } = compressor.checkpoints;
     // A run makes that one.
-    const coming = path.dirname(results) === folder && !(await stat(folder).catch(() => undefined));
-    if (!coming) await checkOutput(results);
+    const coming = (await realPlace(path.dirname(results))) === (await realPlace(folder));
+    if (!coming || (await stat(folder).catch(() => undefined))) await checkOutput(results);
     if (force) return;
     const there = await stat(results).catch(() => undefined);
     const later = steps > 1 ? await laterFiles(file) : [];

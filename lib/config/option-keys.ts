@@ -39,8 +39,8 @@ const keys: Readonly<Record<string, string>> = {
   'Use --no-verify to cut without a proof.':
     'A run makes no cut without a proof: leave such layers out of pruned_params.',
   '; use --no-verify.': ': a run makes no cut without a proof.',
-  ': name its file with --after.': ': was it removed meanwhile?',
-  ': name its file with --before.': ': was it removed meanwhile?',
+  ': name its file with --after.': ': put it back.',
+  ': name its file with --before.': ': put it back.',
   'Say it, for instance: --input-shape': 'Say it in the model, or by detector settings in its metadata:',
 };
 

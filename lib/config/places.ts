@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { isCheckpointFile } from '../compress/checkpoint-names';
-import { identity } from '../files';
+import { isCheckpointFile, names } from '../compress/checkpoint-names';
+import { identity, realPlace } from '../files';
 import { type Located, type Path, resolveAt, valuePlace } from './located';
 import { lossesFile } from './losses-file';
 import type { Problems } from './problems';
@@ -60,12 +60,7 @@ async function checkOutputs(
   files: readonly string[],
   problems: Problems,
 ): Promise<void> {
-  const { compressor } = sections;
-  const run = compressor && resolveAt(root, [compressor.name, 'checkpoint_path'], compressor.checkpoint_path);
-  if (run !== undefined && (await stat(run).catch(() => undefined))?.isDirectory() === false) {
-    const at = [compressor!.name, 'checkpoint_path'];
-    problems.add(valuePlace(root, at), `${at.join('.')}: ${run} is no folder`);
-  }
+  const run = await checkCheckpoints(sections, root, problems);
   const taken = await placesRead(sections, root, files);
   for (const key of written) {
     const name = output[key];
@@ -79,19 +74,62 @@ async function checkOutputs(
       continue;
     }
     taken.set(own, `output.${key}`);
-    const [first] = run === undefined ? [] : path.relative(run, place).split(path.sep);
-    if (first !== undefined && isCheckpointFile(first)) {
+    if (isCheckpointFile(await entryOf(run, place))) {
       problems.add(at, `output.${key}: ${place} is a place of the run's own in checkpoint_path: name another one`);
       continue;
     }
-    const there = await stat(place).catch(() => undefined);
-    const unfit = there && (await faultOf(place, key === 'tensorboard' ? 'folder' : 'file'));
-    if (unfit !== undefined) problems.add(at, `output.${key}: ${place} ${unfit}`);
-    // TensorBoard's folder is made, and that of the checkpoints.
     const folder = path.dirname(place);
-    const fault = key === 'tensorboard' || folder === run ? undefined : await faultOf(folder, 'folder');
-    if (fault !== undefined) problems.add(at, `output.${key}: its folder ${folder} ${fault}`);
+    const fault = key === 'tensorboard' ? await folderFault(place) : await outputFault(place);
+    if (fault !== undefined) problems.add(at, `output.${key}: ${fault}`);
+    // TensorBoard's folder is made, and that of the checkpoints.
+    if (key === 'tensorboard' || (await realPlace(folder)) === run) continue;
+    const missing = await faultOf(folder, 'folder');
+    if (missing !== undefined) problems.add(at, `output.${key}: its folder ${folder} ${missing}`);
   }
+}
+
+/**
+ * The run's own folder can be made, and nothing that it is begun with lies in what it removes.
+ * @returns the folder, links followed
+ */
+async function checkCheckpoints(
+  { compressor }: Sections,
+  root: Located,
+  problems: Problems,
+): Promise<string | undefined> {
+  if (!compressor) return undefined;
+  const at = [compressor.name, 'checkpoint_path'];
+  const folder = resolveAt(root, at, compressor.checkpoint_path);
+  const fault = await folderFault(folder);
+  if (fault !== undefined) problems.add(valuePlace(root, at), `${at.join('.')}: ${fault}`);
+  const run = await realPlace(folder);
+  const begin = [compressor.name, 'init_model'];
+  const { init_model: name } = compressor;
+  if (name !== undefined && names.test(await entryOf(run, resolveAt(root, begin, name)))) {
+    problems.add(
+      valuePlace(root, begin),
+      `${begin.join('.')} lies in a checkpoint of ${at.join('.')}, which this run would remove: copy it to another place`,
+    );
+  }
+  return run;
+}
+
+/** The first name of a place below a folder. */
+const entryOf = async (folder: string | undefined, place: string): Promise<string> =>
+  folder === undefined ? '' : path.relative(folder, await realPlace(place)).split(path.sep)[0]!;
+
+/** Why no folder can be made at a place, or is there. */
+async function folderFault(place: string): Promise<string | undefined> {
+  const stats = await stat(place).catch(() => undefined);
+  if (stats) return stats.isDirectory() ? undefined : `${place} is no folder`;
+  return path.dirname(place) === place ? undefined : folderFault(path.dirname(place));
+}
+
+/** Why what is at a place can't be replaced by a file. */
+async function outputFault(place: string): Promise<string | undefined> {
+  const stats = await stat(place).catch(() => undefined);
+  if (!stats || stats.isFile()) return undefined;
+  return `${place} is ${stats.isDirectory() ? 'a folder, not a file' : 'no regular file'}`;
 }
 
 /** What a run reads besides pictures, by device and inode where it is there: links lead to the same file. */
@@ -110,12 +148,17 @@ async function placesRead(
   ];
   const read = files.map((file): [place: string, what: string] => [file, 'the configuration']);
   for (const [at, name] of named) {
-    if (typeof name === 'string') read.push([resolveAt(root, at, name), at.join('.')]);
+    if (typeof name !== 'string') continue;
+    const place = resolveAt(root, at, name);
+    // Beside pictures in a folder there is room.
+    if ((await faultOf(place, 'folder')) !== undefined) read.push([place, at.join('.')]);
   }
   for (const name of compressor?.strategies ?? []) {
     const strategy = strategies.get(name);
     const losses = strategy && lossesFile(strategy);
-    if (losses !== undefined) read.push([losses, `sensitivities_file of ${name}`]);
+    if (losses === undefined) continue;
+    // What is measured besides a file of PaddleSlim's is kept beside it.
+    for (const place of [losses, `${losses}.json`]) read.push([place, `sensitivities_file of ${name}`]);
   }
   const found = new Map<string, string>();
   for (const [place, what] of read.reverse()) found.set((await identity(place)) ?? place, what);

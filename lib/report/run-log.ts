@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { BeginEvent } from '../compress/events';
+import { SsdPruneError } from '../errors';
 import { checkOutput, readError } from '../files';
 import { EventQueue, type RunLog, type RunLogOptions, type TimedEvent } from './event-queue';
 import { LogFile } from './log-file';
@@ -54,9 +55,14 @@ export class JsonLog implements RunLog {
     return new JsonLog(await checkOutput(file, { force: force || (resume && (await isLog(file))) }), options);
   }
 
-  /** A log of the run's own, in its own folder, which is there once the run begins: nobody else's file is replaced. */
-  static own(file: string, options: RunLogOptions = {}): JsonLog {
-    return new JsonLog(file, options);
+  /**
+   * A log of the run's own, in a folder of its own, which is there once the run begins.
+   * @throws {SsdPruneError} ERR_OUTPUT_EXISTS where something else has its name
+   */
+  static async own(file: string, options: RunLogOptions = {}): Promise<JsonLog> {
+    const there = await stat(file).catch(() => undefined);
+    if (!there || (there.isFile() && (await isLog(file)))) return new JsonLog(file, options);
+    throw new SsdPruneError('ERR_OUTPUT_EXISTS', `${file} is no run's log, whose place it has: move it elsewhere`);
   }
 
   event(event: TimedEvent['event']): void {

@@ -71,29 +71,29 @@ async function detectionsOf(model: string, files: string[], options: SampleOptio
   return drawn;
 }
 
-/** So many of them, from all over the list, each the first from its place on that can be decoded. */
+/** So many of them, from all over the list; in the place of one that can't be decoded the next one that can. */
 async function wholeOnes(
   samples: readonly Sample[],
   count: number,
   onBad: (problem: SsdPruneError) => unknown,
 ): Promise<Sample[]> {
-  const step = samples.length / Math.min(count, samples.length);
-  const chosen: Sample[] = [];
-  let next = 0;
-  for (let i = 0; chosen.length < count && next < samples.length; i++) {
-    next = Math.max(next, Math.floor((i + 0.5) * step));
-    for (let found = false; !found && next < samples.length; next++) {
-      const sample = samples[next]!;
-      found = await checkedPicture(sample).then(
-        () => true,
-        (error: unknown) => {
-          if ((error as SsdPruneError).code !== 'ERR_BAD_DATA') throw error;
-          onBad(error as SsdPruneError);
-          return false;
-        },
-      );
-      if (found) chosen.push(sample);
+  const [all, wanted] = [samples.length, Math.min(count, samples.length)];
+  const looked = new Set<number>();
+  const chosen: number[] = [];
+  for (let i = 0; i < wanted; i++) {
+    const place = Math.floor((i + 0.5) * (all / wanted));
+    for (let step = 0; step < all && chosen.length === i; step++) {
+      const at = (place + step) % all;
+      if (looked.has(at)) continue;
+      looked.add(at);
+      try {
+        await checkedPicture(samples[at]!);
+        chosen.push(at);
+      } catch (error) {
+        if ((error as SsdPruneError).code !== 'ERR_BAD_DATA') throw error;
+        onBad(error as SsdPruneError);
+      }
     }
   }
-  return chosen;
+  return chosen.sort((a, b) => a - b).map((at) => samples[at]!);
 }

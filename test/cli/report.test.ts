@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pruneDocument, runDocument, sensitivityDocument, stepPoints } from '../report/documents';
 import { command, errorOf, events, failure, root, temporary } from './command';
@@ -37,6 +37,24 @@ test('a cut that was really made: sizes, latency, and pictures of both models', 
   const { macs } = JSON.parse(read('cut.json'));
   expect(page).toContain(`−${(100 * macs.cut).toFixed(1)} %`);
   for (const row of ['Size of the file', 'Latency, median']) expect(page).toContain(row);
+});
+
+test('in the place of broken pictures others are shown, as long as there are any', () => {
+  cpSync(path.join(folder, 'voc'), path.join(folder, 'broken'), { recursive: true });
+  const shown = (name: string): string[] => {
+    const made = report('cut.json', '-o', name, '--data', 'broken', '--pictures', '2', '--device', 'cpu');
+    expect(made.status).toBe(0);
+    return [...read(name).matchAll(/<figcaption>(val_\d+)<\/figcaption>/g)].map(([, picture]) => picture!);
+  };
+  const spoil = (i: number) => writeFileSync(path.join(folder, 'broken', 'JPEGImages', `val_00000${i}.jpg`), '');
+  expect(shown('whole.html')).toEqual(['val_000001', 'val_000004']);
+  for (const i of [4, 5]) spoil(i);
+  expect(shown('around.html')).toEqual(['val_000000', 'val_000001']);
+  for (const i of [0, 1, 3]) spoil(i);
+  expect(shown('last.html')).toEqual(['val_000002']);
+  spoil(2);
+  const none = report('cut.json', '-o', 'none.html', '--data', 'broken', '--pictures', '2', '--device', 'cpu');
+  expect(failure(none)).toEqual({ status: 1, code: 'ERR_BAD_DATA', stdout: '' });
 });
 
 test('without pictures and timing, from wherever the report is looked at', () => {

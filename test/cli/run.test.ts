@@ -215,6 +215,51 @@ test('its page has curves without a log, all of them behind a stop, and whole pi
   ]);
 });
 
+test('somebody else’s file is not taken for what the page is drawn from', () => {
+  const { folder, file } = configuration();
+  const own = readFileSync(file, 'utf8').replace(/ log: log\.jsonl,/, '');
+  writeFileSync(file, own);
+  const place = path.join(folder, 'checkpoints', 'history.jsonl');
+  mkdirSync(path.dirname(place));
+  writeFileSync(place, 'mine\n');
+  const once = ['--set', 'compressor.epoch=1'];
+  for (const more of [[], ['--force']]) {
+    const run = command(['run', file, '--json', ...once, ...more]);
+    expect(failure(run)).toEqual({ status: 2, code: 'ERR_OUTPUT_EXISTS', stdout: '' });
+    expect(errorOf(run).message).toContain(`${place} is no run's log`);
+  }
+  // A run without a page has no business with it.
+  expect(command(['run', file, '--quiet', ...once, '--set', 'output.page=null']).status).toBe(0);
+  expect(readFileSync(place, 'utf8')).toBe('mine\n');
+});
+
+test('links to the folder of checkpoints, and TensorBoard beside the pictures of calibration, are in order', () => {
+  const { folder, file } = configuration();
+  mkdirSync(path.join(folder, 'real'));
+  symlinkSync('real', path.join(folder, 'linked'));
+  const set = ['compressor.checkpoint_path=linked/ck', 'output.report=real/ck/report.json'].map((one) =>
+    one.replace('=', `=${folder}/`),
+  );
+  set.push(`calibration.pictures=${data}`, `output.tensorboard=${data}`);
+  const args = set.flatMap((one) => ['--set', one]);
+  expect(command(['run', file, '--check', '--json', ...args])).toMatchObject({ status: 0 });
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/, tensorboard: curves/, ''));
+  expect(command(['run', file, '--quiet', '--set', 'compressor.epoch=1', ...args.slice(0, 4)])).toMatchObject({
+    status: 0,
+  });
+  expect(existsSync(path.join(folder, 'real', 'ck', 'report.json'))).toBe(true);
+});
+
+test('a network in a checkpoint of the same run is refused by --check, too', () => {
+  const { folder, file } = configuration();
+  const place = path.join(folder, 'checkpoints', '000001-epoch-1-step-8');
+  mkdirSync(place, { recursive: true });
+  copyFileSync(detector, path.join(place, 'network.onnx'));
+  const run = command(['run', file, '--check', '--json', '--set', `compressor.init_model=${place}/network.onnx`]);
+  expect(failure(run)).toEqual({ status: 2, code: 'ERR_BAD_CONFIG', stdout: '' });
+  expect(errorOf(run).message).toContain('compressor.init_model lies in a checkpoint of compressor.checkpoint_path');
+});
+
 test('what ends a run behind its last epoch says how to go on', async () => {
   const { folder, file } = configuration();
   const output = path.join(folder, 'small.onnx');

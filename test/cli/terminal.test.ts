@@ -32,11 +32,16 @@ async function seen(args: string[], folder: string): Promise<string[]> {
   await new Promise<void>((resolve) => terminal.write(stderr, resolve));
   const { active } = terminal.buffer;
   const lines: string[] = [];
+  let blank = 0;
   for (let i = 0; i < active.length; i++) {
     const line = active.getLine(i)!;
     const text = line.translateToString(true);
     if (line.isWrapped) lines.push(lines.pop()! + text);
-    else if (text !== '') lines.push(text);
+    else {
+      if (text !== '') expect([lines.at(-1), blank]).toEqual([lines.at(-1), 0]);
+      if (text === '') blank++;
+      else lines.push(text);
+    }
   }
   return lines;
 }
@@ -51,7 +56,7 @@ test('what is said while a bar runs stands above it, whole', async () => {
     `
 version: 1.0
 model: {file: ${detector}}
-data: {folder: ${data}}
+data: {folder: ${data}, skip_bad: true}
 training: {batch_size: 4, held_back: 0.2, rate: 0.001}
 device: {evaluation: cpu}
 output: {model: small.onnx, report: report.json}
@@ -68,6 +73,10 @@ compressor: {epoch: 2, checkpoint_path: checkpoints, strategies: [cut]}
     expect.stringMatching(/^warning: only 8 pictures are held back: .* training\.held_back$/),
   );
   expect(lines.filter((line) => /^epoch \d of 2$/.test(line))).toHaveLength(2);
+  // What was done of an epoch's steps stays, and one bar for each set of pictures.
+  expect(
+    lines.flatMap((line) => /^(steps|checking pictures) █.* (\d+\/\d+)/.exec(line)?.slice(1, 3).join(' ') ?? []),
+  ).toEqual(['checking pictures 40/40', 'checking pictures 12/12', 'steps 8/16', 'steps 16/16']);
   // Only what is done stays of a bar, and nothing stands behind or over it.
   for (const line of lines.filter((one) => /[█░]/.test(one))) expect(line).toMatch(bar);
   for (const line of lines.filter((one) => /held back|^warning/.test(one))) expect(line).not.toMatch(/[█░]|images\/s/);

@@ -215,6 +215,13 @@ test('checkpoints of another run are refused with what differs, and are not over
       /compressor\.epoch was 3, now it is 5; training\.rate was 0.001, now it is 0.002\. /,
     ),
   });
+  // Their settings are numbered, and would be taken for others'.
+  const fewer = change(({ compressor }) => {
+    compressor.strategies = compressor.strategies.slice(1);
+  });
+  await expect(new Compressor(fewer, { resume: true }).run()).rejects.toMatchObject({
+    message: expect.stringMatching(/another run: the strategies were first, second, now they are second\. Resume/),
+  });
   // Before pictures are opened, which may take long and be in disorder.
   const elsewhere = change((copy) => {
     copy.training.rate = 2e-3;
@@ -309,6 +316,7 @@ test('one compressor is one run, of a configuration and strategies', async () =>
     [scenesRun(data), { strategies: ['mine'] }],
     [scenesRun(data), { strategies: {} }],
     [{ compressor: scenesRun(data).compressor }],
+    [{ ...scenesRun(data), device: null }],
     [scenesRun(data), { onEvent: 'x' }],
     [scenesRun(data), { signal: 'x' }],
   ]) {

@@ -55,6 +55,21 @@ test.each<[string, Partial<Strategy> | object, RegExp]>([
     { onEpochBegin: 1 },
     /^Expected a function for onEpochBegin of the strategy mine but /,
   ],
+  [
+    'a plan that is none',
+    { plannedCuts: () => [null] },
+    /^Expected cuts, each \{ epoch, request \}, .* plannedCuts of mine/,
+  ],
+  [
+    'a plan of nothing',
+    { plannedCuts: () => [{ epoch: 0 }] },
+    /^Expected cuts, .* for what plannedCuts of mine gives but /,
+  ],
+  [
+    'a plan of no time',
+    { plannedCuts: () => [{ epoch: 'x', request: { prunedParams: pattern, targetRatio: 0.1 } }] },
+    /^Expected cuts, .* for what plannedCuts of mine gives but /,
+  ],
   ['plans that are none', { plannedCuts: () => undefined }, /^Expected .* for what plannedCuts of mine gives but /],
   [
     'a cut of nothing',

@@ -382,6 +382,13 @@ const together: Case[] = [
   ['compressor: {epoch: 4, init_model: →./checkpoints/0}', 'compressor.init_model: FOLDER/checkpoints/0 is not there'],
   ['output: {model: →./m.onnx}', 'output.model would replace model.file: name another file'],
   ['output: {model: out.onnx, report: →out.onnx}', 'output.report would replace output.model: name another file'],
+  ['compressor: {epoch: 4, checkpoint_path: →m.onnx/x}', 'compressor.checkpoint_path: FOLDER/m.onnx is no folder'],
+  ['output: {model: out.onnx, tensorboard: →m.onnx/x}', 'output.tensorboard: FOLDER/m.onnx is no folder'],
+  ['output: {model: out.onnx, log: →/dev/null}', 'output.log: /dev/null is no regular file'],
+  [
+    'strategies: {s: {class: SensitivePruneStrategy}}\ncompressor: {epoch: 4, strategies: [s]}\noutput: {model: out.onnx, report: →sensitivities.json.json}',
+    'output.report would replace sensitivities_file of s: name another file',
+  ],
   ['output: {model: →./voc}', 'output.model: FOLDER/voc is a folder, not a file'],
   [
     'output: {model: out.onnx, tensorboard: →run.yaml/}',

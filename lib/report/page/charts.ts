@@ -12,12 +12,9 @@ const marksOf = (cuts: Cuts) => cuts.map(({ epoch, label }) => ({ x: epoch, labe
 /** mAP on the evaluation split and on the pictures held back, with the cuts. */
 export function scoreCharts({ evaluated, heldBack, cuts, evaluation }: Contents): Html | undefined {
   const points = (scores: readonly ScoredEpoch[]) =>
-    scores.flatMap(({ epoch, map, stage }, i) => {
-      if (map === null) return [];
-      // Of the pictures held back nobody says which network it was, but the second at one place is behind a cut.
-      const again = scores.slice(0, i).some((before) => before.epoch === epoch);
-      return [{ x: epoch, y: map, what: again || stage === 'cut' ? 'behind a cut' : epoch === 0 ? 'start' : 'epoch' }];
-    });
+    scores.flatMap((score, i) =>
+      score.map === null ? [] : [{ x: score.epoch, y: score.map, what: whatOf(scores, i, cuts) }],
+    );
   const common = { x: 'epochs', y: 'mAP', marks: marksOf(cuts), format: score };
   return grid([
     {
@@ -31,6 +28,19 @@ export function scoreCharts({ evaluated, heldBack, cuts, evaluation }: Contents)
       series: [{ name: 'held back', points: points(heldBack), dots: true }],
     },
   ]);
+}
+
+/** Which network was scored; empty where nobody can know. */
+function whatOf(scores: readonly ScoredEpoch[], i: number, cuts: Cuts): string {
+  const { epoch, stage } = scores[i]!;
+  const words = { start: 'start', cut: 'behind a cut', epoch: 'epoch' };
+  if (stage) return words[stage];
+  const whole = epoch === 0 ? words.start : words.epoch;
+  if (!cuts.some((cut) => cut.epoch === epoch)) return whole;
+  // What is held back judges each network that is trained, right behind its cut, and before it where an epoch ended.
+  if (scores[i - 1]?.epoch === epoch) return words.cut;
+  if (scores[i + 1]?.epoch === epoch) return whole;
+  return i + 1 < scores.length ? words.cut : '';
 }
 
 const lossNames = {
