@@ -2,13 +2,15 @@
 // jest's. SSD_PRUNE_NO_SKIP=1 counts skipped tests as failures, for a machine that has all that the tests need; only
 // those whose names say that they need a GPU may be skipped there.
 const { spawnSync } = require('node:child_process');
-const { existsSync, mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 
 /** Jest's own report: suites that did not even start hold no tests, so they count as one failure each. */
 function runJest(args) {
   const folder = mkdtempSync(path.join(tmpdir(), 'ssd-prune-test-'));
+  // As /tmp: tests run commands as users with fewer rights, too.
+  chmodSync(folder, 0o1777);
   try {
     const out = path.join(folder, 'results.json');
     const jest = require.resolve('jest/bin/jest');
