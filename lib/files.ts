@@ -113,6 +113,11 @@ export async function realPlace(place: string): Promise<string> {
   return path.join(await realPlace(path.dirname(whole)), path.basename(whole));
 }
 
+/** The first name of a place below a folder, links of both followed; `..` where it lies elsewhere. */
+export async function entryOf(folder: string, place: string): Promise<string> {
+  return path.relative(await realPlace(folder), await realPlace(place)).split(path.sep)[0]!;
+}
+
 /** Node's own recursive mkdir never ends where a folder can't be made in one that is there, as in /proc. */
 async function makeFolders(folder: string, again = false): Promise<void> {
   const isFolder = async (place: string): Promise<boolean> => {

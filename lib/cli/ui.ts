@@ -50,7 +50,7 @@ export function makeUi({ json, quiet }: { json: boolean; quiet: boolean }): Ui {
       process.stdout.write(`${json ? JSON.stringify(document) : render().trimEnd()}\n`);
     },
     note(message) {
-      if (quiet || failed) return;
+      if (quiet) return;
       if (json) event({ event: 'note', message });
       else say(message);
     },

@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { sha256 } from '../digests';
 import { SsdPruneError } from '../errors';
-import { makeFolder, readError, replaceFile, writeError } from '../files';
+import { entryOf, makeFolder, readError, replaceFile, writeError } from '../files';
 import type { OnnxModel } from '../model/onnx-model';
 import { writeModel } from '../model/write';
 import type { Checkpoint } from './checkpoint';
@@ -37,6 +37,9 @@ interface Standing {
 
 const standing = ({ best, cuts }: Checkpoint): Standing => ({ best, cuts: cuts.length });
 
+/** Of what is in a folder; oldest first. */
+const checkpointsIn = (entries: readonly string[]): string[] => entries.filter((entry) => names.test(entry)).sort();
+
 /**
  * The checkpoints of a run, each a folder that gets its name when it is complete and on disk: whatever ends the process,
  * those that are there are whole. The last ones are kept, and the one whose weights were judged best.
@@ -68,11 +71,7 @@ export class CheckpointFolder {
 
   /** The newest checkpoint that says what it is of; whether the rest of it is whole {@link latest} finds out. */
   static async newest(folder: string): Promise<Pick<StoredCheckpoint, 'place' | 'document'> | undefined> {
-    const entries = await readdir(folder).catch(() => []);
-    for (const name of entries
-      .filter((entry) => names.test(entry))
-      .sort()
-      .reverse()) {
+    for (const name of checkpointsIn(await readdir(folder).catch(() => [])).reverse()) {
       const place = path.join(folder, name);
       const document = await readDocument(place).catch(() => undefined);
       if (document) return { place, document };
@@ -92,12 +91,8 @@ export class CheckpointFolder {
    * @throws {SsdPruneError} ERR_USAGE naming the file
    */
   static async refuseInputs(folder: string, read: readonly string[]): Promise<void> {
-    const own = await realpath(folder).catch(() => undefined);
-    if (own === undefined) return;
     for (const file of read) {
-      const place = await realpath(file).catch(() => path.resolve(file));
-      const [entry = ''] = path.relative(own, place).split(path.sep);
-      if (!names.test(entry)) continue;
+      if (!names.test(await entryOf(folder, file))) continue;
       throw new SsdPruneError(
         'ERR_USAGE',
         `${file} lies in a checkpoint of ${folder}, which this run would remove: copy it to another place, or set compressor.checkpoint_path to another folder`,
@@ -214,7 +209,7 @@ export class CheckpointFolder {
     const entries = await readdir(this.folder).catch((error) => {
       throw readError(`folder ${this.folder}`, error);
     });
-    return entries.filter((entry) => names.test(entry)).sort();
+    return checkpointsIn(entries);
   }
 
   async #read(name: string): Promise<StoredCheckpoint> {

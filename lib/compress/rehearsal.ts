@@ -30,14 +30,8 @@ export async function rehearse(
   signal?: AbortSignal,
 ): Promise<void> {
   const upcoming = strategies.flatMap((strategy): Upcoming[] => {
-    const planned = strategy.plannedCuts?.(config);
-    if (strategy.plannedCuts && typeof planned?.[Symbol.iterator] !== 'function') {
-      throw invalidArgument(`what plannedCuts of ${strategy.name} gives`, 'a list or generator of cuts', planned);
-    }
-    const cuts = planned?.[Symbol.iterator]();
-    const first = cuts?.next();
-    if (first && !first.done) checkPlan(first.value, strategy.name);
-    return cuts && first && !first.done ? [{ strategy, cuts, next: first.value }] : [];
+    const first = firstPlan(strategy, config);
+    return first ? [first] : [];
   });
   let stage: Stage = { network: model, base: model, since: [], left: 1 };
   for (;;) {
@@ -90,10 +84,9 @@ export async function rehearseConfig(config: RunConfig, warn: (message: string) 
  */
 export function firstRemarks(strategies: readonly Strategy[], model: OnnxModel, config: RunConfig): string[] {
   return strategies.flatMap((strategy) => {
-    const first = strategy.plannedCuts?.(config)?.[Symbol.iterator]?.().next();
-    if (!first || first.done) return [];
-    checkPlan(first.value, strategy.name);
-    const { targetRatio: _, allocation: __, ...request } = first.value.request;
+    const first = firstPlan(strategy, config);
+    if (!first) return [];
+    const { targetRatio: _, allocation: __, ...request } = first.next.request;
     try {
       return checkRequest(model, request, config);
     } catch (error) {
@@ -107,6 +100,20 @@ interface Upcoming {
   readonly strategy: Strategy;
   readonly cuts: Iterator<PlannedCut, unknown, PruneReport>;
   next: PlannedCut;
+}
+
+/** @throws {SsdPruneError} ERR_USAGE where a strategy plans what is no cut */
+function firstPlan(strategy: Strategy, config: RunConfig): Upcoming | undefined {
+  if (!strategy.plannedCuts) return undefined;
+  const planned = strategy.plannedCuts(config);
+  if (typeof planned?.[Symbol.iterator] !== 'function') {
+    throw invalidArgument(`what plannedCuts of ${strategy.name} gives`, 'a list or generator of cuts', planned);
+  }
+  const cuts = planned[Symbol.iterator]();
+  const { done, value } = cuts.next();
+  if (done) return undefined;
+  checkPlan(value, strategy.name);
+  return { strategy, cuts, next: value };
 }
 
 /** What a rehearsal has come to. */

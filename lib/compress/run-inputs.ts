@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunConfig } from '../config/config';
-import { lossesFile } from '../config/losses-file';
+import { lossesFile, lossesFiles } from '../config/losses-file';
 import { errorInKeys } from '../config/option-keys';
 import { checkDataset } from '../data/check';
 import { type Dataset, datasetFiles, openDataset } from '../data/dataset';
@@ -51,7 +51,8 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   const file = config.compressor.initModel ?? files.file;
   checkPrecision(config.training.precision ?? 'fp32');
   // Before what lets force replace it.
-  await checkOutput(output.model, { inputs: [file, files.file, ...(await filesOf(config))] });
+  const own = [file, files.file, ...(await filesOf(config))];
+  await checkOutput(output.model, { inputs: own });
   await checkOutput(output.model, { force: force || resume });
   const model = await readModel(file);
   const detector = readDetectorSettings(model, files.detector);
@@ -79,7 +80,7 @@ export async function openInputs(config: RunConfig, options: OpenInputsOptions):
   }
   const settings = [files.detector, detector.priorsFile, files.teacher].filter((read) => typeof read === 'string');
   const { folder } = config.compressor.checkpoints;
-  const read = [file, files.file, ...model.dataFiles, ...settings, ...(await filesOf(config))];
+  const read = [...own, ...model.dataFiles, ...settings];
   await CheckpointFolder.refuseInputs(folder, read);
   read.push(...training.files, ...(evaluation ? datasetFiles(evaluation) : []));
   read.push(...(await CheckpointFolder.files(folder)));
@@ -120,12 +121,7 @@ async function openEvaluation(
 /** The configuration's own files, and those that it names besides model and pictures. */
 async function filesOf({ file, included = [], calibration, compressor }: RunConfig): Promise<string[]> {
   const lists = (await stat(calibration.pictures).catch(() => undefined))?.isFile() ? [calibration.pictures] : [];
-  const losses = compressor.strategies.flatMap((strategy) => {
-    const own = lossesFile(strategy);
-    // What is measured besides a file of PaddleSlim's is kept beside it.
-    return own === undefined ? [] : [own, `${own}.json`];
-  });
-  return [file, ...included, ...lists, ...losses];
+  return [file, ...included, ...lists, ...compressor.strategies.flatMap(lossesFiles)];
 }
 
 export interface OpenInputsOptions {

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isCheckpointFile, names } from '../compress/checkpoint-names';
-import { identity, realPlace } from '../files';
+import { entryOf, identity, realPlace } from '../files';
 import { type Located, type Path, resolveAt, valuePlace } from './located';
-import { lossesFile } from './losses-file';
+import { lossesFiles } from './losses-file';
 import type { Problems } from './problems';
 import type { Sections } from './sections';
 
@@ -74,7 +74,7 @@ async function checkOutputs(
       continue;
     }
     taken.set(own, `output.${key}`);
-    if (isCheckpointFile(await entryOf(run, place))) {
+    if (run !== undefined && isCheckpointFile(await entryOf(run, place))) {
       problems.add(at, `output.${key}: ${place} is a place of the run's own in checkpoint_path: name another one`);
       continue;
     }
@@ -114,10 +114,6 @@ async function checkCheckpoints(
   return run;
 }
 
-/** The first name of a place below a folder. */
-const entryOf = async (folder: string | undefined, place: string): Promise<string> =>
-  folder === undefined ? '' : path.relative(folder, await realPlace(place)).split(path.sep)[0]!;
-
 /** Why no folder can be made at a place, or is there. */
 async function folderFault(place: string): Promise<string | undefined> {
   const stats = await stat(place).catch(() => undefined);
@@ -155,10 +151,7 @@ async function placesRead(
   }
   for (const name of compressor?.strategies ?? []) {
     const strategy = strategies.get(name);
-    const losses = strategy && lossesFile(strategy);
-    if (losses === undefined) continue;
-    // What is measured besides a file of PaddleSlim's is kept beside it.
-    for (const place of [losses, `${losses}.json`]) read.push([place, `sensitivities_file of ${name}`]);
+    for (const place of strategy ? lossesFiles(strategy) : []) read.push([place, `sensitivities_file of ${name}`]);
   }
   const found = new Map<string, string>();
   for (const [place, what] of read.reverse()) found.set((await identity(place)) ?? place, what);

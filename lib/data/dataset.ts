@@ -111,7 +111,7 @@ export interface DatasetRequest {
 }
 
 /** Hands a sample's error to who wants it; everything else is thrown. */
-export function leaveOut(error: unknown, { onBadSample }: DatasetRequest): undefined {
+export function leaveOut(error: unknown, { onBadSample }: Pick<DatasetRequest, 'onBadSample'>): undefined {
   if (!onBadSample || !(error instanceof SsdPruneError) || error.code !== 'ERR_BAD_DATA') throw error;
   onBadSample(error);
 }

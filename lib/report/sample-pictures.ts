@@ -1,5 +1,5 @@
 import { checkedPicture } from '../data/check';
-import { openDataset, type Sample } from '../data/dataset';
+import { leaveOut, openDataset, type Sample } from '../data/dataset';
 import { invalidArgument, type SsdPruneError } from '../errors';
 import { detectFiles } from '../evaluate/detect';
 import { drawSmall } from '../evaluate/draw';
@@ -46,7 +46,7 @@ export async function samplePictures(
   }
   const first = readDetectorSettings(await readModel(before), options.detector);
   const bad: SsdPruneError[] = [];
-  const onBadSample = (problem: SsdPruneError) => bad.push(problem);
+  const onBadSample = (problem: SsdPruneError): void => void bad.push(problem);
   const { samples } = await openDataset(data, { split, classes: first.classes, onBadSample });
   const chosen = await wholeOnes(samples, count, onBadSample);
   if (chosen.length === 0 && bad[0]) throw bad[0];
@@ -75,7 +75,7 @@ async function detectionsOf(model: string, files: string[], options: SampleOptio
 async function wholeOnes(
   samples: readonly Sample[],
   count: number,
-  onBad: (problem: SsdPruneError) => unknown,
+  onBadSample: (problem: SsdPruneError) => void,
 ): Promise<Sample[]> {
   const [all, wanted] = [samples.length, Math.min(count, samples.length)];
   const looked = new Set<number>();
@@ -90,8 +90,7 @@ async function wholeOnes(
         await checkedPicture(samples[at]!);
         chosen.push(at);
       } catch (error) {
-        if ((error as SsdPruneError).code !== 'ERR_BAD_DATA') throw error;
-        onBad(error as SsdPruneError);
+        leaveOut(error, { onBadSample });
       }
     }
   }

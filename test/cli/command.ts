@@ -29,6 +29,10 @@ export function interrupted(args: string[], when: RegExp, env: NodeJS.ProcessEnv
   });
 }
 
+/** The same, and `look` is given all that stderr has said so far, each time it says more. */
+export const followed = (args: string[], look: (stderr: string) => void): Promise<Ended> =>
+  started(args, {}, (_, stderr) => look(stderr));
+
 /** @param onStderr told of all that stderr has said so far */
 function started(
   args: string[],

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
@@ -13,7 +13,7 @@ import path from 'node:path';
 import type { RunReport } from '../../lib/compress/run-report';
 import { scenesFolder } from '../compress/scenes-run';
 import { paddleYaml } from '../config/folder';
-import { command, type Ended, errorOf, events, failure, interrupted, main, root, temporary } from './command';
+import { command, type Ended, errorOf, events, failure, followed, interrupted, main, root, temporary } from './command';
 
 jest.setTimeout(300_000);
 
@@ -291,21 +291,6 @@ test('--check takes losses beside the checkpoints for possible, as the run does'
   );
   expect(command(['run', file, '--check', '--json'])).toMatchObject({ status: 0 });
 });
-
-/** Runs a command, told of all of stderr as it comes. */
-async function followed(args: string[], look: (stderr: string) => void): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args]);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-    look(stderr);
-  });
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { status, stdout, stderr };
-}
 
 /** Runs a command, and does something with the address of its page once it is said. */
 async function watched(args: string[], look: (url: string) => Promise<void>): Promise<Ended> {

@@ -1,5 +1,5 @@
 import type { RunConfig } from '../../config/config';
-import { lossesFile } from '../../config/losses-file';
+import { lossesFiles } from '../../config/losses-file';
 import type { CurvesPart } from './document';
 
 /** Losses that a run chooses widths by, as a page shows them, and their file. */
@@ -16,9 +16,7 @@ export function runCurves(config: RunConfig): RunCurves | undefined {
   // Loaded here: it brings schemas.
   const { readSensitivity } = require('./document') as typeof import('./document');
   for (const strategy of config.compressor.strategies) {
-    const own = lossesFile(strategy);
-    if (own === undefined) continue;
-    for (const file of [`${own}.json`, own]) {
+    for (const file of lossesFiles(strategy).reverse()) {
       try {
         return { file, curves: readSensitivity(file) };
       } catch {
